@@ -1,0 +1,1 @@
+"""How audio becomes batches: sources, shards, tf.data."""

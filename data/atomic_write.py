@@ -1,0 +1,47 @@
+"""Files and folders that appear whole or not at all."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import uuid
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Yields a path beside `path`; renames it to `path` on success.
+
+    What the block writes there (a file or a folder) replaces `path` in one
+    step; when the block raises, it is removed and `path` stays as it was.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Hidden, and with the suffix kept: writers choose a format by suffix.
+    beside = path.with_name(f".writing-{uuid.uuid4().hex[:8]}-{path.name}")
+    try:
+        yield beside
+        if path.is_dir():
+            # A folder cannot be replaced in one step: move the old one away.
+            old = path.with_name(f".old-{uuid.uuid4().hex[:8]}-{path.name}")
+            os.rename(path, old)
+            os.rename(beside, path)
+            shutil.rmtree(old)
+        else:
+            os.replace(beside, path)
+    finally:
+        if beside.is_dir():
+            shutil.rmtree(beside, ignore_errors=True)
+        else:
+            beside.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    with atomic_path(path) as beside:
+        # Undecodable bytes of file names travel as surrogates; keep them out.
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def write_json(path: str | os.PathLike, value: object) -> None:
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

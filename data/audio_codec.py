@@ -1,0 +1,84 @@
+"""Audio inside shards: 16-bit PCM, or FLAC, from and to float in [-1, 1)."""
+
+import io
+
+import numpy as np
+import tensorflow as tf
+
+PCM16 = "pcm16"
+FLAC = "flac"
+AUDIO_FORMATS = (PCM16, FLAC)
+
+_FULL_SCALE = 32768.0
+
+
+def to_int16(audio: np.ndarray) -> np.ndarray:
+    """Rounds float audio of any shape to 16 bits; beyond +-1 it is clipped."""
+    scaled = np.round(np.asarray(audio, np.float64) * _FULL_SCALE)
+    return np.clip(scaled, -32768, 32767).astype("<i2")
+
+
+def encode(audio: np.ndarray, audio_format: str, sample_rate_hz: int) -> bytes:
+    """Encodes mono audio.
+
+    Args:
+      audio: (T,) float, full scale 1.
+      audio_format: one of `AUDIO_FORMATS`.
+      sample_rate_hz: written into FLAC headers; PCM has none.
+    """
+    samples = to_int16(audio)
+    if audio_format == PCM16:
+        return samples.tobytes()
+    import soundfile
+
+    buffer = io.BytesIO()
+    soundfile.write(
+        buffer, samples, sample_rate_hz, format="FLAC", subtype="PCM_16"
+    )
+    return buffer.getvalue()
+
+
+def decode(encoded: tf.Tensor, audio_format: str) -> tf.Tensor:
+    """Decodes one scalar string to (T,) float32, in the graph."""
+    return _to_float(_decode_int16(encoded, audio_format))
+
+
+def decode_crop(
+    encoded: tf.Tensor,
+    start: tf.Tensor,
+    num_samples: int,
+    audio_format: str,
+) -> tf.Tensor:
+    """Decodes `num_samples` from `start` on, zeros past the end.
+
+    From PCM only the crop is read; FLAC has to be decoded whole.
+
+    Returns:
+      (num_samples,) float32.
+    """
+    if audio_format == PCM16:
+        start = tf.cast(start, tf.int32)
+        left = tf.strings.length(encoded) // 2 - start
+        piece = tf.strings.substr(
+            encoded, 2 * start, 2 * tf.clip_by_value(left, 0, num_samples)
+        )
+        samples = tf.io.decode_raw(piece, tf.int16)
+    else:
+        whole = _decode_int16(encoded, audio_format)
+        samples = whole[start : start + num_samples]
+    missing = num_samples - tf.shape(samples)[0]
+    return tf.ensure_shape(
+        tf.pad(_to_float(samples), [[0, missing]]), [num_samples]
+    )
+
+
+def _decode_int16(encoded: tf.Tensor, audio_format: str) -> tf.Tensor:
+    if audio_format == PCM16:
+        return tf.io.decode_raw(encoded, tf.int16)
+    from data import flac_decoding
+
+    return flac_decoding.decode(encoded)
+
+
+def _to_float(samples: tf.Tensor) -> tf.Tensor:
+    return tf.cast(samples, tf.float32) / _FULL_SCALE

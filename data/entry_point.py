@@ -1,0 +1,79 @@
+"""Runs an entry point: flags in, one line for a mistake, an exit code out."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+# Read when TensorFlow is imported, so set before any entry point does that.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+from absl import app, flags, logging  # noqa: E402
+
+from data.user_error import UserError  # noqa: E402
+
+EXIT_USER_ERROR = 2
+EXIT_DISK_FULL = 3
+EXIT_INTERRUPTED = 130
+
+
+def run(main: Callable[[], None]) -> None:
+    """Parses the flags and calls `main`.
+
+    A `UserError`, a full disk or Ctrl-C ends the process with one line on
+    stderr and a non-zero exit code; any other exception is a defect of ours
+    and keeps its traceback.
+    """
+
+    def checked(argv: list[str]) -> None:
+        logging.set_verbosity(logging.INFO)
+        try:
+            if len(argv) > 1:
+                raise UserError(
+                    f"unexpected argument {argv[1]!r}: every option is a "
+                    "flag of the form --name=value (see --help)"
+                )
+            main()
+        except UserError as error:
+            _exit(str(error), EXIT_USER_ERROR)
+        except KeyboardInterrupt:
+            _exit("interrupted; run again to go on", EXIT_INTERRUPTED)
+        except Exception as error:
+            if _is_disk_full(error):
+                _exit(
+                    f"no space left on the disk ({_first_line(error)}); free "
+                    "some and run again: what is finished is kept",
+                    EXIT_DISK_FULL,
+                )
+            raise
+
+    app.run(checked, flags_parser=_parse_flags)
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+    try:
+        return app.parse_flags_with_usage(argv)
+    except OSError as error:  # A flagfile that cannot be read.
+        _exit(str(error), EXIT_USER_ERROR)
+    except flags.Error as error:
+        _exit(str(error), EXIT_USER_ERROR)
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    while error is not None:
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            return True
+        if "No space left on device" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _exit(message: str, code: int) -> None:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,107 @@
+"""A stage's output folder, which carries its full configuration."""
+
+import dataclasses
+import json
+import pathlib
+import platform
+import sys
+
+from data.atomic_write import write_json
+from data.flag_fields import runtime_only_fields
+from data.user_error import UserError
+
+CONFIG_FILE = "config.json"
+
+
+def start(path: str, stage: str, config: object) -> pathlib.Path:
+    """Creates or continues the run directory `path` of `stage`.
+
+    Args:
+      path: the folder; made when missing.
+      stage: name of the stage, e.g. "pretrain_contrastive".
+      config: the stage's frozen dataclass.
+
+    Returns:
+      The folder.
+
+    Raises:
+      UserError: the folder holds a run of another stage or configuration.
+    """
+    if not path:
+        raise UserError("--output is empty: name the folder to write to")
+    folder = pathlib.Path(path)
+    wanted = json.loads(json.dumps(dataclasses.asdict(config)))
+    if (folder / CONFIG_FILE).exists():
+        record = read(folder)
+        if record["stage"] != stage:
+            raise UserError(
+                f"{folder} holds a run of {record['stage']}, not {stage}: "
+                "choose another --output"
+            )
+        may_change = runtime_only_fields(type(config))
+        for name, value in wanted.items():
+            old = record["config"].get(name)
+            if name not in may_change and old != value:
+                raise UserError(
+                    f"{folder} was started with --{name}={_shown(old)}, now "
+                    f"it is {_shown(value)}: choose another --output, or "
+                    "delete that folder"
+                )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(
+            f"--output={path} is not a folder: choose another"
+        ) from error
+    write_json(
+        folder / CONFIG_FILE,
+        {
+            "stage": stage,
+            "config": wanted,
+            "command": sys.argv,
+            "versions": _versions(),
+        },
+    )
+    return folder
+
+
+def read(path: str | pathlib.Path, stage: str | None = None) -> dict:
+    """The record {stage, config, command, versions} of a run directory.
+
+    Raises:
+      UserError: `path` is missing, is no run directory, or is of another
+        stage.
+    """
+    folder = pathlib.Path(path)
+    if not folder.is_dir():
+        raise UserError(f"{folder} does not exist: is the path right?")
+    file = folder / CONFIG_FILE
+    if not file.exists():
+        raise UserError(
+            f"{folder} is not a run directory (it has no {CONFIG_FILE})"
+            + (f": name an output of {stage}" if stage else "")
+        )
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{file} is not valid JSON ({error})") from error
+    if stage and record["stage"] != stage:
+        raise UserError(
+            f"{folder} is a run of {record['stage']}: name one of {stage}"
+        )
+    return record
+
+
+def _versions() -> dict[str, str]:
+    names = ("tensorflow", "keras", "numpy")
+    found = {"python": platform.python_version()}
+    for name in names:
+        if name in sys.modules:
+            found[name] = sys.modules[name].__version__
+    return found
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    return str(value)

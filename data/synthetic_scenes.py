@@ -1,0 +1,276 @@
+"""Synthetic labelled sound scenes, made from nothing but random numbers.
+
+For tests, the quick start and small experiments that need audio with known
+labels and known sources. It is not real data: fourteen classes with simple
+structure, no reverberation, no recordings. A score on it says that a method
+works, not how well it would do on AudioSet.
+
+Difficulty (our choice): a class is defined by structure in time and
+frequency (`synthetic_events.py`), while pitch region, spectral color, level,
+duration and placement are random, and so is the color of the background. The
+mean and standard deviation of a clip's log-mel bands are therefore a weak
+classifier, and a network that sees patches is a strong one.
+
+Co-occurrence: every scene has a hidden type (`SCENE_TYPES`). Each event is
+drawn, without repeating a class, from the type's own classes with probability
+`1 - STRAY_PROBABILITY` and otherwise from all classes; the background kind is
+drawn from the type's two kinds by the same rule. One part of a scene thus
+tells something about the others, which is what learning from separated
+channels assumes.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from data.synthetic_events import EVENT_SYNTHESISERS, synthesise_event
+from data.synthetic_signals import (
+    harmonics,
+    log_uniform,
+    random_rolloff,
+    recolor,
+    swept_noise,
+    times_s,
+)
+
+CLASS_NAMES: tuple[str, ...] = tuple(sorted(EVENT_SYNTHESISERS))
+
+# Scene type: (its event classes, its background kinds).
+SCENE_TYPES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "street": (
+        ("engine", "footsteps", "siren", "speech"),
+        ("pink_noise", "wind"),
+    ),
+    "home": (
+        ("footsteps", "knocking", "speech", "telephone_ring", "water_drips"),
+        ("hum", "pink_noise"),
+    ),
+    "meadow": (
+        ("bell", "bird_chirps", "cricket", "dog_bark", "whoosh"),
+        ("wind", "rain"),
+    ),
+    "workshop": (
+        ("alarm_beeps", "bell", "engine", "knocking", "siren"),
+        ("hum", "pink_noise"),
+    ),
+    "camp": (
+        ("bird_chirps", "crackle", "cricket", "dog_bark", "water_drips"),
+        ("rain", "wind"),
+    ),
+    "plant": (
+        ("alarm_beeps", "crackle", "telephone_ring", "whoosh"),
+        ("hum", "rain"),
+    ),
+}
+
+STRAY_PROBABILITY = 0.15
+
+_PEAK = 0.95
+
+
+@dataclasses.dataclass(frozen=True)
+class SceneConfig:
+    """What a scene looks like.
+
+    Attributes:
+        seconds: length of the scene in seconds.
+        sample_rate_hz: samples per second.
+        min_events: fewest events in a scene, at least 1.
+        max_events: most events in a scene, at most the number of classes.
+        min_level_db: lowest event level over the background, both measured
+            where they are active.
+        max_level_db: highest event level over the background.
+    """
+
+    seconds: float = 5.0
+    sample_rate_hz: int = 16000
+    min_events: int = 1
+    max_events: int = 4
+    min_level_db: float = -2.0
+    max_level_db: float = 20.0
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise ValueError(
+                f"seconds must be positive, got {self.seconds}; "
+                "the default is 5.0."
+            )
+        if self.sample_rate_hz < 4000:
+            raise ValueError(
+                "sample_rate_hz must be at least 4000 for the events to be "
+                f"recognisable, got {self.sample_rate_hz}."
+            )
+        if not 1 <= self.min_events <= self.max_events <= len(CLASS_NAMES):
+            raise ValueError(
+                "need 1 <= min_events <= max_events <= "
+                f"{len(CLASS_NAMES)} (the number of classes), got "
+                f"min_events={self.min_events} and "
+                f"max_events={self.max_events}."
+            )
+        if self.min_level_db > self.max_level_db:
+            raise ValueError(
+                f"min_level_db {self.min_level_db} is above max_level_db "
+                f"{self.max_level_db}; swap them."
+            )
+
+    @property
+    def num_samples(self) -> int:
+        """Length of a scene in samples."""
+        return max(1, round(self.seconds * self.sample_rate_hz))
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """One scene and what it is made of.
+
+    Attributes:
+        audio: the scene, float32 (samples,), absolute peak at most 0.95.
+        stems: its sources, float32 (events + 1, samples): the events, then
+            the background. `audio` equals `stems.sum(axis=0)` exactly.
+        stem_names: class of each event, then "background:<kind>".
+        labels: the classes of the events, sorted, each once.
+    """
+
+    audio: np.ndarray
+    stems: np.ndarray
+    stem_names: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+def _pink_noise(
+    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
+) -> np.ndarray:
+    """Steady noise; its color comes from `recolor`."""
+    return rng.standard_normal(num_samples)
+
+
+def _hum(
+    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
+) -> np.ndarray:
+    """Steady mains-like harmonics over noise."""
+    f0_hz = np.full(num_samples, log_uniform(rng, 45.0, 160.0))
+    tone = harmonics(f0_hz, random_rolloff(rng, 24), sample_rate_hz)
+    noise = rng.standard_normal(num_samples)
+    return tone / tone.std() + rng.uniform(0.3, 1.0) * noise
+
+
+def _rain(
+    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
+) -> np.ndarray:
+    """Dense drops of differing strength over steady noise."""
+    drops = rng.standard_normal(num_samples)
+    drops *= rng.random(num_samples) < 400.0 / sample_rate_hz
+    drops *= np.sqrt(sample_rate_hz / 400.0)
+    return drops + rng.uniform(0.5, 1.2) * rng.standard_normal(num_samples)
+
+
+def _wind(
+    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
+) -> np.ndarray:
+    """Broad noise whose level and peak drift with slow gusts."""
+    time_s = times_s(num_samples, sample_rate_hz)
+    rates_hz, starts = rng.uniform(0.1, 0.5, 3), rng.uniform(0.0, 1.0, 3)
+    gusts = np.sin(2 * np.pi * (np.outer(rates_hz, time_s) + starts[:, None]))
+    gust = gusts.mean(0)
+    center_hz = log_uniform(rng, 250.0, 1500.0) * 2.0 ** (0.7 * gust)
+    return swept_noise(rng, center_hz, 1.2, sample_rate_hz) * 2.0**gust
+
+
+BACKGROUND_SYNTHESISERS: dict[
+    str, Callable[[np.random.Generator, int, int], np.ndarray]
+] = {
+    "pink_noise": _pink_noise,
+    "hum": _hum,
+    "rain": _rain,
+    "wind": _wind,
+}
+
+
+def _active_rms(audio: np.ndarray, sample_rate_hz: int) -> float:
+    """RMS over the 50 ms blocks within 20 dB of the loudest block.
+
+    A level over the whole event would make sparse events (knocks) much
+    louder where they sound than steady ones (a siren).
+    """
+    block = min(audio.size, max(1, round(0.05 * sample_rate_hz)))
+    num_blocks = audio.size // block
+    blocks = audio[: num_blocks * block].reshape(num_blocks, block)
+    powers = np.mean(np.square(blocks), axis=1)
+    return float(np.sqrt(powers[powers >= 0.01 * powers.max()].mean()))
+
+
+def _draw_classes(
+    rng: np.random.Generator, own_classes: tuple[str, ...], count: int
+) -> tuple[str, ...]:
+    """Draws distinct event classes for a scene, its own ones preferred."""
+    own = np.array([name in own_classes for name in CLASS_NAMES])
+    probabilities = np.full(own.size, STRAY_PROBABILITY / own.size)
+    probabilities[own] += (1.0 - STRAY_PROBABILITY) / own.sum()
+    drawn = rng.choice(own.size, count, replace=False, p=probabilities)
+    return tuple(CLASS_NAMES[index] for index in drawn)
+
+
+def _draw_background(
+    rng: np.random.Generator, own_kinds: tuple[str, ...]
+) -> str:
+    """Draws the background kind of a scene, its own ones preferred."""
+    stray = rng.uniform() < STRAY_PROBABILITY
+    kinds = tuple(BACKGROUND_SYNTHESISERS) if stray else own_kinds
+    return kinds[rng.integers(len(kinds))]
+
+
+def generate_scene(
+    seed: int, index: int, config: SceneConfig | None = None
+) -> Scene:
+    """Generates scene number `index` of the collection `seed`.
+
+    The result depends on the three arguments alone: not on which scenes were
+    generated before, nor on the process.
+
+    Args:
+        seed: names the collection, at least 0.
+        index: names the scene in it, at least 0.
+        config: what the scene looks like; `SceneConfig()` if None.
+
+    Returns:
+        The scene with its stems and labels.
+    """
+    config = config or SceneConfig()
+    rng = np.random.Generator(
+        np.random.PCG64(np.random.SeedSequence([seed, index]))
+    )
+    rate_hz, num_samples = config.sample_rate_hz, config.num_samples
+
+    scene_type = tuple(SCENE_TYPES)[rng.integers(len(SCENE_TYPES))]
+    own_classes, own_kinds = SCENE_TYPES[scene_type]
+    count = int(rng.integers(config.min_events, config.max_events + 1))
+    classes = _draw_classes(rng, own_classes, count)
+    kind = _draw_background(rng, own_kinds)
+
+    background = BACKGROUND_SYNTHESISERS[kind](rng, num_samples, rate_hz)
+    background = recolor(background, rng, rate_hz)
+    background /= _active_rms(background, rate_hz)
+
+    stems = np.zeros((count + 1, num_samples), np.float32)
+    for stem, name in zip(stems, classes, strict=False):
+        event_s = log_uniform(rng, 0.25, 0.9) * config.seconds
+        # Scaled with the scene, but long enough to show a rhythm.
+        event_s = min(max(event_s, 1.2), config.seconds)
+        size = min(num_samples, max(1, round(event_s * rate_hz)))
+        event = synthesise_event(name, rng, size, rate_hz)
+        level_db = rng.uniform(config.min_level_db, config.max_level_db)
+        event *= 10.0 ** (level_db / 20.0) / _active_rms(event, rate_hz)
+        start = int(rng.integers(num_samples - size + 1))
+        stem[start : start + size] = event
+    stems[-1] = background
+
+    peak = _PEAK * 10.0 ** (rng.uniform(-15.0, 0.0) / 20.0)
+    # The margin covers the rounding of the float32 sum.
+    stems *= (1.0 - 1e-5) * peak / np.abs(stems.sum(axis=0)).max()
+    return Scene(
+        audio=stems.sum(axis=0),
+        stems=stems,
+        stem_names=(*classes, f"background:{kind}"),
+        labels=tuple(sorted(set(classes))),
+    )

@@ -1,0 +1,1 @@
+"""What the networks and objectives are: keras.layers and keras.ops."""

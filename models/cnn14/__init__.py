@@ -1,0 +1,1 @@
+"""The CNN14 encoder."""

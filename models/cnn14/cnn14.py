@@ -1,0 +1,104 @@
+"""CNN14: log-mel patches to embeddings."""
+
+import keras
+from keras import ops
+
+from models.cnn14.conv_block import BATCH_NORM, ConvBlock
+
+NUM_BLOCKS = 6
+# Five poolings by two: shorter patches would leave no frame.
+MIN_FRAMES = 2 ** (NUM_BLOCKS - 1)
+
+
+@keras.saving.register_keras_serializable(package="separated_scenes")
+class CNN14(keras.Model):
+    """The encoder of PANNs (Kong et al., TASLP 2020), with a bottleneck.
+
+    Call: log-mel (B, frames, mel_bands) -> embedding h (B, embedding_dim)
+    float32. Batch norm over the mel bands, six convolution blocks of 64 to
+    2048 channels, mean over frequency, max plus mean over time, then the
+    bottleneck of the WASPAA 2021 slides.
+
+    Args:
+      embedding_dim: d, size of h; the slides use 128 and 1024.
+      width: multiplies all channel counts; 1 is the published network (our
+        choice, for small machines).
+      hidden_layer: whether the fully connected layer with ReLU of PANNs stands
+        before the bottleneck. Off: the slides' "~75M" is the network without.
+      mel_bands: bands of the input.
+      dropout: rate after each block, in training.
+
+    Raises:
+      ValueError: a size is not positive, or mel_bands is below 32.
+    """
+
+    def __init__(
+        self,
+        embedding_dim: int = 128,
+        width: float = 1.0,
+        hidden_layer: bool = False,
+        mel_bands: int = 64,
+        dropout: float = 0.2,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        filters = [round(width * 64 * 2**i) for i in range(NUM_BLOCKS)]
+        if embedding_dim < 1 or filters[0] < 1:
+            raise ValueError(
+                "embedding_dim and 64 * width must be at least 1. Received: "
+                f"embedding_dim={embedding_dim}, width={width}"
+            )
+        if mel_bands < MIN_FRAMES:
+            raise ValueError(
+                f"five poolings need mel_bands >= {MIN_FRAMES}. Received: "
+                f"mel_bands={mel_bands}"
+            )
+        self.embedding_dim = embedding_dim
+        self.width = width
+        self.hidden_layer = hidden_layer
+        self.mel_bands = mel_bands
+        self.dropout = dropout
+
+        self.bn0 = keras.layers.BatchNormalization(name="bn0", **BATCH_NORM)
+        self.blocks = [
+            ConvBlock(
+                channels,
+                pool=2 if number < NUM_BLOCKS else 1,
+                dropout=dropout,
+                name=f"conv_block{number}",
+            )
+            for number, channels in enumerate(filters, start=1)
+        ]
+        self.fc1 = None
+        if hidden_layer:
+            self.fc1 = keras.layers.Dense(
+                filters[-1], activation="relu", name="fc1"
+            )
+        # h enters cosines and losses, which need float32 under any policy.
+        self.bottleneck = keras.layers.Dense(
+            embedding_dim, dtype="float32", name="bottleneck"
+        )
+        # Built here, so that weights can be set and loaded before a call.
+        self(ops.zeros((1, MIN_FRAMES, mel_bands)))
+
+    def call(self, log_mel, training=False):
+        x = self.bn0(log_mel, training=training)
+        x = ops.expand_dims(x, -1)  # (B, frames, mel_bands, 1)
+        for block in self.blocks:
+            x = block(x, training=training)
+        x = ops.mean(x, axis=2)  # (B, frames / 32, channels)
+        x = ops.max(x, axis=1) + ops.mean(x, axis=1)
+        if self.fc1 is not None:
+            x = self.fc1(x)
+        return self.bottleneck(x)
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+            "embedding_dim": self.embedding_dim,
+            "width": self.width,
+            "hidden_layer": self.hidden_layer,
+            "mel_bands": self.mel_bands,
+            "dropout": self.dropout,
+        }

@@ -1,0 +1,100 @@
+"""Front end and encoder as one object: what is saved, evaluated and served."""
+
+import keras
+from keras import ops
+
+from models.cnn14.cnn14 import CNN14
+from models.frontend.log_mel import LogMel
+
+
+@keras.saving.register_keras_serializable(package="separated_scenes")
+class EmbeddingModel(keras.Model):
+    """Waveform to embedding.
+
+    A clip is cut into windows of `window_frames` log-mel frames (0.96 s) that
+    start every `window_hop_frames`; each is encoded, and the clip's embedding
+    is the mean over its windows (our choice). A clip shorter than a window is
+    padded with zeros to one; a last part shorter than a window is left out.
+
+    Call: waveform (B, T) -> (B, embedding_dim) float32, any T >= 1.
+
+    Args:
+      sample_rate_hz: of the waveform.
+      embedding_dim: d, size of h.
+      width: of CNN14; 1 is the published network.
+      hidden_layer: whether CNN14 has the fully connected layer of PANNs.
+      window_frames: frames of a window (96 at 10 ms).
+      window_hop_frames: frames between windows.
+    """
+
+    def __init__(
+        self,
+        sample_rate_hz: int = 16000,
+        embedding_dim: int = 128,
+        width: float = 1.0,
+        hidden_layer: bool = False,
+        window_frames: int = 96,
+        window_hop_frames: int = 96,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.sample_rate_hz = sample_rate_hz
+        self.embedding_dim = embedding_dim
+        self.width = width
+        self.hidden_layer = hidden_layer
+        self.window_frames = window_frames
+        self.window_hop_frames = window_hop_frames
+        self.frontend = LogMel(sample_rate_hz, name="log_mel")
+        self.encoder = CNN14(
+            embedding_dim,
+            width,
+            hidden_layer,
+            self.frontend.mel_bands,
+            name="cnn14",
+        )
+        self.window_samples = self.frontend.samples_for(window_frames)
+        self.window_hop_samples = window_hop_frames * self.frontend.hop_samples
+        self.built = True
+
+    def num_windows(self, num_samples):
+        """Windows of a clip of `num_samples` (an int or an int tensor)."""
+        later = (num_samples - self.window_samples) // self.window_hop_samples
+        if isinstance(num_samples, int):
+            return 1 + max(0, later)
+        return 1 + ops.maximum(later, 0)
+
+    def cut_windows(self, waveform):
+        """(B, T) -> (B, windows, window_samples)."""
+        windows = self.num_windows(ops.shape(waveform)[-1])
+        length = self.window_samples + (windows - 1) * self.window_hop_samples
+        padded = ops.pad(waveform, [[0, 0], [0, self.window_samples]])
+        return ops.extract_sequences(
+            padded[:, :length], self.window_samples, self.window_hop_samples
+        )
+
+    def encode(self, windows, training=False):
+        """(N, window_samples) -> h (N, embedding_dim)."""
+        return self.encoder(self.frontend(windows), training=training)
+
+    def embed_windows(self, waveform, training=False):
+        """(B, T) -> h of every window (B, windows, embedding_dim)."""
+        windows = self.cut_windows(waveform)
+        flat = ops.reshape(windows, (-1, self.window_samples))
+        h = self.encode(flat, training=training)
+        shape = (-1, ops.shape(windows)[1], self.embedding_dim)
+        return ops.reshape(h, shape)
+
+    def call(self, waveform, training=False):
+        return ops.mean(self.embed_windows(waveform, training), axis=1)
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+            "sample_rate_hz": self.sample_rate_hz,
+            "embedding_dim": self.embedding_dim,
+            "width": self.width,
+            "hidden_layer": self.hidden_layer,
+            "window_frames": self.window_frames,
+            "window_hop_frames": self.window_hop_frames,
+        }

@@ -1,0 +1,125 @@
+"""Log-mel spectrogram, in the conventions of Google's AudioSet work."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="separated_scenes")
+class LogMel(keras.layers.Layer):
+    """Waveform to ln(mel + offset) of a magnitude spectrogram.
+
+    Periodic Hann window, FFT of the next power of two, no padding of the
+    signal; triangular bands on the HTK mel scale with peak 1. The values are
+    those of VGGish and YAMNet (Hershey et al., ICASSP 2017), with YAMNet's
+    offset of 0.001.
+
+    Call: waveform (..., T) -> (..., frames, mel_bands) float32, with
+    frames = 1 + (T - window) // hop; T must be at least one window.
+
+    Args:
+      sample_rate_hz: of the waveform.
+      window_s: analysis window, seconds.
+      hop_s: time between frames, seconds.
+      mel_bands: number of bands.
+      low_hz: lower edge of the lowest band.
+      high_hz: upper edge of the highest band.
+      offset: added before the logarithm; silence is ln(offset).
+
+    Raises:
+      ValueError: the band edges are not 0 <= low < high <= rate / 2.
+    """
+
+    def __init__(
+        self,
+        sample_rate_hz: int = 16000,
+        window_s: float = 0.025,
+        hop_s: float = 0.010,
+        mel_bands: int = 64,
+        low_hz: float = 125.0,
+        high_hz: float = 7500.0,
+        offset: float = 0.001,
+        **kwargs,
+    ):
+        # Magnitudes and logarithms need float32 under any policy.
+        kwargs["dtype"] = "float32"
+        super().__init__(trainable=False, **kwargs)
+        if not 0 <= low_hz < high_hz <= sample_rate_hz / 2:
+            raise ValueError(
+                "mel bands need 0 <= low_hz < high_hz <= sample_rate_hz / 2. "
+                f"Received: low_hz={low_hz}, high_hz={high_hz}, "
+                f"sample_rate_hz={sample_rate_hz}"
+            )
+        self.sample_rate_hz = sample_rate_hz
+        self.window_s = window_s
+        self.hop_s = hop_s
+        self.mel_bands = mel_bands
+        self.low_hz = low_hz
+        self.high_hz = high_hz
+        self.offset = offset
+        self.window_samples = round(window_s * sample_rate_hz)
+        self.hop_samples = round(hop_s * sample_rate_hz)
+        self.fft_length = 2 ** int(np.ceil(np.log2(self.window_samples)))
+        phase = np.arange(self.window_samples) / self.window_samples
+        self._window = (0.5 - 0.5 * np.cos(2 * np.pi * phase)).astype("f4")
+        self._mel_matrix = mel_matrix(
+            self.fft_length // 2 + 1, sample_rate_hz, mel_bands, low_hz, high_hz
+        ).astype("f4")
+        self.built = True
+
+    def samples_for(self, frames: int) -> int:
+        """Length in samples that gives exactly `frames` frames."""
+        return self.window_samples + (frames - 1) * self.hop_samples
+
+    def call(self, waveform):
+        frames = ops.extract_sequences(
+            waveform, self.window_samples, self.hop_samples
+        )  # (..., frames, window)
+        real, imag = ops.rfft(frames * self._window, self.fft_length)
+        magnitude = ops.sqrt(real * real + imag * imag)
+        return ops.log(ops.matmul(magnitude, self._mel_matrix) + self.offset)
+
+    def compute_output_shape(self, input_shape):
+        samples = input_shape[-1]
+        frames = None
+        if samples is not None:
+            frames = 1 + (samples - self.window_samples) // self.hop_samples
+        return (*input_shape[:-1], frames, self.mel_bands)
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "sample_rate_hz": self.sample_rate_hz,
+            "window_s": self.window_s,
+            "hop_s": self.hop_s,
+            "mel_bands": self.mel_bands,
+            "low_hz": self.low_hz,
+            "high_hz": self.high_hz,
+            "offset": self.offset,
+        }
+
+
+def mel_matrix(
+    num_bins: int,
+    sample_rate_hz: int,
+    mel_bands: int,
+    low_hz: float,
+    high_hz: float,
+) -> np.ndarray:
+    """Triangles that are linear in HTK mel: float64 (num_bins, mel_bands).
+
+    mel = 1127 ln(1 + f / 700). Band edges are equally spaced in mel, peaks
+    are 1, and the DC bin has no weight.
+    """
+
+    def mel(hz):
+        return 1127.0 * np.log1p(np.asarray(hz) / 700.0)
+
+    bins = mel(np.linspace(0, sample_rate_hz / 2, num_bins))[:, None]
+    edges = np.linspace(mel(low_hz), mel(high_hz), mel_bands + 2)
+    lower, center, upper = edges[:-2], edges[1:-1], edges[2:]
+    rising = (bins - lower) / (center - lower)
+    falling = (upper - bins) / (upper - center)
+    weights = np.maximum(0, np.minimum(rising, falling))
+    weights[0] = 0
+    return weights

@@ -1,0 +1,1 @@
+"""Heads on the embedding: similarity, coincidence, shallow classifier."""

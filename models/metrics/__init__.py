@@ -1,0 +1,1 @@
+"""Measures of separation and of embeddings."""

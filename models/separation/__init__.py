@@ -1,0 +1,1 @@
+"""TDCN++ separation: waveform to separated channels."""

@@ -1,0 +1,124 @@
+"""The short-time Fourier transform as a basis."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from models.separation import framing
+from models.separation.feature_norm import FeatureNorm
+
+# Floor of the power under the square root, whose slope at zero is infinite:
+# digital silence must have a gradient. Far below any real power.
+_POWER_FLOOR = 1e-30
+
+
+@keras.saving.register_keras_serializable(package="separated_scenes")
+class STFTBasis(keras.layers.Layer):
+    """Complex STFT with normalised magnitudes as features; and its inverse.
+
+    Conventions of google-research/sound-separation: square root of the
+    periodic Hann window, FFT length the next power of two, frames from the
+    first sample on and zeros after the last, so ceil(samples / hop) frames.
+    Synthesis uses the dual window (the analysis window over the sum of its
+    squares at all hops). Nothing is padded at the start, so the first
+    window - hop samples come back attenuated.
+
+    The features are plain magnitudes, normalised over frames and bins
+    together, per example.
+
+    Args:
+        window_samples: Window length.
+        hop_samples: Distance between frames; under the window length, or the
+            taper leaves samples that no frame sees.
+    """
+
+    def __init__(self, window_samples: int, hop_samples: int, **kwargs):
+        super().__init__(**kwargs)
+        if not 1 <= hop_samples < window_samples:
+            raise ValueError(
+                "hop_samples must be at least 1 and under window_samples, "
+                "so that tapered frames overlap. Received: "
+                f"hop_samples={hop_samples}, window_samples={window_samples}"
+            )
+        self.window_samples = window_samples
+        self.hop_samples = hop_samples
+        self.fft_length = 1 << (window_samples - 1).bit_length()
+        self.num_coefficients = self.fft_length // 2 + 1
+        phase = 2 * np.pi * np.arange(window_samples) / window_samples
+        window = np.sqrt(0.5 - 0.5 * np.cos(phase))
+        self._analysis_window = window.astype(self.compute_dtype)
+        self._synthesis_window = (
+            window / self._overlapped_power(window)
+        ).astype(self.compute_dtype)
+        self.magnitude_norm = FeatureNorm(
+            axis=(1, 2), dtype=self.dtype_policy, name="magnitude_norm"
+        )
+
+    def build(self, input_shape):
+        self.magnitude_norm.build((None, None, self.num_coefficients))
+        self.built = True
+
+    def _overlapped_power(self, window):
+        """Sum of the squared window over all its shifts by the hop."""
+        shape = (-1, self.hop_samples)
+        per_frame = framing.blocks_per_frame(
+            self.window_samples, self.hop_samples
+        )
+        excess = per_frame * self.hop_samples - self.window_samples
+        squares = np.pad(window**2, (0, excess)).reshape(shape)
+        periodic = np.tile(squares.sum(axis=0), per_frame)
+        return periodic[: self.window_samples]
+
+    def analyse(self, waveform):
+        """Maps (batch, samples) to (coefficients, network features).
+
+        The coefficients are the pair (real, imaginary); they and the
+        features are (batch, frames, num_coefficients) each.
+        """
+        num_frames = framing.starting_frames(
+            ops.shape(waveform)[1], self.hop_samples
+        )
+        frames = framing.frame(
+            waveform, self.window_samples, self.hop_samples, num_frames
+        )
+        windowed = ops.multiply(frames, self._analysis_window)
+        real, imag = ops.rfft(windowed, fft_length=self.fft_length)
+        power = ops.square(real) + ops.square(imag)
+        magnitude = ops.sqrt(ops.maximum(power, _POWER_FLOOR))
+        return (real, imag), self.magnitude_norm(magnitude)
+
+    def synthesise(self, masks, coefficients, num_samples):
+        """Masks the coefficients and returns to the time domain.
+
+        Args:
+            masks: (batch, channels, frames, num_coefficients).
+            coefficients: First result of `analyse`.
+            num_samples: Length of the analysed waveform.
+
+        Returns:
+            (batch, channels, num_samples).
+        """
+        real, imag = coefficients
+        # Two real products instead of a complex one: no complex copy of the
+        # mask, and inference engines refuse the cast to complex.
+        frames = ops.irfft(
+            (
+                masks * ops.expand_dims(real, 1),
+                masks * ops.expand_dims(imag, 1),
+            ),
+            fft_length=self.fft_length,
+        )  # (batch, channels, frames, fft_length)
+        frames = ops.multiply(
+            frames[..., : self.window_samples], self._synthesis_window
+        )
+        return framing.overlap_add(frames, self.hop_samples, num_samples)
+
+    def call(self, waveform):
+        return self.analyse(waveform)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "window_samples": self.window_samples,
+            "hop_samples": self.hop_samples,
+        }

@@ -1,0 +1,1 @@
+"""The augmentation front end: which two views of a clip are compared."""

@@ -1,0 +1,1 @@
+"""How the networks learn: the TensorFlow tape and its loop."""
