@@ -1,6 +1,7 @@
 """Runs an entry point: flags in, one line for a mistake, an exit code out."""
 
 import errno
+import logging as stdlib_logging
 import os
 import sys
 from collections.abc import Callable
@@ -27,7 +28,7 @@ def run(main: Callable[[], None]) -> None:
     """
 
     def checked(argv: list[str]) -> None:
-        logging.set_verbosity(logging.INFO)
+        _plain_log()
         try:
             if len(argv) > 1:
                 raise UserError(
@@ -51,9 +52,23 @@ def run(main: Callable[[], None]) -> None:
     app.run(checked, flags_parser=_parse_flags)
 
 
+def _plain_log() -> None:
+    """Time and message; what TensorFlow itself logs is left out."""
+    logging.set_verbosity(logging.INFO)
+    handler = logging.get_absl_handler()
+    handler.setFormatter(
+        stdlib_logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
+    )
+    handler.addFilter(
+        lambda record: "site-packages" not in record.pathname
+        or record.levelno >= stdlib_logging.ERROR
+    )
+
+
 def _parse_flags(argv: list[str]) -> list[str]:
     try:
-        return app.parse_flags_with_usage(argv)
+        # Not `app.parse_flags_with_usage`, which tells in two lines.
+        return flags.FLAGS(argv)
     except OSError as error:  # A flagfile that cannot be read.
         _exit(str(error), EXIT_USER_ERROR)
     except flags.Error as error:

@@ -1,4 +1,4 @@
-"""Synthetic labelled sound scenes, made from nothing but random numbers.
+"""Synthetic labeled sound scenes, made from nothing but random numbers.
 
 For tests, the quick start and small experiments that need audio with known
 labels and known sources. It is not real data: fourteen classes with simple
@@ -9,42 +9,40 @@ Difficulty (our choice): a class is defined by structure in time and
 frequency (`synthetic_events.py`), while pitch region, spectral color, level,
 duration and placement are random, and so is the color of the background. The
 mean and standard deviation of a clip's log-mel bands are therefore a weak
-classifier, and a network that sees patches is a strong one.
+classifier and a network that sees patches a strong one: with 600 scenes to
+train on and 300 to test, mAP was 0.41 for an MLP on the former and 0.85 for a
+small supervised CNN, where chance is 0.18.
 
 Co-occurrence: every scene has a hidden type (`SCENE_TYPES`). Each event is
 drawn, without repeating a class, from the type's own classes with probability
 `1 - STRAY_PROBABILITY` and otherwise from all classes; the background kind is
 drawn from the type's two kinds by the same rule. One part of a scene thus
 tells something about the others, which is what learning from separated
-channels assumes.
+channels assumes. Types overlap, so a single class leaves the type open.
 """
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 
-from data.synthetic_events import EVENT_SYNTHESISERS, synthesise_event
-from data.synthetic_signals import (
-    harmonics,
-    log_uniform,
-    random_rolloff,
-    recolor,
-    swept_noise,
-    times_s,
+from data.synthetic_backgrounds import (
+    BACKGROUND_SYNTHESIZERS,
+    synthesize_background,
 )
+from data.synthetic_events import EVENT_SYNTHESIZERS, synthesize_event
+from data.synthetic_signals import log_uniform
 
-CLASS_NAMES: tuple[str, ...] = tuple(sorted(EVENT_SYNTHESISERS))
+CLASS_NAMES: tuple[str, ...] = tuple(sorted(EVENT_SYNTHESIZERS))
 
 # Scene type: (its event classes, its background kinds).
 SCENE_TYPES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "street": (
         ("engine", "footsteps", "siren", "speech"),
-        ("pink_noise", "wind"),
+        ("colored_noise", "wind"),
     ),
     "home": (
         ("footsteps", "knocking", "speech", "telephone_ring", "water_drips"),
-        ("hum", "pink_noise"),
+        ("hum", "colored_noise"),
     ),
     "meadow": (
         ("bell", "bird_chirps", "cricket", "dog_bark", "whoosh"),
@@ -52,7 +50,7 @@ SCENE_TYPES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "workshop": (
         ("alarm_beeps", "bell", "engine", "knocking", "siren"),
-        ("hum", "pink_noise"),
+        ("hum", "colored_noise"),
     ),
     "camp": (
         ("bird_chirps", "crackle", "cricket", "dog_bark", "water_drips"),
@@ -99,7 +97,7 @@ class SceneConfig:
         if self.sample_rate_hz < 4000:
             raise ValueError(
                 "sample_rate_hz must be at least 4000 for the events to be "
-                f"recognisable, got {self.sample_rate_hz}."
+                f"recognizable, got {self.sample_rate_hz}."
             )
         if not 1 <= self.min_events <= self.max_events <= len(CLASS_NAMES):
             raise ValueError(
@@ -138,66 +136,18 @@ class Scene:
     labels: tuple[str, ...]
 
 
-def _pink_noise(
-    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
-) -> np.ndarray:
-    """Steady noise; its color comes from `recolor`."""
-    return rng.standard_normal(num_samples)
-
-
-def _hum(
-    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
-) -> np.ndarray:
-    """Steady mains-like harmonics over noise."""
-    f0_hz = np.full(num_samples, log_uniform(rng, 45.0, 160.0))
-    tone = harmonics(f0_hz, random_rolloff(rng, 24), sample_rate_hz)
-    noise = rng.standard_normal(num_samples)
-    return tone / tone.std() + rng.uniform(0.3, 1.0) * noise
-
-
-def _rain(
-    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
-) -> np.ndarray:
-    """Dense drops of differing strength over steady noise."""
-    drops = rng.standard_normal(num_samples)
-    drops *= rng.random(num_samples) < 400.0 / sample_rate_hz
-    drops *= np.sqrt(sample_rate_hz / 400.0)
-    return drops + rng.uniform(0.5, 1.2) * rng.standard_normal(num_samples)
-
-
-def _wind(
-    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
-) -> np.ndarray:
-    """Broad noise whose level and peak drift with slow gusts."""
-    time_s = times_s(num_samples, sample_rate_hz)
-    rates_hz, starts = rng.uniform(0.1, 0.5, 3), rng.uniform(0.0, 1.0, 3)
-    gusts = np.sin(2 * np.pi * (np.outer(rates_hz, time_s) + starts[:, None]))
-    gust = gusts.mean(0)
-    center_hz = log_uniform(rng, 250.0, 1500.0) * 2.0 ** (0.7 * gust)
-    return swept_noise(rng, center_hz, 1.2, sample_rate_hz) * 2.0**gust
-
-
-BACKGROUND_SYNTHESISERS: dict[
-    str, Callable[[np.random.Generator, int, int], np.ndarray]
-] = {
-    "pink_noise": _pink_noise,
-    "hum": _hum,
-    "rain": _rain,
-    "wind": _wind,
-}
-
-
 def _active_rms(audio: np.ndarray, sample_rate_hz: int) -> float:
     """RMS over the 50 ms blocks within 20 dB of the loudest block.
 
     A level over the whole event would make sparse events (knocks) much
     louder where they sound than steady ones (a siren).
     """
-    block = min(audio.size, max(1, round(0.05 * sample_rate_hz)))
-    num_blocks = audio.size // block
-    blocks = audio[: num_blocks * block].reshape(num_blocks, block)
+    block = max(1, round(0.05 * sample_rate_hz))
+    blocks = np.pad(audio, (0, -audio.size % block)).reshape(-1, block)
     powers = np.mean(np.square(blocks), axis=1)
-    return float(np.sqrt(powers[powers >= 0.01 * powers.max()].mean()))
+    active = powers >= 0.01 * powers.max()
+    # Events of a few samples can be all zeros.
+    return max(float(np.sqrt(powers[active].mean())), 1e-9)
 
 
 def _draw_classes(
@@ -216,7 +166,7 @@ def _draw_background(
 ) -> str:
     """Draws the background kind of a scene, its own ones preferred."""
     stray = rng.uniform() < STRAY_PROBABILITY
-    kinds = tuple(BACKGROUND_SYNTHESISERS) if stray else own_kinds
+    kinds = tuple(BACKGROUND_SYNTHESIZERS) if stray else own_kinds
     return kinds[rng.integers(len(kinds))]
 
 
@@ -248,8 +198,7 @@ def generate_scene(
     classes = _draw_classes(rng, own_classes, count)
     kind = _draw_background(rng, own_kinds)
 
-    background = BACKGROUND_SYNTHESISERS[kind](rng, num_samples, rate_hz)
-    background = recolor(background, rng, rate_hz)
+    background = synthesize_background(kind, rng, num_samples, rate_hz)
     background /= _active_rms(background, rate_hz)
 
     stems = np.zeros((count + 1, num_samples), np.float32)
@@ -258,7 +207,7 @@ def generate_scene(
         # Scaled with the scene, but long enough to show a rhythm.
         event_s = min(max(event_s, 1.2), config.seconds)
         size = min(num_samples, max(1, round(event_s * rate_hz)))
-        event = synthesise_event(name, rng, size, rate_hz)
+        event = synthesize_event(name, rng, size, rate_hz)
         level_db = rng.uniform(config.min_level_db, config.max_level_db)
         event *= 10.0 ** (level_db / 20.0) / _active_rms(event, rate_hz)
         start = int(rng.integers(num_samples - size + 1))

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import fft
 
-# Nothing is synthesised above this share of the sample rate, so that no
+# Nothing is synthesized above this share of the sample rate, so that no
 # partial aliases or sits on the Nyquist edge.
 _MAX_RELATIVE_HZ = 0.45
 
@@ -106,7 +106,7 @@ def recolor(
     sample_rate_hz: int,
     spread_db: float = 5.0,
 ) -> np.ndarray:
-    """Filters a waveform by a random smooth equaliser, zero phase.
+    """Filters a waveform by a random smooth equalizer, zero phase.
 
     Gains at eight frequencies, an octave apart and 62.5 Hz the lowest, are
     normal with the given spread, and linear in between on the log-frequency

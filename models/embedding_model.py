@@ -37,7 +37,8 @@ class EmbeddingModel(keras.Model):
         window_hop_frames: int = 96,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        # A reduced precision policy must not round the waveform.
+        super().__init__(autocast=False, **kwargs)
         self.sample_rate_hz = sample_rate_hz
         self.embedding_dim = embedding_dim
         self.width = width

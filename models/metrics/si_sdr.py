@@ -89,9 +89,11 @@ def mixit_matched_score(
     """Scores sums of estimates, each estimate added to one reference.
 
     The assignment is that with the least summed squared error over all
-    references, among all ways to give each estimate to one reference: the
-    measure of Wisdom et al. (NeurIPS 2020) for mixtures of mixtures, with
-    the squared error as our choice of criterion. Silent references take part
+    references, among all ways to give each estimate to one reference and
+    each reference that sounds at least one: the measure of Wisdom et al.
+    (NeurIPS 2020) for mixtures of mixtures. The squared error, and that no
+    reference goes empty, since nothing has no SI-SDR, are our choice; with
+    too few estimates for that, some do. Silent references take part
     in the assignment (what lands there is lost to the others), not in the
     scores.
 
@@ -169,6 +171,10 @@ def _least_squares_mix_matrix(references, estimates):
         ),
         axis=-1,
     )  # (assignments, estimates)
+    active = _active(references)
+    if len(active) <= num_estimates:
+        served = (owner[:, None] == active[:, None]).any(axis=2)
+        owner = owner[served.all(axis=1)]
     gram = estimates @ estimates.T
     products = references @ estimates.T
     error = np.zeros(len(owner))

@@ -23,6 +23,9 @@ class LearnedBasis(keras.layers.Layer):
         window_samples: Frame length.
         hop_samples: Distance between frames, at most the frame length.
         num_coefficients: Size of the basis.
+
+    Raises:
+        ValueError: For a hop outside this range.
     """
 
     def __init__(

@@ -6,6 +6,7 @@ neurips2020_mixit model (commit 678e7375dfb2, Apache-2.0).
 
 from collections.abc import Mapping
 
+import keras
 import numpy as np
 
 from models.separation.separator import Separator
@@ -47,7 +48,7 @@ def load_reference_weights(
             separator's, or belongs to a part that the separator lacks; the
             message names it and both shapes.
     """
-    wanted = _variables_by_reference_name(separator)
+    wanted = variables_by_reference_name(separator)
     for name, (_, shape) in wanted.items():
         found = np.shape(arrays[name]) if name in arrays else "no such variable"
         if found != shape:
@@ -57,7 +58,7 @@ def load_reference_weights(
                 "Build the separator with the checkpoint's architecture; "
                 "separator_from_reference() does."
             )
-    for name in arrays:
+    for name in sorted(arrays):
         if _is_model_variable(name) and name not in wanted:
             raise ValueError(
                 f"The checkpoint does not fit the separator at {name}: the "
@@ -153,7 +154,9 @@ def _is_model_variable(name):
     return name.startswith(_SCOPES) and name.endswith(_VARIABLES)
 
 
-def _variables_by_reference_name(separator):
+def variables_by_reference_name(
+    separator: Separator,
+) -> dict[str, tuple[keras.Variable, tuple[int, ...]]]:
     """Maps reference names to (our variable, shape in the reference)."""
     names = {}
 

@@ -30,6 +30,9 @@ class STFTBasis(keras.layers.Layer):
         window_samples: Window length.
         hop_samples: Distance between frames; under the window length, or the
             taper leaves samples that no frame sees.
+
+    Raises:
+        ValueError: For a hop outside this range.
     """
 
     def __init__(self, window_samples: int, hop_samples: int, **kwargs):

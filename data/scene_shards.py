@@ -1,0 +1,72 @@
+"""Shards of synthetic scenes, with their stems.
+
+TensorFlow is imported where a shard is written, so that planning is quick.
+"""
+
+import dataclasses
+import pathlib
+
+from data.shard_account import ShardAccount
+from data.synthetic_scenes import CLASS_NAMES, SceneConfig, generate_scene
+from data.worker_pool import Report
+
+
+@dataclasses.dataclass(frozen=True)
+class SceneShardTask:
+    """A shard of synthetic scenes, with stems.
+
+    Attributes:
+      shard: file name.
+      seed: of the collection.
+      scenes: numbers of the scenes in it.
+      config: what a scene is like.
+      audio_format: one of `audio_codec.AUDIO_FORMATS`.
+    """
+
+    shard: str
+    seed: int
+    scenes: tuple[int, ...]
+    config: SceneConfig
+    audio_format: str
+
+    @property
+    def num_items(self) -> int:
+        return len(self.scenes)
+
+
+def scene_name(index: int) -> str:
+    return f"scene-{index:07d}"
+
+
+def write_scenes(
+    task: SceneShardTask, path: pathlib.Path, report: Report
+) -> dict:
+    """Writes the shard of a task; returns its account."""
+    import tensorflow as tf
+
+    from data import audio_codec, example_schema
+
+    rate_hz = task.config.sample_rate_hz
+    account = ShardAccount(rate_hz)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for index in task.scenes:
+            report(scene_name(index))
+            scene = generate_scene(task.seed, index, task.config)
+            record = example_schema.ClipRecord(
+                clip_id=scene_name(index),
+                source=scene_name(index),
+                start_s=0.0,
+                labels=tuple(CLASS_NAMES.index(name) for name in scene.labels),
+                audio=audio_codec.encode(
+                    scene.audio, task.audio_format, rate_hz
+                ),
+                num_samples=scene.audio.size,
+                stems=tuple(
+                    audio_codec.encode(stem, task.audio_format, rate_hz)
+                    for stem in scene.stems
+                ),
+                stem_names=scene.stem_names,
+            )
+            writer.write(example_schema.serialize(record))
+            account.add(scene.audio.size, scene.labels)
+    return account.as_json()

@@ -1,0 +1,57 @@
+"""What a shard holds and what was left out of it, in numbers."""
+
+import collections
+from collections.abc import Sequence
+
+from data.audio_file import AudioClip
+from data.rejects import Reject
+
+CONVERSIONS = (
+    "upsampled",
+    "downsampled",
+    "mixed_down",
+    "clipped_at_full_scale",
+)
+
+
+class ShardAccount:
+    """Counts what goes into a shard."""
+
+    def __init__(self, sample_rate_hz: int):
+        self._rate_hz = sample_rate_hz
+        self._clips = self._samples = self._unlabeled = 0
+        self._labels = collections.Counter()
+        self._counts = dict.fromkeys(CONVERSIONS, 0)
+        self._rejects: list[Reject] = []
+
+    def add(self, num_samples: int, labels: Sequence[str]) -> None:
+        """Counts a clip that was written."""
+        self._clips += 1
+        self._samples += num_samples
+        self._labels.update(labels)
+        self._unlabeled += not labels
+
+    def add_conversions(self, piece: AudioClip) -> None:
+        """Counts what was done to a clip to get it."""
+        self._counts["upsampled"] += piece.source_rate_hz < self._rate_hz
+        self._counts["downsampled"] += piece.source_rate_hz > self._rate_hz
+        self._counts["mixed_down"] += piece.num_channels > 1
+        self._counts["clipped_at_full_scale"] += piece.over_full_scale
+
+    def add_reject(self, reject: Reject) -> None:
+        self._rejects.append(reject)
+
+    def as_json(self) -> dict:
+        """What `shard_jobs.run` keeps.
+
+        Keys `clips`, `seconds`, `labels` (clips of each class name),
+        `unlabeled`, `counts` (one for each of `CONVERSIONS`), `rejects`.
+        """
+        return {
+            "clips": self._clips,
+            "seconds": self._samples / self._rate_hz,
+            "labels": dict(sorted(self._labels.items())),
+            "unlabeled": self._unlabeled,
+            "counts": self._counts,
+            "rejects": self._rejects,
+        }

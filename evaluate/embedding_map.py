@@ -1,0 +1,131 @@
+"""A 2-D map of clip embeddings, laid out for the page's SVG."""
+
+import collections
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+WIDTH, HEIGHT, MARGIN = 760, 560, 24
+RADIUS = 6.0
+NUM_COLORS = 15
+OTHER = -1
+# Fewer neighbors than this tell t-SNE little.
+_MIN_CLIPS_TSNE = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """One clip: a pie with a slice for each of its classes."""
+
+    clip: int
+    x: float
+    y: float
+    classes: tuple[str, ...]
+    slices: tuple[tuple[int, str], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddingMap:
+    """Marks in the units of a WIDTH x HEIGHT view box.
+
+    Attributes:
+      method: "t-SNE" or "PCA".
+      marks: one for each clip.
+      legend: class, its color (`OTHER` where colors ran out) and its clips,
+        most frequent first.
+    """
+
+    method: str
+    marks: tuple[Mark, ...]
+    legend: tuple[tuple[str, int, int], ...]
+
+
+def embedding_map(
+    embeddings: np.ndarray,
+    clips: Sequence[int],
+    labels: Sequence[tuple[str, ...]],
+    seed: int,
+) -> EmbeddingMap:
+    """Lays out one embedding.
+
+    Args:
+      embeddings: (n, d), finite.
+      clips: n numbers that the page knows the clips by.
+      labels: n tuples of class names.
+      seed: of the projection.
+    """
+    points, method = project(embeddings, seed)
+    counts = collections.Counter(name for names in labels for name in names)
+    ranked = sorted(counts, key=lambda name: (-counts[name], name))
+    color = {
+        name: rank if rank < NUM_COLORS else OTHER
+        for rank, name in enumerate(ranked)
+    }
+    center = (points.max(axis=0) + points.min(axis=0)) / 2
+    spread = np.maximum(np.ptp(points, axis=0), 1e-12)
+    room = np.array([WIDTH - 2 * MARGIN, HEIGHT - 2 * MARGIN])
+    # One scale for both axes: distances on the map stay comparable.
+    places = (points - center) * (room / spread).min()
+    places += np.array([WIDTH, HEIGHT]) / 2
+    marks = tuple(
+        Mark(
+            int(clip),
+            round(float(x), 1),
+            round(float(y), 1),
+            tuple(names),
+            _slices([color[name] for name in names]),
+        )
+        for clip, (x, y), names in zip(clips, places, labels, strict=True)
+    )
+    legend = tuple((name, color[name], counts[name]) for name in ranked)
+    return EmbeddingMap(method, marks, legend)
+
+
+def project(embeddings: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
+    """(n, d) to (n, 2) and the name of the method.
+
+    Embeddings are first brought to unit length, as in retrieval. t-SNE, or
+    principal components when there are few clips or they are all alike.
+    """
+    norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    unit = np.asarray(embeddings, np.float64) / np.maximum(norms, 1e-12)
+    components = _principal_components(unit)
+    if len(unit) < _MIN_CLIPS_TSNE or np.ptp(components[:, 0]) < 1e-6:
+        return components, "PCA"
+    from sklearn.manifold import TSNE
+
+    start = components / components[:, 0].std() * 1e-4
+    tsne = TSNE(
+        init=start.astype(np.float32),
+        perplexity=min(30.0, (len(unit) - 1) / 3),
+        random_state=seed,
+    )
+    return tsne.fit_transform(unit.astype(np.float32)), "t-SNE"
+
+
+def _principal_components(unit: np.ndarray) -> np.ndarray:
+    centered = unit - unit.mean(axis=0)
+    left, values, _ = np.linalg.svd(centered, full_matrices=False)
+    components = left[:, :2] * values[:2]
+    # The sign of a component is arbitrary: fix it, for equal pages.
+    largest = np.abs(components).argmax(axis=0)
+    signs = np.sign(components[largest, np.arange(components.shape[1])])
+    components = components * np.where(signs == 0, 1, signs)
+    return np.pad(components, [[0, 0], [0, 2 - components.shape[1]]])
+
+
+def _slices(colors: Sequence[int]) -> tuple[tuple[int, str], ...]:
+    """Color and SVG path of each slice; one color or none has no path."""
+    if len(colors) < 2:
+        return tuple((color, "") for color in colors) or ((OTHER, ""),)
+    edges = 2 * np.pi * np.arange(len(colors) + 1) / len(colors) - np.pi / 2
+    x, y = RADIUS * np.cos(edges), RADIUS * np.sin(edges)
+    return tuple(
+        (
+            color,
+            f"M0,0L{x[i]:.2f},{y[i]:.2f}A{RADIUS:g},{RADIUS:g} 0 0 1 "
+            f"{x[i + 1]:.2f},{y[i + 1]:.2f}Z",
+        )
+        for i, color in enumerate(colors)
+    )

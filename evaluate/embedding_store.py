@@ -1,0 +1,101 @@
+"""Embeddings of clips, with their ids and labels, in memory and on disk."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from data.atomic_write import atomic_path
+
+# Raised when windows are cut or encoded in another way: older files are then
+# not read any more.
+VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EmbeddingStore:
+    """The embeddings of some clips.
+
+    Attributes:
+      windows: (n, d) float32, those of a clip one after the other.
+      window_clip: (n,) int64, the clip of each window; ascending, and every
+        clip has at least one.
+      clip_ids: one for each clip.
+      labels: (clips, C) uint8, multi-hot.
+      class_names: C names.
+    """
+
+    windows: np.ndarray
+    window_clip: np.ndarray
+    clip_ids: tuple[str, ...]
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+
+    @functools.cached_property
+    def clips(self) -> np.ndarray:
+        """Clip embeddings (clips, d) float32: means over their windows."""
+        return self.mean_over_windows(self.windows)
+
+    def mean_over_windows(self, values: np.ndarray) -> np.ndarray:
+        """(n, k) per window -> (clips, k) float32 means."""
+        first = np.searchsorted(self.window_clip, np.arange(len(self.clip_ids)))
+        sums = np.add.reduceat(values, first, axis=0, dtype=np.float64)
+        counts = np.diff(first, append=len(values))
+        return (sums / counts[:, None]).astype(np.float32)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes an uncompressed .npz; readers see it whole or not at all."""
+        with atomic_path(path) as beside:
+            np.savez(
+                beside,
+                version=VERSION,
+                windows=self.windows,
+                window_clip=self.window_clip,
+                clip_ids=np.array(self.clip_ids, np.str_),
+                labels=self.labels,
+                class_names=np.array(self.class_names, np.str_),
+            )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "EmbeddingStore":
+        """Reads what `save` wrote.
+
+        Raises:
+          ValueError: the file has another version.
+          OSError, KeyError, zipfile.BadZipFile: the file is damaged.
+        """
+        with (
+            pathlib.Path(path).open("rb") as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
+            if arrays["version"] != VERSION:
+                raise ValueError(
+                    f"{path} has version {arrays['version']}, not {VERSION}"
+                )
+            return cls(
+                windows=arrays["windows"],
+                window_clip=arrays["window_clip"],
+                clip_ids=tuple(arrays["clip_ids"].tolist()),
+                labels=arrays["labels"],
+                class_names=tuple(arrays["class_names"].tolist()),
+            )
+
+    @classmethod
+    def concatenate(cls, stores: Sequence["EmbeddingStore"]):
+        """The clips of several stores of one data set, in that order."""
+        offsets = np.cumsum([0] + [len(store.clip_ids) for store in stores])
+        return cls(
+            windows=np.concatenate([store.windows for store in stores]),
+            window_clip=np.concatenate(
+                [
+                    store.window_clip + offset
+                    for store, offset in zip(stores, offsets, strict=False)
+                ]
+            ),
+            clip_ids=sum((store.clip_ids for store in stores), ()),
+            labels=np.concatenate([store.labels for store in stores]),
+            class_names=stores[0].class_names,
+        )

@@ -1,0 +1,90 @@
+"""Pretraining's run directories, and what can be checked without TensorFlow."""
+
+import hashlib
+import pathlib
+import zipfile
+from collections.abc import Sequence
+
+from data import run_directory
+from data.dataset_info import DatasetInfo
+from data.user_error import UserError
+
+STAGE = "pretrain_contrastive"
+MODEL_FILE = "embedding_model.keras"
+CACHE_FOLDER = "embeddings"
+
+
+def model_file(run: str | pathlib.Path) -> pathlib.Path:
+    """Path of the trained model, which is there and whole.
+
+    Raises:
+      UserError: `run` is no pretraining run, or its model is missing or
+        damaged.
+    """
+    run_directory.read(run, STAGE)
+    file = pathlib.Path(run) / MODEL_FILE
+    if not file.exists():
+        raise UserError(
+            f"{run} has no {MODEL_FILE}: its training has not finished; run "
+            "train/pretrain_contrastive.py with the same flags"
+        )
+    if not zipfile.is_zipfile(file):
+        raise UserError(f"{file} is damaged: train that encoder again")
+    return file
+
+
+def model_digest(run: str | pathlib.Path) -> str:
+    """SHA-256 of the trained model's file."""
+    with model_file(run).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def unique_names(runs: Sequence[str]) -> list[str]:
+    """Folder names, with as many parents as it takes to tell them apart.
+
+    Raises:
+      UserError: a folder is named twice.
+    """
+    parts = [pathlib.Path(run).resolve().parts for run in runs]
+    if len(set(parts)) < len(parts):
+        raise UserError("--encoder names a folder twice: " + ",".join(runs))
+    depth = 1
+    while len({part[-depth:] for part in parts}) < len(parts):
+        depth += 1
+    return ["/".join(part[-depth:]) for part in parts]
+
+
+def open_shards(runs: Sequence[str], shards: str) -> DatasetInfo:
+    """The named shards; without a name, those of the first run.
+
+    Raises:
+      UserError: a run or the shards are missing or unfinished.
+    """
+    if not runs or not all(runs):
+        raise UserError(
+            "--encoder is empty: name an output of "
+            "train/pretrain_contrastive.py"
+        )
+    unique_names(runs)
+    for run in runs:
+        model_file(run)
+    first = run_directory.read(runs[0], STAGE)
+    return DatasetInfo.load(shards or first["config"]["shards"])
+
+
+def open_labeled_shards(
+    runs: Sequence[str], shards: str, splits: Sequence[str]
+) -> DatasetInfo:
+    """The same, and checks that they have classes and the splits.
+
+    Raises:
+      UserError: also when there is no class, or a split is unknown or empty.
+    """
+    info = open_shards(runs, shards)
+    info.shards_of(splits)
+    if not info.class_names:
+        raise UserError(
+            f"{info.folder} has no labels, so there is nothing to measure "
+            "with: write shards with labels"
+        )
+    return info

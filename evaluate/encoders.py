@@ -1,0 +1,54 @@
+"""Loads trained encoders."""
+
+import pathlib
+from collections.abc import Sequence
+
+import keras
+
+from data.user_error import UserError
+from evaluate.encoder_runs import (
+    CACHE_FOLDER,
+    model_digest,
+    model_file,
+    unique_names,
+)
+from evaluate.representation import ENCODER, Representation
+from models.embedding_model import EmbeddingModel
+
+
+def load_model(run: str | pathlib.Path) -> EmbeddingModel:
+    """The trained model of a pretraining run directory.
+
+    Raises:
+      UserError: `run` is no such directory, or its model is missing or
+        damaged.
+    """
+    file = model_file(run)
+    model = keras.saving.load_model(file, compile=False)
+    if not isinstance(model, EmbeddingModel):
+        raise UserError(f"{file} holds a {type(model).__name__}, no encoder")
+    return model
+
+
+def load_encoders(runs: Sequence[str]) -> list[Representation]:
+    """The encoders of several run directories, under unique names.
+
+    Raises:
+      UserError: see `load_model` and `unique_names`.
+    """
+    encoders = []
+    names = unique_names(runs)
+    for run, name in zip(runs, names, strict=True):
+        model = load_model(run)
+        encoders.append(
+            Representation(
+                name=name,
+                kind=ENCODER,
+                identity=model_digest(run),
+                cache=str(pathlib.Path(run) / CACHE_FOLDER),
+                geometry=model,
+                to_vectors=model.encode,
+                encoder=str(run),
+            )
+        )
+    return encoders

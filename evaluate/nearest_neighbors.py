@@ -1,0 +1,46 @@
+"""Exact nearest neighbours by cosine similarity."""
+
+import numpy as np
+
+from evaluate.cosine import cosine_similarity
+
+BLOCK_ROWS = 65536
+
+
+def nearest_neighbors(
+    queries: np.ndarray,
+    collection: np.ndarray,
+    k: int,
+    block_rows: int = BLOCK_ROWS,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k most similar rows of a collection for each query.
+
+    Args:
+      queries: (q, d).
+      collection: (n, d); read in blocks, so that (q, n) is never stored.
+      k: neighbours wanted; n are given when there are no more.
+      block_rows: rows of a block.
+
+    Returns:
+      indices (q, k) int64 and similarities (q, k) float64, best first; of
+      equally similar rows the one with the lower index comes first.
+
+    Raises:
+      ValueError: k is below 1.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1. Received: k={k}")
+    best_index = np.zeros((len(queries), 0), np.int64)
+    best = np.zeros((len(queries), 0))
+    for start in range(0, len(collection), block_rows):
+        block = collection[start : start + block_rows]
+        similarity = cosine_similarity(queries, block)
+        index = np.arange(start, start + len(block))
+        index = np.broadcast_to(index, similarity.shape)
+        # Earlier rows stand first: the stable sort keeps them first in ties.
+        similarity = np.concatenate([best, similarity], axis=1)
+        index = np.concatenate([best_index, index], axis=1)
+        order = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+        best = np.take_along_axis(similarity, order, axis=1)
+        best_index = np.take_along_axis(index, order, axis=1)
+    return best_index, best

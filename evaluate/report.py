@@ -1,0 +1,45 @@
+"""Writes one self-contained page about runs: look, compare and listen.
+
+The page holds the flags of the runs, loss curves, tables of probe and
+retrieval, spectrograms of mixtures and their channels with players, a map of
+the embedding, and queries with their nearest clips. It needs no network and
+no other file. Parts whose runs are not named are left out.
+
+  python evaluate/report.py --encoder=RUN_A,RUN_B --separation=SEPARATOR \\
+      --probe=PROBE --retrieval=RETRIEVAL --output=report.html
+
+Examples are drawn at random by --seed, from the splits named by --splits of
+the shards that the first encoder was trained on, or of --shards.
+"""
+
+import pathlib
+import sys
+
+sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
+from absl import logging
+
+from data import entry_point, flag_fields
+from evaluate.report_config import ReportConfig
+
+flag_fields.define(ReportConfig)
+
+
+def main() -> None:
+    config = flag_fields.read(ReportConfig)
+
+    from data.atomic_write import write_text
+    from data.user_error import UserError
+    from evaluate.report_contents import gather
+    from evaluate.report_page import render
+
+    if pathlib.Path(config.output).is_dir():
+        raise UserError(f"--output={config.output} is a folder: name a file")
+    page = render(gather(config))
+    write_text(config.output, page)
+    logging.info("The report has %.1f MB.", len(page.encode()) / 1e6)
+    print(config.output)
+
+
+if __name__ == "__main__":
+    entry_point.run(main)

@@ -1,0 +1,277 @@
+"""Gathers what a report shows: run directories and shards to plain values."""
+
+import dataclasses
+import pathlib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from data import processor_files
+from data.dataset_info import DatasetInfo
+from data.progress import duration
+from data.user_error import UserError
+from evaluate import (
+    embedding_cache,
+    report_clips,
+    report_runs,
+    report_sounds,
+    report_tables,
+    retrieval_examples,
+)
+from evaluate.comparison import ENCODER_STAGE
+from evaluate.embedding_map import EmbeddingMap, embedding_map
+from evaluate.encoders import load_encoders
+from evaluate.line_chart import LineChart, line_chart
+from evaluate.report_clips import ClipText
+from evaluate.report_config import ReportConfig
+from evaluate.report_runs import STEP, Run
+from evaluate.report_sounds import Example, Sound
+from evaluate.report_tables import Table
+from evaluate.retrieval_examples import Neighbor
+from evaluate.sound_bundle import SoundBundle
+
+
+@dataclasses.dataclass(frozen=True)
+class Query:
+    """A query and its neighbors, as indices into the clips."""
+
+    clip: int
+    neighbors: tuple[Neighbor, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderView:
+    """One encoder's map and retrieval examples.
+
+    `shares` is how often a neighbor shares a label, found and by chance.
+    """
+
+    name: str
+    map: EmbeddingMap
+    queries: tuple[Query, ...]
+    shares: tuple[float, float] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """Tables of one metrics.json."""
+
+    measures: Table
+    classes: Table
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportContents:
+    """All of a report; `notes` say what was left out, and why."""
+
+    config: ReportConfig
+    info: DatasetInfo
+    split_lengths: tuple[tuple[str, int, str], ...]
+    encoder_runs: tuple[Run, ...]
+    separation_runs: tuple[Run, ...]
+    encoder_charts: tuple[LineChart, ...]
+    separation_charts: tuple[LineChart, ...]
+    probe: tuple[Measured, ...]
+    retrieval: tuple[Measured, ...]
+    separation: Table | None
+    examples: tuple[Example, ...]
+    texts: tuple[ClipText, ...]
+    views: tuple[EncoderView, ...]
+    query_sounds: dict[int, Sound]
+    map_clips: tuple[int, ...]
+    bundle: SoundBundle
+    notes: tuple[str, ...]
+
+
+def gather(config: ReportConfig) -> ReportContents:
+    """Reads and computes everything.
+
+    Raises:
+      UserError: a path is wrong, a file is damaged, or an encoder does not
+        fit the shards.
+    """
+    # What is cheap to check comes before anything that takes time.
+    encoder_runs = report_runs.read_runs(config.encoder, ENCODER_STAGE)
+    separation_runs = report_runs.read_runs(
+        (config.separation,) if config.separation else (),
+        processor_files.STAGE,
+    )
+    probe = _measured(config.probe, "probe", "Probe")
+    retrieval = _measured(config.retrieval, "retrieval", "Retrieval")
+    separation = _separation_table(config.separation)
+    info = DatasetInfo.load(config.shards or encoder_runs[0].config["shards"])
+    info.shards_of(config.splits)
+
+    texts = report_clips.read_texts(info, config.splits)
+    labels = [text.labels for text in texts]
+    room = int(config.audio_megabytes * 1e6)
+    bundle = SoundBundle(info.sample_rate_hz, room)
+    examples = report_sounds.make_examples(
+        info,
+        config.splits,
+        texts,
+        report_sounds.choose_examples(labels, config.examples, config.seed),
+        bundle,
+    )
+    map_clips = _draw(len(texts), config.max_map_clips, config.seed)
+    views = _views(config, info, labels, map_clips)
+    heard = {
+        clip
+        for view in views
+        for query in view.queries
+        for clip in (query.clip, *(near.clip for near in query.neighbors))
+    }
+    query_sounds = report_sounds.make_small_sounds(
+        info, config.splits, texts, sorted(heard), bundle
+    )
+    if views:
+        # Shuffled, so that what there is room for is spread over the map.
+        order = np.random.default_rng(config.seed).permutation(map_clips)
+        report_sounds.add_until_full(
+            info, config.splits, order.tolist(), bundle
+        )
+    return ReportContents(
+        config=config,
+        info=info,
+        split_lengths=_split_lengths(info),
+        encoder_runs=tuple(encoder_runs),
+        separation_runs=tuple(separation_runs),
+        encoder_charts=_charts(encoder_runs),
+        separation_charts=_charts(separation_runs),
+        probe=probe,
+        retrieval=retrieval,
+        separation=separation,
+        examples=tuple(examples),
+        texts=tuple(texts),
+        views=views,
+        query_sounds=query_sounds,
+        map_clips=tuple(map_clips),
+        bundle=bundle,
+        notes=tuple(_notes(config, info, separation)),
+    )
+
+
+def _views(
+    config: ReportConfig,
+    info: DatasetInfo,
+    labels: Sequence[tuple[str, ...]],
+    map_clips: Sequence[int],
+) -> tuple[EncoderView, ...]:
+    queries = retrieval_examples.choose_queries(
+        labels, config.queries if len(labels) > 1 else 0, config.seed
+    )
+    views = []
+    for encoder in load_encoders(config.encoder):
+        clips = embedding_cache.embeddings(encoder, info, config.splits).clips
+        found = retrieval_examples.nearest(clips, labels, queries)
+        views.append(
+            EncoderView(
+                encoder.name,
+                embedding_map(
+                    clips[map_clips],
+                    map_clips,
+                    [labels[clip] for clip in map_clips],
+                    config.seed,
+                ),
+                tuple(
+                    Query(query, tuple(neighbors))
+                    for query, neighbors in zip(queries, found, strict=True)
+                ),
+                retrieval_examples.shared_label_shares(clips, labels),
+            )
+        )
+    return tuple(views)
+
+
+def _measured(
+    paths: Sequence[str], stage: str, title: str
+) -> tuple[Measured, ...]:
+    tables = []
+    for path in paths:
+        metrics = report_runs.read_metrics(path, stage)
+        caption = (
+            f"{title} on {metrics.get('shards', '?')}, "
+            f"seed {metrics.get('seed', '?')}"
+        )
+        results = metrics["results"]
+        try:
+            tables.append(
+                Measured(
+                    report_tables.measures_table(caption, results),
+                    report_tables.class_table(caption, results),
+                )
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"{path}: its {report_runs.METRICS_FILE} has no {error}: run "
+                f"evaluate/{stage}.py again"
+            ) from error
+    return tuple(tables)
+
+
+def _separation_table(path: str) -> Table | None:
+    file = pathlib.Path(path) / report_runs.METRICS_FILE
+    if not path or not file.exists():
+        return None
+    metrics = report_runs.read_metrics(path, processor_files.STAGE)
+    return report_tables.separation_table(
+        "SI-SDR improvement over the mixture", metrics["results"]
+    )
+
+
+def _charts(runs: Sequence[Run]) -> tuple[LineChart, ...]:
+    """One chart a quantity, with a line for every run that has it."""
+    quantities = dict.fromkeys(
+        name for run in runs for name in run.history if name != STEP
+    )
+    charts = (
+        line_chart(
+            name,
+            [
+                (run.name, index, run.history[STEP], run.history[name])
+                for index, run in enumerate(runs)
+                if name in run.history
+            ],
+        )
+        for name in quantities
+    )
+    return tuple(chart for chart in charts if chart)
+
+
+def _split_lengths(info: DatasetInfo) -> tuple[tuple[str, int, str], ...]:
+    return tuple(
+        (
+            split,
+            sum(shard.clips for shard in shards),
+            duration(sum(shard.seconds for shard in shards)),
+        )
+        for split, shards in info.splits.items()
+    )
+
+
+def _draw(total: int, count: int, seed: int) -> list[int]:
+    drawn = np.random.default_rng(seed).permutation(total)[:count]
+    return sorted(drawn.tolist())
+
+
+def _notes(
+    config: ReportConfig, info: DatasetInfo, separation: Table | None
+) -> Iterable[str]:
+    if not config.encoder:
+        yield "No --encoder was named: no map and no retrieval examples."
+    if not config.probe:
+        yield "No --probe was named: no table of the shallow classifier."
+    if not config.retrieval:
+        yield "No --retrieval was named: no table of query by example."
+    if not config.separation:
+        yield "No --separation was named: no curves of the separator."
+    elif separation is None:
+        yield (
+            f"{config.separation} has no metrics.json: SI-SDR is measured "
+            "only where clips carry their stems."
+        )
+    if not info.processors:
+        yield (
+            f"The clips of {info.folder} carry no separated channels: name "
+            "an output of train/separate_shards.py with --shards to see them."
+        )

@@ -1,0 +1,74 @@
+"""What turns the windows of a clip into vectors, whatever is behind it."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from models.embedding_model import EmbeddingModel
+
+ENCODER = "encoder"
+UNTRAINED = "untrained"
+LOG_MEL_STATISTICS = "log_mel_statistics"
+
+# Windows encoded at once.
+BATCH_WINDOWS = 64
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Representation:
+    """One row of the results: an encoder, or a baseline beside it.
+
+    Attributes:
+      name: of the row, unique among those compared.
+      kind: `ENCODER`, `UNTRAINED` or `LOG_MEL_STATISTICS`.
+      identity: equal for two representations exactly when their vectors are.
+      cache: folder where its embeddings are kept.
+      geometry: the model whose `cut_windows` and sample rate are used.
+      to_vectors: windows (N, window_samples) -> (N, d), in the graph.
+      encoder: the run directory; None for a baseline.
+    """
+
+    name: str
+    kind: str
+    identity: str
+    cache: str
+    geometry: EmbeddingModel
+    to_vectors: Callable[[tf.Tensor], tf.Tensor]
+    encoder: str | None = None
+
+    @functools.cached_property
+    def _encode_batch(self):
+        spec = tf.TensorSpec(
+            [BATCH_WINDOWS, self.geometry.window_samples], tf.float32
+        )
+        # Traced when first needed: kept embeddings need no graph.
+        return tf.function(
+            self.to_vectors, input_signature=[spec], autograph=False
+        ).get_concrete_function()
+
+    @property
+    def sample_rate_hz(self) -> int:
+        return self.geometry.sample_rate_hz
+
+    def cut_windows(self, waveform):
+        """One clip (T,) -> (windows, window_samples), as the encoder does."""
+        return self.geometry.cut_windows(waveform[None])[0]
+
+    def encode(self, windows: np.ndarray) -> np.ndarray:
+        """(N, window_samples) -> (N, d) float32, for any N.
+
+        The graph always sees `BATCH_WINDOWS` windows, the last ones zeros: it
+        is traced once, and a vector does not depend on its batch.
+        """
+        vectors = []
+        for start in range(0, len(windows), BATCH_WINDOWS):
+            batch = windows[start : start + BATCH_WINDOWS]
+            missing = BATCH_WINDOWS - len(batch)
+            padded = np.pad(batch, [(0, missing), (0, 0)])
+            vectors.append(
+                self._encode_batch(tf.constant(padded)).numpy()[: len(batch)]
+            )
+        return np.concatenate(vectors)

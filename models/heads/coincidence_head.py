@@ -1,0 +1,45 @@
+"""The head that predicts whether two embeddings coincide in time."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="separated_scenes")
+class CoincidenceHead(keras.Model):
+    """MLP with one ReLU layer on [h_m, h_c], for all pairs of two batches.
+
+    Call: h_m (N, d), h_c (K, d) -> logits (N, K). The first layer of the
+    concatenation factors, W [h_m, h_c] = W_m h_m + W_c h_c, so N + K rows are
+    multiplied and no pair is concatenated. Source: Jansen et al., ICASSP 2020;
+    the hidden size is our choice.
+    """
+
+    def __init__(
+        self, embedding_dim: int = 128, hidden_units: int = 512, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.embedding_dim = embedding_dim
+        self.hidden_units = hidden_units
+        self.first = keras.layers.Dense(
+            hidden_units, dtype="float32", name="first"
+        )
+        self.second = keras.layers.Dense(
+            hidden_units, use_bias=False, dtype="float32", name="second"
+        )
+        self.logit = keras.layers.Dense(1, dtype="float32", name="logit")
+        self.first.build((None, embedding_dim))
+        self.second.build((None, embedding_dim))
+        self.logit.build((None, hidden_units))
+        self.built = True
+
+    def call(self, h_m, h_c):
+        rows = ops.expand_dims(self.first(h_m), 1)  # (N, 1, hidden)
+        columns = ops.expand_dims(self.second(h_c), 0)  # (1, K, hidden)
+        return ops.squeeze(self.logit(ops.relu(rows + columns)), -1)
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "embedding_dim": self.embedding_dim,
+            "hidden_units": self.hidden_units,
+        }

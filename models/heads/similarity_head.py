@@ -1,0 +1,44 @@
+"""The head on which NT-Xent is computed."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="separated_scenes")
+class SimilarityHead(keras.Model):
+    """MLP with one ReLU layer: h (N, d) -> z (N, projection_dim).
+
+    Used in training only; h is what is used downstream (slides; sizes are our
+    choice).
+    """
+
+    def __init__(
+        self,
+        embedding_dim: int = 128,
+        hidden_units: int = 512,
+        projection_dim: int = 128,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.embedding_dim = embedding_dim
+        self.hidden_units = hidden_units
+        self.projection_dim = projection_dim
+        self.hidden = keras.layers.Dense(
+            hidden_units, activation="relu", dtype="float32", name="hidden"
+        )
+        self.projection = keras.layers.Dense(
+            projection_dim, dtype="float32", name="projection"
+        )
+        self.hidden.build((None, embedding_dim))
+        self.projection.build((None, hidden_units))
+        self.built = True
+
+    def call(self, h):
+        return self.projection(self.hidden(h))
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "embedding_dim": self.embedding_dim,
+            "hidden_units": self.hidden_units,
+            "projection_dim": self.projection_dim,
+        }

@@ -1,0 +1,120 @@
+"""Small shards and pretraining runs that the tests of evaluate/ measure."""
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from data import audio_codec, example_schema
+from data.atomic_write import write_json
+from data.dataset_info import DatasetInfo, Shard
+from models.embedding_model import EmbeddingModel
+
+RATE_HZ = 16000
+CLASS_NAMES = ("hum", "hiss", "tick")
+
+
+def toy_clip(number: int, seconds: float, labels: tuple[int, ...]):
+    """Noise with a tone, a hiss or ticks for each label; (T,) float32."""
+    random = np.random.default_rng([number, *labels])
+    time = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    audio = random.normal(0, 0.003, time.shape)
+    if 0 in labels:
+        audio += 0.2 * np.sin(2 * np.pi * random.uniform(200, 400) * time)
+    if 1 in labels:
+        audio += random.normal(0, 0.1, time.shape)
+    if 2 in labels:
+        period = random.uniform(0.05, 0.1)
+        audio += 0.5 * (time % period < 0.002)
+    return audio.astype(np.float32)
+
+
+def write_toy_shards(
+    folder: pathlib.Path,
+    clips: dict[str, list[tuple[float, tuple[int, ...]]]],
+    sample_rate_hz: int = RATE_HZ,
+    class_names: tuple[str, ...] = CLASS_NAMES,
+) -> DatasetInfo:
+    """One shard a split; `clips` has (seconds, labels) for each clip.
+
+    Clip ids are "<split>/<number>"; numbers count over all splits.
+    """
+    folder.mkdir(parents=True)
+    splits, number = {}, 0
+    for split, rows in clips.items():
+        file = folder / f"{split}.tfrecord"
+        with tf.io.TFRecordWriter(str(file)) as writer:
+            for seconds, labels in rows:
+                audio = toy_clip(number, seconds, labels)
+                writer.write(
+                    example_schema.serialize(
+                        example_schema.ClipRecord(
+                            clip_id=f"{split}/{number}",
+                            source="toy",
+                            start_s=0.0,
+                            labels=labels if class_names else (),
+                            audio=audio_codec.encode(
+                                audio, audio_codec.PCM16, sample_rate_hz
+                            ),
+                            num_samples=len(audio),
+                        )
+                    )
+                )
+                number += 1
+        total = sum(seconds for seconds, _ in rows)
+        size = file.stat().st_size
+        splits[split] = (Shard(file.name, len(rows), total, size),)
+    info = DatasetInfo(
+        folder=folder,
+        sample_rate_hz=sample_rate_hz,
+        audio_format=audio_codec.PCM16,
+        class_names=class_names,
+        splits=splits,
+    )
+    info.save()
+    return info
+
+
+def toy_model(seed: int = 0, **kwargs) -> EmbeddingModel:
+    """A narrow encoder whose weights and batch norms are all set."""
+    kwargs = {"embedding_dim": 11, "width": 1 / 16, **kwargs}
+    model = EmbeddingModel(sample_rate_hz=RATE_HZ, **kwargs)
+    random = np.random.default_rng(seed)
+    for weight in model.weights:
+        values = random.normal(0, 1, weight.shape)
+        if weight.path.endswith("kernel"):
+            fan_in = np.prod(weight.shape[:-1])
+            weight.assign(values * np.sqrt(2 / fan_in))
+        elif weight.path.endswith(("gamma", "variance")):
+            weight.assign(np.exp(0.1 * values))
+        else:
+            weight.assign(0.1 * values)
+    return model
+
+
+def write_toy_run(
+    folder: pathlib.Path, shards: pathlib.Path, seed: int = 0, **kwargs
+) -> EmbeddingModel:
+    """A finished pretraining run directory, as evaluate/ needs it."""
+    model = toy_model(seed, **kwargs)
+    write_unfinished_run(folder, shards, seed)
+    model.save(folder / "embedding_model.keras")
+    return model
+
+
+def write_unfinished_run(
+    folder: pathlib.Path, shards: pathlib.Path, seed: int = 0
+) -> None:
+    folder.mkdir(parents=True)
+    record = {
+        "stage": "pretrain_contrastive",
+        "config": {"shards": str(shards), "seed": seed},
+        "command": [],
+        "versions": {},
+    }
+    write_json(folder / "config.json", record)
+
+
+def balanced_clips(count: int, seconds: float = 1.0):
+    """`count` clips with one label each, in turn."""
+    return [(seconds, (number % 3,)) for number in range(count)]

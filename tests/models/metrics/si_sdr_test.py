@@ -1,0 +1,132 @@
+"""SI-SDR and its matchings against stored values."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.metrics.si_sdr import (
+    mixit_matched_score,
+    oracle_matched_score,
+    si_sdr,
+    si_sdr_improvement,
+)
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "si_sdr.npz"
+
+
+@pytest.fixture(scope="module")
+def golden():
+    return dict(np.load(GOLDEN))
+
+
+def test_pairs_equal_the_stored_values(golden):
+    values = si_sdr(golden["pair_reference"], golden["pair_estimate"])
+    np.testing.assert_allclose(values, golden["pair_si_sdr"], atol=1e-6)
+
+
+@pytest.mark.parametrize("sources", ["multi2", "multi4"])
+def test_matched_sources_equal_the_stored_values(golden, sources):
+    references = golden[f"{sources}_reference"]
+    estimates = golden[f"{sources}_estimate"]
+    mixture = golden[f"{sources}_mixture"]
+    np.testing.assert_allclose(
+        si_sdr(references[:, None], estimates[None]),
+        golden[f"{sources}_si_sdr_pairwise_ref_by_est"],
+        atol=1e-6,
+    )
+    score = oracle_matched_score(references, estimates, mixture)
+    np.testing.assert_allclose(
+        score.si_sdr_db, golden[f"{sources}_si_sdr"], atol=1e-6
+    )
+    np.testing.assert_allclose(
+        score.improvement_db,
+        golden[f"{sources}_si_sdr_improvement"],
+        atol=1e-6,
+    )
+    permutation = golden[f"{sources}_si_sdr_perm"]
+    np.testing.assert_array_equal(
+        score.mix_matrix, np.eye(len(references))[permutation]
+    )
+
+
+def test_by_hand():
+    """Estimate (2, 1) of reference (1, 0): target 4, error 1."""
+    assert si_sdr([1.0, 0.0], [2.0, 1.0]) == pytest.approx(10 * np.log10(4))
+    # Mixture (1, 1): target 1, error 1, so 0 dB before.
+    gain = si_sdr_improvement([1.0, 0.0], [2.0, 1.0], [1.0, 1.0])
+    assert gain == pytest.approx(10 * np.log10(4))
+
+
+def test_scale_does_not_matter_and_limits_hold(golden):
+    reference = golden["pair_reference"]
+    estimate = golden["pair_estimate"]
+    np.testing.assert_allclose(
+        si_sdr(reference, -7.0 * estimate),
+        si_sdr(reference, estimate),
+        atol=1e-9,
+    )
+    assert si_sdr([1.0, 2.0], [3.0, 6.0]) == 100.0
+    assert si_sdr([1.0, 2.0], [0.0, 0.0]) == -100.0
+    assert si_sdr([0.0, 0.0], [1.0, 0.0]) == -100.0
+    assert si_sdr([0.0, 0.0], [0.0, 0.0]) == -100.0
+
+
+def _sources(seed=0):
+    return np.random.default_rng(seed).normal(size=(3, 2001))
+
+
+def test_mixit_matching_finds_which_channels_belong_together():
+    first, second, third = _sources()
+    references = np.stack([first + third, second])
+    estimates = np.stack([third, second, first, np.zeros(2001)])
+    score = mixit_matched_score(references, estimates)
+    np.testing.assert_array_equal(
+        score.mix_matrix[:, :3], [[1, 0, 1], [0, 1, 0]]
+    )
+    np.testing.assert_array_equal(score.references, [0, 1])
+    np.testing.assert_array_equal(score.si_sdr_db, 100.0)
+    before = si_sdr(references, references.sum(axis=0))
+    np.testing.assert_allclose(score.improvement_db, 100.0 - before)
+
+
+def test_mixit_matching_equals_trying_every_assignment():
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        references = rng.normal(size=(3, 31))
+        estimates = rng.normal(size=(4, 31))
+        matrix = mixit_matched_score(references, estimates).mix_matrix
+        np.testing.assert_array_equal(matrix.sum(axis=0), 1.0)
+
+        def error(m, references=references, estimates=estimates):
+            return np.sum((references - m @ estimates) ** 2)
+
+        others = [np.eye(3)[:, list(owner)] for owner in np.ndindex(3, 3, 3, 3)]
+        assert error(matrix) == pytest.approx(min(map(error, others)))
+
+
+def test_silent_references_are_left_out():
+    first, second, _ = _sources()
+    references = np.stack([first, np.zeros(2001), second])
+    estimates = np.stack([second + 0.1 * first, first])
+    for matched in (oracle_matched_score, mixit_matched_score):
+        score = matched(references, estimates)
+        np.testing.assert_array_equal(score.references, [0, 2])
+        np.testing.assert_array_equal(
+            score.mix_matrix, [[0, 1], [0, 0], [1, 0]]
+        )
+        assert np.isfinite(score.improvement_db).all()
+        assert score.si_sdr_db[0] == 100.0
+
+
+def test_all_silent_scores_nothing():
+    silence = np.zeros((2, 50))
+    for matched in (oracle_matched_score, mixit_matched_score):
+        score = matched(silence, silence)
+        assert score.references.size == 0
+        assert score.improvement_db.size == 0
+
+
+def test_too_few_estimates_are_refused():
+    with pytest.raises(ValueError, match="3 references and 2 estimates"):
+        oracle_matched_score(_sources(), _sources()[:2])

@@ -1,0 +1,97 @@
+"""The two bases: analysis, synthesis and their refusals."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.separation.learned_basis import LearnedBasis
+from models.separation.stft_basis import STFTBasis
+
+
+def _waveform(samples=4001):
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(3, samples)).astype(np.float32)
+
+
+def test_learned_analysis_is_a_rectified_product():
+    basis = LearnedBasis(10, 4, 7)
+    basis.build((None, None))
+    waveform = _waveform(23)
+    coefficients, features = basis.analyse(waveform)
+    padded = np.pad(waveform, ((0, 0), (0, 10)))
+    frames = np.stack([padded[:, 4 * f : 4 * f + 10] for f in range(5)], 1)
+    expected = np.maximum(frames @ basis.encoder.kernel.numpy(), 0.0)
+    np.testing.assert_allclose(coefficients, expected, atol=1e-5)
+    np.testing.assert_array_equal(coefficients, features)
+
+
+def test_learned_basis_has_two_matrices_without_bias():
+    basis = LearnedBasis(40, 20, 256)
+    basis.build((None, None))
+    assert basis.count_params() == 2 * 40 * 256
+
+
+@pytest.mark.parametrize("window,hop", [(512, 128), (100, 30), (256, 128)])
+def test_stft_inverts_itself_after_the_start(window, hop):
+    basis = STFTBasis(window, hop)
+    basis.build((None, None))
+    waveform = _waveform()
+    coefficients, _ = basis.analyse(waveform)
+    frames = -(-4001 // hop)
+    assert coefficients[0].shape == (3, frames, basis.num_coefficients)
+    masks = np.ones((3, 2, frames, basis.num_coefficients), np.float32)
+    masks[:, 1] *= 0.5
+    channels = basis.synthesise(masks, coefficients, 4001)
+    start = window - 1
+    np.testing.assert_allclose(
+        channels[:, 0, start:], waveform[:, start:], atol=1e-5
+    )
+    np.testing.assert_allclose(channels[:, 1], channels[:, 0] / 2, atol=1e-6)
+    # The window starts at zero and no frame begins before the first sample.
+    np.testing.assert_allclose(channels[:, :, 0], 0.0, atol=1e-6)
+
+
+def test_stft_uses_the_root_of_the_periodic_hann_window():
+    basis = STFTBasis(512, 128)
+    basis.build((None, None))
+    impulse = np.zeros((1, 512), np.float32)
+    impulse[0, 100] = 1.0
+    (real, imag), _ = basis.analyse(impulse)
+    magnitude = np.hypot(real, imag)[0, 0]
+    np.testing.assert_allclose(magnitude, np.sin(np.pi * 100 / 512), atol=1e-6)
+
+
+def test_stft_features_are_normalised_per_example():
+    basis = STFTBasis(512, 128)
+    basis.build((None, None))
+    _, features = basis.analyse(_waveform() * 100.0)
+    np.testing.assert_allclose(np.mean(features, (1, 2)), 0.0, atol=1e-4)
+    np.testing.assert_allclose(np.var(features, (1, 2)), 1.0, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "basis", [STFTBasis(64, 16), LearnedBasis(8, 4, 5)], ids=["stft", "learned"]
+)
+def test_silence_has_a_finite_gradient(basis):
+    basis.build((None, None))
+    waveform = tf.zeros([2, 301])
+    with tf.GradientTape() as tape:
+        tape.watch(waveform)
+        _, features = basis.analyse(waveform)
+        loss = tf.reduce_sum(features * tf.random.normal(features.shape))
+    assert np.isfinite(tape.gradient(loss, waveform)).all()
+
+
+@pytest.mark.parametrize(
+    "basis", [STFTBasis(64, 16), LearnedBasis(8, 4, 5)], ids=["stft", "learned"]
+)
+def test_config_rebuilds_the_basis(basis):
+    config = basis.get_config()
+    assert type(basis).from_config(config).get_config() == config
+
+
+def test_hops_that_lose_samples_are_refused():
+    with pytest.raises(ValueError, match="hop_samples=9, window_samples=8"):
+        LearnedBasis(8, 9)
+    with pytest.raises(ValueError, match="hop_samples=8, window_samples=8"):
+        STFTBasis(8, 8)

@@ -1,0 +1,83 @@
+"""Framing and overlap-add against plain loops."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.separation import framing
+
+# Window and hop: half, quarter, a hop that does not divide, no overlap.
+SIZES = [(40, 20), (16, 4), (7, 3), (5, 5)]
+LENGTHS = [1, 3, 7, 39, 40, 41, 101]
+
+
+def _loop_frames(waveform, window, hop, num_frames):
+    padded = np.pad(waveform, ((0, 0), (0, num_frames * hop + window)))
+    return np.stack(
+        [padded[:, f * hop : f * hop + window] for f in range(num_frames)], 1
+    )
+
+
+def _loop_overlap_add(frames, hop, num_samples):
+    batch, channels, num_frames, window = frames.shape
+    total = np.zeros((batch, channels, num_frames * hop + window))
+    for f in range(num_frames):
+        total[..., f * hop : f * hop + window] += frames[:, :, f]
+    return total[..., :num_samples]
+
+
+def test_frame_counts_of_the_reference():
+    assert framing.covering_frames(16000, 40, 20) == 799
+    assert framing.covering_frames(12345, 40, 20) == 617
+    assert framing.starting_frames(16000, 128) == 125
+    assert framing.starting_frames(12345, 128) == 97
+
+
+@pytest.mark.parametrize("num_samples", LENGTHS)
+@pytest.mark.parametrize("window,hop", SIZES)
+def test_covering_frames_are_just_enough(window, hop, num_samples):
+    count = framing.covering_frames(num_samples, window, hop)
+    assert window + (count - 1) * hop >= num_samples
+    assert count == 1 or window + (count - 2) * hop < num_samples
+    dynamic = framing.covering_frames(tf.constant(num_samples), window, hop)
+    assert int(dynamic) == count
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("covering", [False, True])
+@pytest.mark.parametrize("window,hop", SIZES)
+def test_frames_and_sums_equal_loops(window, hop, covering, dynamic):
+    rng = np.random.default_rng(0)
+
+    def both_ways(waveform, channels):
+        num_samples = tf.shape(waveform)[1] if dynamic else waveform.shape[1]
+        if covering:
+            count = framing.covering_frames(num_samples, window, hop)
+        else:
+            count = framing.starting_frames(num_samples, hop)
+        frames = framing.frame(waveform, window, hop, count)
+        stacked = frames[:, None] * channels[:, None, None]
+        return frames, framing.overlap_add(stacked, hop, num_samples)
+
+    if dynamic:
+        spec = [
+            tf.TensorSpec([None, None], tf.float32),
+            tf.TensorSpec([2], tf.float32),
+        ]
+        both_ways = tf.function(
+            both_ways, input_signature=spec, autograph=False
+        )
+    for num_samples in LENGTHS:
+        waveform = rng.normal(size=(3, num_samples)).astype(np.float32)
+        frames, summed = both_ways(waveform, np.float32([1.0, -2.0]))
+        if covering:
+            count = framing.covering_frames(num_samples, window, hop)
+        else:
+            count = -(-num_samples // hop)
+        expected = _loop_frames(waveform, window, hop, count)
+        np.testing.assert_array_equal(frames, expected)
+        stacked = np.stack([expected, -2.0 * expected], axis=1)
+        np.testing.assert_allclose(
+            summed, _loop_overlap_add(stacked, hop, num_samples), atol=1e-5
+        )
+        assert summed.shape == (3, 2, num_samples)

@@ -1,0 +1,159 @@
+"""TDCN++ and its parts: norm, gains, block order, dilations."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.separation.feature_norm import FeatureNorm
+from models.separation.scaled_dense import ScaledDense
+from models.separation.tdcn import TDCN
+from models.separation.tdcn_block import TDCNBlock
+
+
+def _normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def _randomise(layer, seed=0):
+    rng = np.random.default_rng(seed)
+    for variable in layer.variables:
+        noise = rng.uniform(0.1, 0.6, size=variable.shape)
+        variable.assign(variable.numpy() + noise)
+
+
+def test_norm_over_time_is_per_example_and_channel():
+    norm = FeatureNorm()
+    norm.build((None, None, 5))
+    inputs = 3.0 + 2.0 * _normal(3, 101, 5)
+    outputs = norm(inputs)
+    mean = inputs.mean(1, keepdims=True)
+    scale = np.sqrt(inputs.var(1, keepdims=True) + 1e-3)
+    np.testing.assert_allclose(outputs, (inputs - mean) / scale, atol=1e-5)
+    assert [v.shape for v in norm.variables] == [(), ()]
+
+
+def test_norm_of_a_constant_is_the_offset():
+    norm = FeatureNorm(axis=(1, 2))
+    norm.build((None, None, 5))
+    norm.offset.assign(0.25)
+    np.testing.assert_allclose(norm(np.full((2, 7, 5), 9.0)), 0.25, atol=1e-6)
+
+
+def test_scale_multiplies_product_and_bias():
+    layer = ScaledDense(2, use_bias=True)
+    layer.build((None, 3))
+    layer.bias.assign([1.0, -1.0])
+    layer.scale.assign(0.5)
+    inputs = _normal(4, 3)
+    expected = 0.5 * (inputs @ layer.kernel.numpy() + [1.0, -1.0])
+    np.testing.assert_allclose(layer(inputs), expected, atol=1e-6)
+
+
+def test_block_follows_the_equations():
+    """The block again in NumPy: activation before norm, taps centred."""
+    block = TDCNBlock(conv_channels=5, dilation=3, initial_scale=0.7)
+    block.build((None, None, 4))
+    _randomise(block)
+    inputs = _normal(2, 17, 4)
+
+    def prelu(x, layer):
+        return np.where(x > 0, x, layer.alpha.numpy().item() * x)
+
+    def norm(x, layer):
+        centred = x - x.mean(1, keepdims=True)
+        scaled = centred / np.sqrt(x.var(1, keepdims=True) + 1e-3)
+        return scaled * layer.gain.numpy() + layer.offset.numpy()
+
+    x = inputs @ block.expand.kernel.numpy() * block.expand.scale.numpy()
+    x = norm(prelu(x, block.activation_1), block.norm_1)
+    padded = np.pad(x, ((0, 0), (3, 3), (0, 0)))
+    taps = block.convolution.kernel.numpy()[:, :, 0]
+    x = sum(taps[k] * padded[:, 3 * k : 3 * k + 17] for k in range(3))
+    x = x + block.convolution.bias.numpy()
+    x = norm(prelu(x, block.activation_2), block.norm_2)
+    x = x @ block.contract.kernel.numpy() * block.contract.scale.numpy()
+    np.testing.assert_allclose(block(inputs), inputs + x, atol=1e-5)
+
+
+def test_initial_values_are_those_of_the_reference():
+    tdcn = TDCN(4, 5, num_dilations=3, num_repeats=2)
+    tdcn.build((None, None, 7))
+    assert [b.dilation for b in tdcn.blocks] == [1, 2, 4, 1, 2, 4]
+    scales = [float(b.contract.scale) for b in tdcn.blocks]
+    np.testing.assert_allclose(scales, 0.9 ** np.arange(6), rtol=1e-6)
+    for block in tdcn.blocks:
+        np.testing.assert_allclose(block.activation_1.alpha.numpy(), 0.1)
+        assert float(block.expand.scale) == 1.0
+    per_block = 2 * 4 * 5 + 3 * 5 + 5 + 2 + 2 + 4
+    assert tdcn.count_params() == 7 * 4 + 4 + 1 + 6 * per_block
+
+
+def test_time_mean_of_blocks_ignores_the_audio():
+    """A norm over time leaves its offset as the mean over time."""
+    tdcn = TDCN(4, 5, num_dilations=3, num_repeats=1)
+    tdcn.build((None, None, 7))
+    _randomise(tdcn)
+    features = _normal(2, 40, 7)
+    expected = np.mean(tdcn.initial_dense(features), axis=1)
+    for block in tdcn.blocks:
+        column_sums = block.contract.kernel.numpy().sum(0)
+        scale = block.contract.scale.numpy() * block.norm_2.offset.numpy()
+        expected = expected + scale * column_sums
+    np.testing.assert_allclose(
+        np.mean(tdcn(features), axis=1), expected, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("frames", [1, 2, 41])
+def test_dilation_may_exceed_the_clip(frames):
+    """With padding wider than the clip, only the centre tap has input."""
+    block = TDCNBlock(conv_channels=5, dilation=128)
+    block.build((None, None, 4))
+    kernel = block.convolution.kernel.numpy()
+    inputs = _normal(2, frames, 4)
+    full = block(inputs)
+    kernel[[0, 2]] = 0.0
+    block.convolution.kernel.assign(kernel)
+    np.testing.assert_allclose(full, block(inputs), atol=1e-6)
+
+
+def test_reduced_precision_stays_close():
+    tdcn = TDCN(8, 12, num_dilations=3, num_repeats=1)
+    tdcn.build((None, None, 7))
+    config = {**tdcn.get_config(), "dtype": "mixed_bfloat16"}
+    reduced = TDCN.from_config(config)
+    reduced.build((None, None, 7))
+    reduced.set_weights(tdcn.get_weights())
+    features = _normal(2, 40, 7)
+    outputs = reduced(features)
+    assert outputs.dtype == tf.bfloat16
+    np.testing.assert_allclose(
+        tf.cast(outputs, tf.float32), tdcn(features), atol=0.1
+    )
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        FeatureNorm(axis=(1, 2), epsilon=0.5),
+        ScaledDense(3, use_bias=True, initial_scale=0.3),
+        TDCNBlock(5, kernel_size=5, dilation=4, initial_scale=0.2),
+        TDCN(4, 5, num_dilations=3, num_repeats=2, kernel_size=5),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_config_and_keras_file_round_trip(layer, tmp_path):
+    config = layer.get_config()
+    assert type(layer).from_config(config).get_config() == config
+    model = keras.Sequential([keras.Input((None, 4)), layer])
+    _randomise(model)
+    model.save(tmp_path / "layer.keras")
+    loaded = keras.saving.load_model(tmp_path / "layer.keras")
+    inputs = _normal(2, 13, 4)
+    np.testing.assert_array_equal(loaded(inputs), model(inputs))
+
+
+def test_even_kernels_are_refused():
+    with pytest.raises(ValueError, match="odd.*kernel_size=4"):
+        TDCNBlock(5, kernel_size=4)

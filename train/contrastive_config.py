@@ -1,0 +1,83 @@
+"""Configuration of contrastive pretraining."""
+
+import dataclasses
+
+from data.flag_fields import option
+from train.training_options import TrainingOptions
+
+COMPARISONS = ("mix_vs_mix", "mix_vs_chan", "chan_vs_chan")
+OBJECTIVES = ("similarity", "coincidence", "joint")
+
+
+@dataclasses.dataclass(frozen=True)
+class ContrastiveConfig(TrainingOptions):
+    """Flags of train/pretrain_contrastive.py; defaults are the slides' where
+    they state a value, and our choice elsewhere."""
+
+    shards: str = option(
+        "", "Folder of shards: of write_shards, or of separate_shards."
+    )
+    splits: tuple[str, ...] = option(
+        ("train",), "Splits to pretrain on; labels are not read."
+    )
+    comparison: str = option(
+        "mix_vs_chan", "The two views compared.", choices=COMPARISONS
+    )
+    objective: str = option(
+        "joint",
+        "similarity: NT-Xent. coincidence: BCE over all pairs. joint: both.",
+        choices=OBJECTIVES,
+    )
+    processors: tuple[str, ...] = option(
+        (),
+        "Separator checkpoints whose channels are views; one is drawn for "
+        "each example (OR rule). Empty: all that the shards, or the "
+        "--separator, have.",
+    )
+    separator: str = option(
+        "",
+        "Run directory of train_separation: separate on the fly with its "
+        "checkpoints. Empty: read channels that the shards carry.",
+    )
+    clip_seconds: float = option(
+        10.0,
+        "Length to which clips are cut or padded before they are separated "
+        "on the fly, seconds.",
+        minimum=0.96,
+    )
+    temperature: float = option(0.1, "Temperature of NT-Xent.", minimum=1e-4)
+    coincidence_weight: float = option(
+        1.0, "Weight of the coincidence loss in the joint one.", minimum=0
+    )
+    tp_max_offset: float = option(
+        0.0,
+        "Temporal proximity: largest distance of the two views, seconds. 0: "
+        "anywhere in the clip.",
+        minimum=0,
+    )
+    spec_augment: bool = option(
+        True, "Time and frequency masks and mild time warp on each view."
+    )
+    silence_db: float = option(
+        -70.0,
+        "A channel view with an RMS level below this (dB re full scale) is "
+        "replaced by the mixture.",
+    )
+    embedding_dim: int = option(128, "Size d of the embedding h.", minimum=1)
+    width: float = option(
+        1.0, "Multiplies the channels of CNN14; 1 is the published network."
+    )
+    hidden_layer: bool = option(
+        False, "Keep the fully connected layer of PANNs before the bottleneck."
+    )
+    head_units: int = option(512, "Hidden units of each head.", minimum=1)
+    projection_dim: int = option(
+        128, "Size of z, on which NT-Xent is computed.", minimum=1
+    )
+
+    def __post_init__(self):
+        if self.batch_size < 2:
+            raise ValueError(
+                f"--batch_size={self.batch_size}: a contrastive loss needs "
+                "2 clips or more"
+            )

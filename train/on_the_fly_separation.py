@@ -1,0 +1,51 @@
+"""Separates a batch inside the training step, each clip by its own draw."""
+
+import keras
+import tensorflow as tf
+
+from train import view_pipeline
+from train.contrastive_learner import AUGMENT, VIEWS
+from train.view_pipeline import ViewSpec
+
+
+class OnTheFlyViews:
+    """Batches of clips to batches of views, with frozen separators.
+
+    Args:
+      separators: one for each of `spec.processors`, in their order.
+      spec: how views are taken.
+    """
+
+    def __init__(self, separators: list[keras.Model], spec: ViewSpec):
+        self._separators = separators
+        self._spec = spec
+        for separator in separators:
+            separator.trainable = False
+
+    def __call__(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        mixtures = batch[view_pipeline.MIXTURES]  # (B, T)
+        draws, lengths = (
+            batch[view_pipeline.DRAWS],
+            batch[view_pipeline.LENGTHS],
+        )
+        processor, _, _ = self._spec.choose(draws, lengths)
+        # Each separator gets only the clips that drew it.
+        places = tf.dynamic_partition(
+            tf.range(tf.shape(mixtures)[0]), processor, len(self._separators)
+        )
+        channels = tf.dynamic_stitch(
+            places,
+            [
+                separator(tf.gather(mixtures, place), training=False)
+                for separator, place in zip(
+                    self._separators, places, strict=True
+                )
+            ],
+        )  # (B, M, T)
+        signals = tf.concat(
+            [mixtures[:, None], tf.stop_gradient(channels)], axis=1
+        )
+        views = view_pipeline.views_of_signals(
+            signals, draws, lengths, self._spec
+        )
+        return {VIEWS: views, AUGMENT: batch[AUGMENT]}

@@ -1,0 +1,47 @@
+"""Pretrains a CNN14 encoder on pairs of views of unlabeled clips.
+
+Views are the mixture or a channel that a separator made of it, cut at random
+times (temporal proximity) and masked (SpecAugment); the objective is
+similarity (NT-Xent), coincidence (BCE over all pairs), or both.
+
+  python train/pretrain_contrastive.py --shards=SEPARATED --output=RUN \\
+      --processors=S2,N --comparison=mix_vs_chan --objective=joint
+  python train/pretrain_contrastive.py \\
+      --flagfile=train/flagfiles/table4/s2_f_n_joint.flags \\
+      --shards=SEPARATED --output=RUN
+
+Without channels in the shards, --separator=RUN_OF_TRAIN_SEPARATION separates
+on the fly. RUN then holds embedding_model.keras, history.csv and checkpoints
+to resume from. The same command again goes on where it was.
+"""
+
+import pathlib
+import sys
+
+sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
+from absl import logging
+
+from data import entry_point, flag_fields, run_directory
+from train.contrastive_config import ContrastiveConfig
+
+flag_fields.define(ContrastiveConfig)
+
+
+def main() -> None:
+    config = flag_fields.read(ContrastiveConfig)
+
+    from data.dataset_info import DatasetInfo
+    from train import pretraining
+
+    info = DatasetInfo.load(config.shards)
+    folder = run_directory.start(config.output, "pretrain_contrastive", config)
+    if pretraining.is_finished(config, folder):
+        logging.info("%s is finished: nothing to do", folder)
+    else:
+        pretraining.pretrain(config, info, folder)
+    print(folder / pretraining.MODEL_FILE)
+
+
+if __name__ == "__main__":
+    entry_point.run(main)

@@ -1,0 +1,37 @@
+"""Separates every clip of some shards with the kept processors of a run.
+
+The clips are written again, each with the channels of every processor beside
+its mixture, so that pretraining need not separate.
+
+  python train/separate_shards.py --shards=SHARDS --separator=RUN \\
+      --processors=N,F,S2 --output=SEPARATED
+
+The same command again makes only the shards that are missing.
+"""
+
+import pathlib
+import sys
+
+sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
+from data import entry_point, flag_fields, processor_files, run_directory
+from train.separate_config import SeparateConfig
+
+flag_fields.define(SeparateConfig)
+
+
+def main() -> None:
+    config = flag_fields.read(SeparateConfig)
+
+    from data.dataset_info import DatasetInfo
+    from train import channel_writer
+
+    info = DatasetInfo.load(config.shards)
+    files = processor_files.find(config.separator, config.processors)
+    folder = run_directory.start(config.output, "separate_shards", config)
+    separated = channel_writer.separate(info, files, folder, config.batch_size)
+    print(separated.folder)
+
+
+if __name__ == "__main__":
+    entry_point.run(main)

@@ -1,0 +1,71 @@
+"""Configuration of separator training."""
+
+import dataclasses
+import re
+
+from data.flag_fields import option
+from train.training_options import TrainingOptions
+
+BASES = ("learned", "stft")
+CONSISTENCIES = ("predicted", "magsq", "uniform", "none")
+
+
+@dataclasses.dataclass(frozen=True)
+class SeparationConfig(TrainingOptions):
+    """Flags of train/train_separation.py; defaults are the reference's."""
+
+    shards: str = option("", "Folder of shards, of data/write_shards.py.")
+    splits: tuple[str, ...] = option(
+        ("train",), "Splits to train on; labels are not read."
+    )
+    eval_splits: tuple[str, ...] = option(
+        ("eval",),
+        "Splits on which the kept checkpoints are measured, if the clips "
+        "carry their stems (synthetic scenes do).",
+    )
+    keep_steps: tuple[str, ...] = option(
+        ("N=0", "F=500", "S1=5000", "S2=1700000"),
+        "Steps whose network is kept as an audio processor: name=step, or a "
+        "step alone. Step 0 is the untrained network.",
+    )
+    crop_seconds: float = option(
+        10.0, "Length of the random crops that are mixed, seconds.", minimum=0.1
+    )
+    num_sources: int = option(2, "M, channels to split into.", minimum=2)
+    max_snr_db: float = option(30.0, "Soft cap of the loss, dB.")
+    basis: str = option(
+        "learned", "Analysis and synthesis of the waveform.", choices=BASES
+    )
+    bottleneck: int = option(256, "Channels between the blocks.", minimum=1)
+    conv_channels: int = option(512, "Channels inside a block.", minimum=1)
+    num_dilations: int = option(
+        8, "Blocks of a repeat, with dilations 1, 2, 4, ...", minimum=1
+    )
+    num_repeats: int = option(4, "Repeats.", minimum=1)
+    consistency: str = option(
+        "predicted",
+        "How estimates are made to sum to the mixture.",
+        choices=CONSISTENCIES,
+    )
+
+    def __post_init__(self):
+        kept = self.processors()
+        if len(kept) < len(self.keep_steps):
+            raise ValueError(f"--keep_steps={self.keep_steps}: a name is twice")
+        last = max(kept.values(), default=0)
+        if last > self.steps:
+            raise ValueError(
+                f"--keep_steps names step {last}, past --steps={self.steps}"
+            )
+
+    def processors(self) -> dict[str, int]:
+        """Name of each kept processor and its step, by step."""
+        kept = {}
+        for item in self.keep_steps:
+            match = re.fullmatch(r"(?:([A-Za-z0-9_-]+)=)?([0-9]+)", item)
+            if not match:
+                raise ValueError(
+                    f"--keep_steps: {item!r} is neither a step nor name=step"
+                )
+            kept[match[1] or f"step{match[2]}"] = int(match[2])
+        return dict(sorted(kept.items(), key=lambda pair: pair[1]))

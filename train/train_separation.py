@@ -1,0 +1,46 @@
+"""Trains a TDCN++ separator with MixIT on unlabeled shards.
+
+Two clips are added, the network splits the sum into M channels, and each
+channel is credited to the clip it fits best. The networks at the steps that
+--keep_steps names are kept as audio processors; step 0 is the untrained one.
+
+  python train/train_separation.py --shards=SHARDS --output=RUN \\
+      --steps=5000 --keep_steps=N=0,F=500,S1=5000
+
+RUN then holds processors/<name>.keras, history.csv, checkpoints to resume
+from, and, where clips carry their stems, metrics.json with the SI-SDR
+improvement of each processor. The same command again goes on where it was.
+"""
+
+import pathlib
+import sys
+
+sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
+from absl import logging
+
+from data import entry_point, flag_fields, run_directory
+from data.processor_files import STAGE, processor_path
+from train.separation_config import SeparationConfig
+
+flag_fields.define(SeparationConfig)
+
+
+def main() -> None:
+    config = flag_fields.read(SeparationConfig)
+
+    from data.dataset_info import DatasetInfo
+    from train import separation, separation_measure
+
+    info = DatasetInfo.load(config.shards)
+    folder = run_directory.start(config.output, STAGE, config)
+    separation.train_separator(config, info, folder)
+    if not separation_measure.is_measured(config, folder):
+        separation_measure.measure(config, info, folder)
+    kept = [str(processor_path(folder, n)) for n in config.processors()]
+    logging.info("Processors: %s", ", ".join(kept))
+    print(folder)
+
+
+if __name__ == "__main__":
+    entry_point.run(main)

@@ -1,0 +1,203 @@
+"""Shards to batches of view pairs: the augmentation front end on waveforms."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from data import audio_codec, example_schema, record_reader
+from data.dataset_info import DatasetInfo
+from models.views.silence import replace_silent
+from models.views.temporal_proximity import crop_starts
+from models.views.view_choice import (
+    MIXTURE,
+    choose_processor,
+    choose_signals,
+)
+from train.contrastive_learner import AUGMENT, VIEWS
+
+# Uniform numbers that decide an example's views.
+NUM_VIEW_DRAWS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class ViewSpec:
+    """How views are taken from a clip.
+
+    Attributes:
+      comparison: one of `view_choice.COMPARISONS`.
+      processors: names of the processors drawn from (OR rule).
+      num_channels: M, channels of each.
+      view_samples: length of a view.
+      max_offset_samples: temporal proximity.
+      silence_db: see `models.views.silence`.
+      augment_draws: uniform numbers each view's SpecAugment takes; 0 for none.
+    """
+
+    comparison: str
+    processors: tuple[str, ...]
+    num_channels: int
+    view_samples: int
+    max_offset_samples: int
+    silence_db: float
+    augment_draws: int
+
+    def draw(self, seed: int, position: tf.Tensor):
+        """The numbers of the example at `position`: (5,) and (2, draws)."""
+        uniform = tf.random.stateless_uniform(
+            [NUM_VIEW_DRAWS + 2 * self.augment_draws],
+            seed=tf.stack([tf.cast(seed, tf.int64), position]),
+        )
+        augment = tf.reshape(uniform[NUM_VIEW_DRAWS:], [2, self.augment_draws])
+        return uniform[:NUM_VIEW_DRAWS], augment
+
+    def choose(self, draws: tf.Tensor, num_samples: tf.Tensor):
+        """Processor, signals and starts, from draws (..., 5).
+
+        Returns:
+          processor (...,), (signal_a, signal_b), (start_a, start_b): int32.
+        """
+        for_processor, source_a, source_b, time_a, time_b = tf.unstack(
+            draws, axis=-1
+        )
+        processor = choose_processor(
+            for_processor, max(1, len(self.processors))
+        )
+        signals = choose_signals(
+            source_a, source_b, self.comparison, self.num_channels
+        )
+        starts = crop_starts(
+            time_a,
+            time_b,
+            num_samples,
+            self.view_samples,
+            self.max_offset_samples,
+        )
+        return processor, signals, starts
+
+
+def batches_from_channels(
+    info: DatasetInfo,
+    splits: tuple[str, ...],
+    spec: ViewSpec,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+) -> tf.data.Dataset:
+    """Endless batches of views from channels that the shards carry.
+
+    Only the two crops of each clip are decoded, never the rest of it.
+
+    Returns:
+      Batches {VIEWS: (B, 2, view_samples), AUGMENT: (B, 2, augment_draws)}.
+    """
+
+    def to_views(position, record):
+        clip = example_schema.parse(record, spec.processors, spec.num_channels)
+        draws, augment = spec.draw(seed, position)
+        processor, signals, starts = spec.choose(
+            draws, clip[example_schema.NUM_SAMPLES]
+        )
+        mixture = clip[example_schema.AUDIO]
+        encoded = mixture[None]
+        if spec.processors:
+            keys = map(example_schema.channels_key, spec.processors)
+            channels = tf.stack([clip[key] for key in keys])  # (P, M)
+            encoded = tf.concat([encoded, channels[processor]], axis=0)
+        crop = _cropper(spec.view_samples, info.audio_format)
+        views = []
+        for signal, start in zip(signals, starts, strict=True):
+            view = crop(encoded[signal], start)
+            if spec.comparison != "mix_vs_mix":
+                view = replace_silent(
+                    view, crop(mixture, start), spec.silence_db
+                )
+            views.append(view)
+        return {VIEWS: tf.stack(views), AUGMENT: augment}
+
+    records = record_reader.read_shuffled(
+        info, splits, seed, start_step * batch_size
+    )
+    return _batched(records, to_views, batch_size)
+
+
+# Keys of a batch of clips that are separated inside the step.
+MIXTURES = "mixtures"
+LENGTHS = "lengths"
+DRAWS = "draws"
+
+
+def batches_of_clips(
+    info: DatasetInfo,
+    splits: tuple[str, ...],
+    spec: ViewSpec,
+    clip_samples: int,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+) -> tf.data.Dataset:
+    """Endless batches of whole clips with the draws of their views.
+
+    Returns:
+      Batches {MIXTURES: (B, clip_samples), LENGTHS: (B,), DRAWS: (B, 5),
+      AUGMENT: (B, 2, augment_draws)}.
+    """
+
+    def to_clip(position, record):
+        clip = example_schema.parse(record)
+        draws, augment = spec.draw(seed, position)
+        crop = _cropper(clip_samples, info.audio_format)
+        length = tf.minimum(clip[example_schema.NUM_SAMPLES], clip_samples)
+        return {
+            MIXTURES: crop(clip[example_schema.AUDIO], 0),
+            LENGTHS: length,
+            DRAWS: draws,
+            AUGMENT: augment,
+        }
+
+    records = record_reader.read_shuffled(
+        info, splits, seed, start_step * batch_size
+    )
+    return _batched(records, to_clip, batch_size)
+
+
+def views_of_signals(signals, draws, lengths, spec: ViewSpec) -> tf.Tensor:
+    """Takes views from decoded signals.
+
+    Args:
+      signals: (B, 1 + M, T) the mixture, then the channels of the processor
+        that was drawn for each example.
+      draws: (B, 5).
+      lengths: (B,) samples of each clip.
+      spec: how views are taken.
+
+    Returns:
+      (B, 2, view_samples).
+    """
+    _, chosen, starts = spec.choose(draws, lengths)
+    padded = tf.pad(signals, [[0, 0], [0, 0], [0, spec.view_samples]])
+    steps = tf.range(spec.view_samples)
+    views = []
+    for signal, start in zip(chosen, starts, strict=True):
+        times = start[:, None] + steps  # (B, view_samples)
+        of_signal = tf.gather(padded, signal, batch_dims=1)  # (B, T + view)
+        view = tf.gather(of_signal, times, batch_dims=1)
+        mixture = tf.gather(padded[:, MIXTURE], times, batch_dims=1)
+        views.append(replace_silent(view, mixture, spec.silence_db))
+    return tf.stack(views, axis=1)
+
+
+def _cropper(num_samples: int, audio_format: str):
+    def crop(encoded, start):
+        return audio_codec.decode_crop(
+            encoded, start, num_samples, audio_format
+        )
+
+    return crop
+
+
+def _batched(records, to_example, batch_size: int) -> tf.data.Dataset:
+    return (
+        records.map(to_example, num_parallel_calls=2, deterministic=True)
+        .batch(batch_size, drop_remainder=True)
+        .prefetch(2)
+    )
