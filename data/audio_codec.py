@@ -57,10 +57,12 @@ def decode_crop(
       (num_samples,) float32.
     """
     if audio_format == PCM16:
-        start = tf.cast(start, tf.int32)
-        left = tf.strings.length(encoded) // 2 - start
+        length = tf.strings.length(encoded) // 2
+        # `substr` refuses a start past the end.
+        start = tf.minimum(tf.cast(start, tf.int32), length)
+        left = length - start
         piece = tf.strings.substr(
-            encoded, 2 * start, 2 * tf.clip_by_value(left, 0, num_samples)
+            encoded, 2 * start, 2 * tf.minimum(left, num_samples)
         )
         samples = tf.io.decode_raw(piece, tf.int16)
     else:

@@ -124,7 +124,8 @@ def read_clip(
             if first:
                 file.seek(first)
             frames = file.read(count, dtype="float32", always_2d=True)
-        except (soundfile.SoundFileError, RuntimeError) as error:
+        # ValueError: the length read first and the one after a seek differ.
+        except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
             raise AudioRejected(
                 "undecodable",
                 f"decoding failed at or after {start_s:g} s "

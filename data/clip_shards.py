@@ -9,7 +9,7 @@ import pathlib
 
 from data import audio_file
 from data.audio_file import AudioClip, AudioRejected
-from data.ingest_plan import ClipPlan
+from data.clip_plan import ClipPlan
 from data.rejects import Reject
 from data.shard_account import ShardAccount
 from data.worker_pool import Report

@@ -60,8 +60,10 @@ def _plain_log() -> None:
         stdlib_logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
     )
     handler.addFilter(
-        lambda record: "site-packages" not in record.pathname
-        or record.levelno >= stdlib_logging.ERROR
+        lambda record: (
+            "site-packages" not in record.pathname
+            or record.levelno >= stdlib_logging.ERROR
+        )
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from data import audio_file, shard_jobs
 from data.audio_file import AudioRejected
-from data.manifest import Recording
+from data.recording_files import Recording
 from data.rejects import Reject
 from data.worker_pool import Report
 

@@ -1,48 +1,20 @@
 """Recordings or synthetic scenes → shards, and what is known of them."""
 
-import dataclasses
-import os
 import pathlib
 import shutil
-from collections.abc import Mapping
 
 from absl import logging
 
-from data import (
-    clip_shards,
-    header_scan,
-    ingest_plan,
-    label_table,
-    manifest,
-    rejects,
-    run_directory,
-    scene_shards,
-    shard_jobs,
-    synthetic_scenes,
-)
-from data.clip_shards import ClipShardTask
+from data import rejects, run_directory, shard_jobs
 from data.dataset_info import DATASET_FILE, DatasetInfo, Shard
 from data.ingest_config import SYNTHETIC, IngestConfig
-from data.manifest import Manifest
+from data.ingest_plan import Plan, find_recordings, plan_clips, plan_scenes
 from data.rejects import Reject, RejectLimit
-from data.scene_shards import SceneShardTask
 from data.user_error import UserError
 
 STAGE = "write_shards"
 
 _SCAN_FOLDER = "headers"
-
-
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-    """The shards to write, by split, and what was found out before."""
-
-    write_shard: shard_jobs.ShardFunction
-    tasks: Mapping[str, list]
-    class_names: tuple[str, ...]
-    refused: tuple[Reject, ...] = ()
-    missing: tuple[Reject, ...] = ()
-    counts: dict = dataclasses.field(default_factory=dict)
 
 
 def run(config: IngestConfig) -> DatasetInfo:
@@ -63,113 +35,17 @@ def run(config: IngestConfig) -> DatasetInfo:
             logging.warning("%s", error)
     if config.source == SYNTHETIC:
         run_directory.start(config.output, STAGE, config)
-        plan = _plan_scenes(config)
+        plan = plan_scenes(config)
     else:
         # Before the folder is made: it would keep a mistyped --input.
-        found = _find(config)
+        found = find_recordings(config)
         run_directory.start(config.output, STAGE, config)
-        plan = _plan_clips(config, found, folder)
+        plan = plan_clips(config, found, folder / _SCAN_FOLDER)
     return _write(plan, folder, config)
 
 
-def _find(config: IngestConfig) -> Manifest:
-    table = None
-    if config.labels:
-        table = label_table.read(
-            config.labels, config.filename_column, config.label_column
-        )
-    return manifest.read_folder(
-        config.input, table, config.eval_folds, config.classes
-    )
-
-
-def _plan_scenes(config: IngestConfig) -> _Plan:
-    scene = synthetic_scenes.SceneConfig(
-        seconds=config.scene_seconds, sample_rate_hz=config.sample_rate_hz
-    )
-    names = [scene_shards.scene_name(k) for k in range(config.num_clips)]
-    splits = ingest_plan.draw_splits(names, config.eval_fraction, config.seed)
-    tasks = {}
-    for split in sorted(set(splits)):
-        scenes = [k for k, drawn in enumerate(splits) if drawn == split]
-        tasks[split] = [
-            SceneShardTask(
-                shard, config.seed, numbers, scene, config.audio_format
-            )
-            for shard, numbers in ingest_plan.deal(
-                scenes, split, config.clips_per_shard
-            )
-        ]
-    return _Plan(scene_shards.write_scenes, tasks, synthetic_scenes.CLASS_NAMES)
-
-
-def _plan_clips(
-    config: IngestConfig, found: Manifest, folder: pathlib.Path
-) -> _Plan:
-    measured, refused = header_scan.scan(
-        config.input,
-        found.recordings,
-        config.min_seconds,
-        folder / _SCAN_FOLDER,
-        config.workers,
-    )
-    drawn = ingest_plan.draw_splits(
-        [recording.path for recording, _ in measured],
-        config.eval_fraction,
-        config.seed,
-    )
-    clips_of: dict[str, list[ingest_plan.ClipPlan]] = {}
-    unused_s = 0.0
-    for (recording, seconds), split in zip(measured, drawn, strict=True):
-        clips = ingest_plan.cut(
-            recording,
-            seconds,
-            config.clip_seconds,
-            config.hop_seconds or config.clip_seconds,
-            config.min_seconds,
-        )
-        clips_of.setdefault(recording.split or split, []).extend(clips)
-        unused_s += max(0, seconds - clips[-1].start_s - config.clip_seconds)
-    class_names = config.classes or tuple(
-        sorted({label for r, _ in measured for label in r.labels})
-    )
-    tasks = {
-        split: [
-            ClipShardTask(
-                shard=shard,
-                folder=os.path.abspath(config.input),
-                clips=clips,
-                class_names=class_names,
-                sample_rate_hz=config.sample_rate_hz,
-                clip_seconds=config.clip_seconds,
-                min_seconds=config.min_seconds,
-                silence_db=None if config.keep_silent else config.silence_db,
-                audio_format=config.audio_format,
-            )
-            for shard, clips in ingest_plan.deal(
-                ingest_plan.shuffled(clips_of[split], config.seed, split),
-                split,
-                config.clips_per_shard,
-            )
-        ]
-        for split in sorted(clips_of)
-    }
-    return _Plan(
-        clip_shards.write_clips,
-        tasks,
-        class_names,
-        (*found.rejects, *refused),
-        found.missing,
-        {
-            "recordings": len(measured),
-            **found.counts,
-            "seconds_after_last_clip": round(unused_s, 3),
-        },
-    )
-
-
 def _write(
-    plan: _Plan, folder: pathlib.Path, config: IngestConfig
+    plan: Plan, folder: pathlib.Path, config: IngestConfig
 ) -> DatasetInfo:
     tasks = [task for tasks in plan.tasks.values() for task in tasks]
     num_clips = sum(task.num_items for task in tasks)
@@ -221,7 +97,7 @@ def _write(
     return info
 
 
-def _by_split(plan: _Plan, accounts: list[dict]) -> dict[str, list[dict]]:
+def _by_split(plan: Plan, accounts: list[dict]) -> dict[str, list[dict]]:
     of_shard = {account["shard"]: account for account in accounts}
     return {
         split: [of_shard[task.shard] for task in tasks]
@@ -230,7 +106,7 @@ def _by_split(plan: _Plan, accounts: list[dict]) -> dict[str, list[dict]]:
 
 
 def _summary(
-    plan: _Plan,
+    plan: Plan,
     by_split: dict[str, list[dict]],
     left_out: tuple[Reject, ...],
 ) -> dict:

@@ -1,107 +1,155 @@
-"""Cuts recordings into clips, draws splits, and deals clips to shards."""
+"""From options to the shards that are to be written."""
 
 import dataclasses
-import hashlib
 import os
-from collections.abc import Hashable, Sequence
-from typing import TypeVar
+import pathlib
+from collections.abc import Mapping
 
-import numpy as np
+from data import (
+    clip_plan,
+    clip_shards,
+    header_scan,
+    label_table,
+    manifest,
+    scene_shards,
+    synthetic_scenes,
+)
+from data.clip_shards import ClipShardTask
+from data.ingest_config import IngestConfig
+from data.manifest import Manifest
+from data.rejects import Reject
+from data.scene_shards import SceneShardTask
+from data.shard_jobs import ShardFunction
 
-from data.manifest import EVAL, TRAIN, Recording
 
-ItemT = TypeVar("ItemT", bound=Hashable)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ClipPlan:
-    """A clip to be read.
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The shards to write, and what was found out before.
 
     Attributes:
-      recording: what it is cut from.
-      start_s: where it starts.
-      is_whole: whether it is all that is taken of the recording.
+      write_shard: writes one of the tasks.
+      tasks: of each split.
+      class_names: label indices point here.
+      refused: recordings left out already.
+      missing: rows of the label table without a file.
+      counts: for the summary.
     """
 
-    recording: Recording
-    start_s: float
-    is_whole: bool
-
-    @property
-    def clip_id(self) -> str:
-        name = self.recording.name
-        return name if self.is_whole else f"{name}#{self.start_s:.3f}"
+    write_shard: ShardFunction
+    tasks: Mapping[str, list]
+    class_names: tuple[str, ...]
+    refused: tuple[Reject, ...] = ()
+    missing: tuple[Reject, ...] = ()
+    counts: dict = dataclasses.field(default_factory=dict)
 
 
-def cut(
-    recording: Recording,
-    seconds: float,
-    clip_seconds: float,
-    hop_seconds: float,
-    min_seconds: float,
-) -> list[ClipPlan]:
-    """Clips of a recording that is at least `min_seconds` long.
+def find_recordings(config: IngestConfig) -> Manifest:
+    """The recordings, labels and splits that the options name.
 
-    A clip starts every `hop_seconds`, up to the one that reaches the end;
-    that one is shorter than `clip_seconds`, and left out below `min_seconds`.
+    Raises:
+      UserError: the folder or the table cannot be used.
     """
-    starts = [0.0]
-    while True:
-        next_s = len(starts) * hop_seconds
-        reached_end = starts[-1] + clip_seconds >= seconds
-        if reached_end or seconds - next_s < min_seconds:
-            break
-        starts.append(next_s)
-    is_whole = len(starts) == 1
-    return [ClipPlan(recording, start_s, is_whole) for start_s in starts]
-
-
-def draw_splits(
-    names: Sequence[str], eval_fraction: float, seed: int
-) -> list[str]:
-    """Draws "train" or "eval" for each name by a hash of it and the seed.
-
-    The share is exact up to rounding, with one at least on both sides where
-    there are two and the fraction is neither 0 nor 1 (our choice).
-    """
-    count = round(eval_fraction * len(names))
-    if 0 < eval_fraction < 1 and len(names) > 1:
-        count = min(max(count, 1), len(names) - 1)
-    ranked = sorted(names, key=lambda name: _hash(seed, name))
-    held_out = set(ranked[:count])
-    return [EVAL if name in held_out else TRAIN for name in names]
-
-
-def shuffled(items: Sequence[ItemT], seed: int, split: str) -> list[ItemT]:
-    """The items of a split in an order drawn by the seed."""
-    order = np.random.default_rng([seed, *split.encode()])
-    return [items[k] for k in order.permutation(len(items))]
-
-
-def deal(
-    items: Sequence[ItemT], split: str, items_per_shard: int
-) -> list[tuple[str, tuple[ItemT, ...]]]:
-    """Shard names with their items; sizes differ by one at most.
-
-    Returns:
-      ("<split>-00000-of-00004.tfrecord", items) of each shard; no shard for
-      no items.
-    """
-    total = -(-len(items) // items_per_shard)
-    ends = [len(items) * number // total for number in range(total + 1)]
-    return (
-        [
-            (
-                f"{split}-{number:05d}-of-{total:05d}.tfrecord",
-                tuple(items[ends[number] : ends[number + 1]]),
-            )
-            for number in range(total)
-        ]
-        if total
-        else []
+    table = None
+    if config.labels:
+        table = label_table.read(
+            config.labels, config.filename_column, config.label_column
+        )
+    return manifest.read_folder(
+        config.input, table, config.eval_folds, config.classes
     )
 
 
-def _hash(seed: int, name: str) -> bytes:
-    key = str(seed).encode() + b"/" + os.fsencode(name)
-    return hashlib.blake2b(key, digest_size=16).digest()
+def plan_scenes(config: IngestConfig) -> Plan:
+    """Shards of synthetic scenes, the split drawn."""
+    scene = synthetic_scenes.SceneConfig(
+        seconds=config.scene_seconds, sample_rate_hz=config.sample_rate_hz
+    )
+    names = [scene_shards.scene_name(k) for k in range(config.num_clips)]
+    splits = clip_plan.draw_splits(names, config.eval_fraction, config.seed)
+    tasks = {}
+    for split in sorted(set(splits)):
+        scenes = [k for k, drawn in enumerate(splits) if drawn == split]
+        tasks[split] = [
+            SceneShardTask(
+                shard, config.seed, numbers, scene, config.audio_format
+            )
+            for shard, numbers in clip_plan.deal(
+                scenes, split, config.clips_per_shard
+            )
+        ]
+    return Plan(scene_shards.write_scenes, tasks, synthetic_scenes.CLASS_NAMES)
+
+
+def plan_clips(
+    config: IngestConfig, found: Manifest, scan_folder: pathlib.Path
+) -> Plan:
+    """Shards of clips, from the lengths of the recordings.
+
+    Args:
+      config: the options.
+      found: from `find_recordings`.
+      scan_folder: where the scan for the lengths keeps what it has done.
+    """
+    measured, refused = header_scan.scan(
+        config.input,
+        found.recordings,
+        config.min_seconds,
+        scan_folder,
+        config.workers,
+    )
+    drawn = clip_plan.draw_splits(
+        [recording.path for recording, _ in measured],
+        config.eval_fraction,
+        config.seed,
+    )
+    # A split that the table names is wanted, also where all of it is bad.
+    clips_of: dict[str, list[clip_plan.ClipPlan]] = {
+        recording.split: [] for recording in found.recordings if recording.split
+    }
+    unused_s = 0.0
+    for (recording, seconds), split in zip(measured, drawn, strict=True):
+        clips = clip_plan.cut(
+            recording,
+            seconds,
+            config.clip_seconds,
+            config.hop_seconds or config.clip_seconds,
+            config.min_seconds,
+        )
+        clips_of.setdefault(recording.split or split, []).extend(clips)
+        unused_s += max(0, seconds - clips[-1].start_s - config.clip_seconds)
+    class_names = config.classes or tuple(
+        sorted({label for r, _ in measured for label in r.labels})
+    )
+    tasks = {
+        split: [
+            ClipShardTask(
+                shard=shard,
+                folder=os.path.abspath(config.input),
+                clips=clips,
+                class_names=class_names,
+                sample_rate_hz=config.sample_rate_hz,
+                clip_seconds=config.clip_seconds,
+                min_seconds=config.min_seconds,
+                silence_db=None if config.keep_silent else config.silence_db,
+                audio_format=config.audio_format,
+            )
+            for shard, clips in clip_plan.deal(
+                clip_plan.shuffled(clips_of[split], config.seed, split),
+                split,
+                config.clips_per_shard,
+            )
+        ]
+        for split in sorted(clips_of)
+    }
+    return Plan(
+        clip_shards.write_clips,
+        tasks,
+        class_names,
+        (*found.rejects, *refused),
+        found.missing,
+        {
+            "recordings": len(measured),
+            **found.counts,
+            "seconds_after_last_clip": round(unused_s, 3),
+        },
+    )

@@ -3,41 +3,16 @@
 import collections
 import dataclasses
 import difflib
-import os
-import stat
 import unicodedata
 from collections.abc import Callable, Sequence
 
 from data import label_table
 from data.label_table import LabelRow, LabelTable, printable
+from data.recording_files import Recording, find_recordings
 from data.rejects import Reject
 from data.user_error import UserError
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 TRAIN, EVAL = "train", "eval"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Recording:
-    """A sound file.
-
-    Attributes:
-      path: relative to the folder, with "/"; undecodable bytes as surrogates.
-      num_bytes, modified_ns: size and time, so that a changed file is seen.
-      labels: class names, ascending; empty: unlabeled.
-      split: "" when none is given, to be drawn.
-    """
-
-    path: str
-    num_bytes: int
-    modified_ns: int
-    labels: tuple[str, ...] = ()
-    split: str = ""
-
-    @property
-    def name(self) -> str:
-        """The path, printable."""
-        return printable(self.path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +56,7 @@ def read_folder(
       UserError: the folder is missing or has no audio, a row names two
         files, two rows name one, no row matches, or a fold is unknown.
     """
-    found, other = _find_audio(folder)
+    found, other = find_recordings(folder)
     counts = {"files_of_other_types": other}
     missing: list[Reject] = []
     if table is None:
@@ -115,66 +90,6 @@ def read_folder(
         else:
             kept.append(recording)
     return Manifest(tuple(kept), tuple(rejects), tuple(missing), counts)
-
-
-def _find_audio(folder: str) -> tuple[list[Recording], int]:
-    """The sound files, ascending by path, and the number of other files."""
-    if not os.path.isdir(folder):
-        raise UserError(
-            f"--input={folder} "
-            + (
-                "is not a folder"
-                if os.path.exists(folder)
-                else "does not exist"
-            )
-            + ": name the folder of recordings"
-        )
-    found, others, visited = [], collections.Counter(), set()
-    waiting = [""]
-    while waiting:
-        inside = waiting.pop()
-        here = os.path.join(folder, inside)
-        try:
-            status = os.stat(here)
-            entries = os.listdir(here)
-        except OSError as error:
-            raise UserError(
-                f"folder {printable(here)} cannot be read ({error.strerror})"
-            ) from error
-        if (status.st_dev, status.st_ino) in visited:
-            continue  # A link back, or to a folder seen before.
-        visited.add((status.st_dev, status.st_ino))
-        # In a fixed order, so that of two links the same one counts.
-        for name in sorted(entries, key=os.fsencode, reverse=True):
-            if name.startswith("."):
-                continue
-            path = f"{inside}/{name}" if inside else name
-            suffix = os.path.splitext(name)[1].lower()
-            try:
-                status = os.stat(os.path.join(folder, path))
-            except OSError:  # A broken link: decoding gives the reason.
-                status = None
-            if status and stat.S_ISDIR(status.st_mode):
-                waiting.append(path)
-            elif suffix not in AUDIO_SUFFIXES:
-                others[suffix or "no suffix"] += 1
-            elif status:
-                found.append(
-                    Recording(path, status.st_size, status.st_mtime_ns)
-                )
-            else:
-                found.append(Recording(path, 0, 0))
-    if not found:
-        what = ", ".join(
-            f"{count} {printable(suffix)}"
-            for suffix, count in others.most_common(5)
-        )
-        raise UserError(
-            f"--input={folder} has no {', '.join(AUDIO_SUFFIXES)} file at any "
-            f"depth (found: {what or 'nothing'})"
-        )
-    found.sort(key=lambda recording: os.fsencode(recording.path))
-    return found, others.total()
 
 
 def _match(

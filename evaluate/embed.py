@@ -34,13 +34,7 @@ def embed_dataset(
       UserError: the sample rates differ, a split is unknown or empty, a shard
         is damaged, or an embedding is not finite.
     """
-    if info.sample_rate_hz != representation.sample_rate_hz:
-        raise UserError(
-            f"{representation.name} takes audio at "
-            f"{representation.sample_rate_hz} Hz, {info.folder} has "
-            f"{info.sample_rate_hz} Hz: write shards with "
-            f"--sample_rate={representation.sample_rate_hz}"
-        )
+    check_sample_rate(representation, info)
 
     def cut(record):
         clip = example_schema.parse(record)
@@ -89,6 +83,18 @@ def embed_dataset(
     )
     _check_finite(store, representation.name)
     return store
+
+
+def check_sample_rate(
+    representation: Representation, info: DatasetInfo
+) -> None:
+    """Refuses shards at another rate than the encoder was trained at."""
+    if info.sample_rate_hz != representation.sample_rate_hz:
+        raise UserError(
+            f"{representation.name} takes audio at "
+            f"{representation.sample_rate_hz} Hz, {info.folder} has "
+            f"{info.sample_rate_hz} Hz: write shards at the former"
+        )
 
 
 def _split_full(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

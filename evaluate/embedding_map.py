@@ -101,11 +101,14 @@ def project(embeddings: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
         perplexity=min(30.0, (len(unit) - 1) / 3),
         random_state=seed,
     )
-    return tsne.fit_transform(unit.astype(np.float32)), "t-SNE"
+    points = tsne.fit_transform(unit.astype(np.float32))
+    # Turned so that the widest spread lies along the wider side of the map.
+    return _principal_components(points.astype(np.float64)), "t-SNE"
 
 
-def _principal_components(unit: np.ndarray) -> np.ndarray:
-    centered = unit - unit.mean(axis=0)
+def _principal_components(vectors: np.ndarray) -> np.ndarray:
+    """(n, d) to (n, 2)."""
+    centered = vectors - vectors.mean(axis=0)
     left, values, _ = np.linalg.svd(centered, full_matrices=False)
     components = left[:, :2] * values[:2]
     # The sign of a component is arbitrary: fix it, for equal pages.

@@ -64,25 +64,26 @@ def export(config: ExportConfig) -> pathlib.Path:
         print(f"{folder} holds this model already: nothing to do")
         return folder
 
-    from evaluate import saved_model
-    from evaluate.encoders import load_model
-
-    model = load_model(config.encoder)
     try:
-        with atomic_path(folder) as beside:
-            saved_model.write(model, beside)
-            error = saved_model.check(model, beside)
-            description = _describe(model, config.encoder, digest)
-            (beside / DESCRIPTION_FILE).parent.mkdir()
-            write_json(beside / DESCRIPTION_FILE, description)
+        folder.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(
             f"--output={config.output} is not a folder: choose another"
         ) from error
+
+    from evaluate import saved_model
+    from evaluate.encoders import load_model
+
+    model = load_model(config.encoder)
+    with atomic_path(folder) as beside:
+        saved_model.write(model, beside)
+        difference = saved_model.check(model, beside)
+        description = _describe(model, config.encoder, digest)
+        write_json(beside / DESCRIPTION_FILE, description)
     base = pathlib.Path(config.output).resolve()
     mount = shlex.quote(f"{base}:/models/embedding")
     print(
-        f"SavedModel: {folder} (largest difference to Keras {error:.1e})\n"
+        f"SavedModel: {folder} (largest difference to Keras {difference:.1e})\n"
         f"serving_default: waveform [B, T] at {model.sample_rate_hz} Hz -> "
         f"embedding [B, {model.embedding_dim}]\n"
         f"windows: waveform [B, T] -> windows [B, W, {model.embedding_dim}]\n"

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 WIDTH, HEIGHT = 340, 200
-LEFT, RIGHT, TOP, BOTTOM = 52, 330, 10, 172
+LEFT, RIGHT, TOP, BOTTOM = 48, 320, 10, 172
 # Longer histories are averaged over equal runs of rows.
 _MAX_POINTS = 300
 
@@ -54,7 +54,9 @@ def line_chart(
     if not kept:
         return None
     together = np.concatenate([table for _, _, table in kept], axis=1)
-    x_ticks, x_place = _axis(together[0], LEFT, RIGHT, tight=True)
+    # Steps count from 0, where the first row of a history is not.
+    steps = np.append(together[0], 0.0)
+    x_ticks, x_place = _axis(steps, LEFT, RIGHT, tight=True)
     y_ticks, y_place = _axis(together[1], BOTTOM, TOP, tight=False)
     lines = tuple(
         Line(
@@ -101,6 +103,5 @@ def _axis(values: np.ndarray, start: float, end: float, tight: bool):
 
 
 def _number(value: float) -> str:
-    if abs(value) >= 1e4:
-        return f"{value / 1000:g}k"
-    return f"{value:.4g}"
+    text = f"{value / 1000:g}k" if abs(value) >= 1e4 else f"{value:.4g}"
+    return text.replace("-", "−")

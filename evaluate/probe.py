@@ -22,7 +22,6 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from data import entry_point, flag_fields, run_directory
 from data.flag_fields import option
-from data.user_error import UserError
 from evaluate import encoder_runs
 
 STAGE = "probe"
@@ -51,13 +50,16 @@ class ProbeConfig:
     output: str = option("", "Run directory to write.")
     hidden_units: int = option(512, "Units of the hidden layer.", minimum=1)
     epochs: int = option(50, "Passes over the training windows.", minimum=1)
-    batch_size: int = option(128, "Windows of a step.", minimum=1)
+    batch_size: int = option(64, "Windows of a step.", minimum=1)
     learning_rate: float = option(1e-3, "Of Adam.", minimum=0)
     seed: int = option(
         0, "Of the classifier and of the untrained weights.", minimum=0
     )
 
     def __post_init__(self):
+        for flag in ("output", "train_splits", "eval_splits"):
+            if not getattr(self, flag):
+                raise ValueError(f"--{flag} is empty: name at least one")
         both = sorted(set(self.train_splits) & set(self.eval_splits))
         if both:
             raise ValueError(
@@ -76,12 +78,10 @@ def probe(config: ProbeConfig) -> pathlib.Path:
     info = encoder_runs.open_labeled_shards(
         config.encoder, config.shards, splits
     )
-    for flag in ("train_splits", "eval_splits"):
-        if not getattr(config, flag):
-            raise UserError(f"--{flag} is empty: name a split")
 
     from evaluate import results
     from evaluate.baselines import make_baselines
+    from evaluate.embed import check_sample_rate
     from evaluate.embedding_cache import labeled_embeddings
     from evaluate.encoders import load_encoders
     from evaluate.probe_classifier import (
@@ -94,6 +94,11 @@ def probe(config: ProbeConfig) -> pathlib.Path:
 
     encoders = load_encoders(config.encoder)
     rows = encoders + make_baselines(config.baselines, encoders, config.seed)
+    # Told before a run directory is made: the flags can still be changed.
+    for row in rows:
+        check_sample_rate(row, info)
+    for some_splits in (config.train_splits, config.eval_splits):
+        labeled_embeddings(encoders[0], info, some_splits)
     folder = run_directory.start(config.output, STAGE, config)
     training = ProbeTraining(
         hidden_units=config.hidden_units,

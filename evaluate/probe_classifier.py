@@ -18,7 +18,7 @@ class ProbeTraining:
 
     hidden_units: int = 512
     epochs: int = 50
-    batch_size: int = 128
+    batch_size: int = 64
     learning_rate: float = 1e-3
     seed: int = 0
 

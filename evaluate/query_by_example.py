@@ -33,15 +33,21 @@ def query_by_example(
       negative.
     """
     values = np.full(labels.shape[1], np.nan)
-    for number, has_class in enumerate(labels.T != 0):
+    for number in has_pairs(labels).nonzero()[0]:
+        has_class = labels[:, number] != 0
         random = np.random.default_rng([seed, number])
         with_class = _draw(np.flatnonzero(has_class), positives, random)
         without = _draw(np.flatnonzero(~has_class), negatives, random)
-        if len(with_class) >= 2 and len(without):
-            values[number] = pair_average_precision(
-                embeddings[with_class], embeddings[without]
-            )
+        values[number] = pair_average_precision(
+            embeddings[with_class], embeddings[without]
+        )
     return values
+
+
+def has_pairs(labels: np.ndarray) -> np.ndarray:
+    """(C,) bool: classes with 2 positives and a negative among (clips, C)."""
+    positives = np.count_nonzero(labels, axis=0)
+    return (positives >= 2) & (positives < len(labels))
 
 
 def pair_average_precision(

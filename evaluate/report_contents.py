@@ -12,13 +12,13 @@ from data.progress import duration
 from data.user_error import UserError
 from evaluate import (
     embedding_cache,
+    encoder_runs,
     report_clips,
     report_runs,
     report_sounds,
     report_tables,
     retrieval_examples,
 )
-from evaluate.comparison import ENCODER_STAGE
 from evaluate.embedding_map import EmbeddingMap, embedding_map
 from evaluate.encoders import load_encoders
 from evaluate.line_chart import LineChart, line_chart
@@ -67,10 +67,10 @@ class ReportContents:
     config: ReportConfig
     info: DatasetInfo
     split_lengths: tuple[tuple[str, int, str], ...]
-    encoder_runs: tuple[Run, ...]
-    separation_runs: tuple[Run, ...]
-    encoder_charts: tuple[LineChart, ...]
-    separation_charts: tuple[LineChart, ...]
+    pretraining: tuple[Run, ...]
+    separating: tuple[Run, ...]
+    pretraining_charts: tuple[LineChart, ...]
+    separating_charts: tuple[LineChart, ...]
     probe: tuple[Measured, ...]
     retrieval: tuple[Measured, ...]
     separation: Table | None
@@ -91,15 +91,18 @@ def gather(config: ReportConfig) -> ReportContents:
         fit the shards.
     """
     # What is cheap to check comes before anything that takes time.
-    encoder_runs = report_runs.read_runs(config.encoder, ENCODER_STAGE)
-    separation_runs = report_runs.read_runs(
+    pretraining = report_runs.read_runs(config.encoder, encoder_runs.STAGE)
+    separating = report_runs.read_runs(
         (config.separation,) if config.separation else (),
         processor_files.STAGE,
     )
     probe = _measured(config.probe, "probe", "Probe")
     retrieval = _measured(config.retrieval, "retrieval", "Retrieval")
     separation = _separation_table(config.separation)
-    info = DatasetInfo.load(config.shards or encoder_runs[0].config["shards"])
+    if config.encoder:
+        info = encoder_runs.open_shards(config.encoder, config.shards)
+    else:
+        info = DatasetInfo.load(config.shards)
     info.shards_of(config.splits)
 
     texts = report_clips.read_texts(info, config.splits)
@@ -134,10 +137,10 @@ def gather(config: ReportConfig) -> ReportContents:
         config=config,
         info=info,
         split_lengths=_split_lengths(info),
-        encoder_runs=tuple(encoder_runs),
-        separation_runs=tuple(separation_runs),
-        encoder_charts=_charts(encoder_runs),
-        separation_charts=_charts(separation_runs),
+        pretraining=tuple(pretraining),
+        separating=tuple(separating),
+        pretraining_charts=_charts(pretraining),
+        separating_charts=_charts(separating),
         probe=probe,
         retrieval=retrieval,
         separation=separation,
@@ -215,7 +218,7 @@ def _separation_table(path: str) -> Table | None:
         return None
     metrics = report_runs.read_metrics(path, processor_files.STAGE)
     return report_tables.separation_table(
-        "SI-SDR improvement over the mixture", metrics["results"]
+        "SI-SDR improvement over the mixture, dB", metrics["results"]
     )
 
 

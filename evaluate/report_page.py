@@ -74,7 +74,9 @@ def _payload(contents: ReportContents) -> dict:
 
 
 def _flag(value: object) -> str:
-    """The value of a flag, as one types it."""
+    """A flag's value as one types it; counts as a list of them."""
+    if isinstance(value, dict):
+        return "; ".join(f"{k}: {_flag(v)}" for k, v in value.items()) or "–"
     if isinstance(value, list | tuple):
         return ",".join(map(str, value)) or "–"
     return "–" if value in ("", None) else str(value)

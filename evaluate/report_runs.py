@@ -8,7 +8,7 @@ import pathlib
 
 from data import run_directory
 from data.user_error import UserError
-from evaluate.encoders import unique_names
+from evaluate.encoder_runs import unique_names
 from evaluate.results import METRICS_FILE
 
 HISTORY_FILE = "history.csv"

@@ -17,8 +17,8 @@ _KINDS = {
 }
 _SEPARATION_MEASURES = {
     "step": "step",
-    "si_sdr_improvement_mixit_db": "SI-SDR improvement, MixIT-assigned, dB",
-    "si_sdr_improvement_oracle_db": "SI-SDR improvement, oracle-matched, dB",
+    "si_sdr_improvement_mixit_db": "MixIT-assigned",
+    "si_sdr_improvement_oracle_db": "oracle-matched",
 }
 
 

@@ -48,6 +48,11 @@ class RetrievalConfig:
         0, "Of the draw and of the untrained weights.", minimum=0
     )
 
+    def __post_init__(self):
+        for flag in ("output", "splits"):
+            if not getattr(self, flag):
+                raise ValueError(f"--{flag} is empty: name at least one")
+
 
 def main() -> None:
     retrieval(flag_fields.read(RetrievalConfig))
@@ -55,22 +60,29 @@ def main() -> None:
 
 def retrieval(config: RetrievalConfig) -> pathlib.Path:
     """Runs the measurement; returns the path of metrics.json."""
-    if not config.splits:
-        raise UserError("--splits is empty: name a split")
     info = encoder_runs.open_labeled_shards(
         config.encoder, config.shards, config.splits
     )
 
-    import numpy as np
-
     from evaluate import results
     from evaluate.baselines import make_baselines
+    from evaluate.embed import check_sample_rate
     from evaluate.embedding_cache import labeled_embeddings
     from evaluate.encoders import load_encoders
-    from evaluate.query_by_example import query_by_example
+    from evaluate.query_by_example import has_pairs, query_by_example
 
     encoders = load_encoders(config.encoder)
     rows = encoders + make_baselines(config.baselines, encoders, config.seed)
+    # Told before a run directory is made: the flags can still be changed.
+    for row in rows:
+        check_sample_rate(row, info)
+    labels = labeled_embeddings(encoders[0], info, config.splits).labels
+    measured = has_pairs(labels)
+    if not measured.any():
+        raise UserError(
+            "no class has 2 clips with it and one without in split "
+            + ",".join(config.splits)
+        )
     folder = run_directory.start(config.output, STAGE, config)
     records = []
     for row in rows:
@@ -84,11 +96,6 @@ def retrieval(config: RetrievalConfig) -> pathlib.Path:
         )
         clips = store.labels.sum(axis=0)
         records.append(results.result(row, info.class_names, clips, ap))
-    if np.isnan(ap).all():
-        raise UserError(
-            "no class has 2 clips with it and one without in split "
-            + ",".join(config.splits)
-        )
     file = results.write_metrics(
         folder,
         STAGE,
@@ -98,8 +105,7 @@ def retrieval(config: RetrievalConfig) -> pathlib.Path:
         records,
     )
     print(results.results_table(records))
-    # The draw depends on labels only: the same classes for all rows.
-    left_out = [info.class_names[i] for i in np.flatnonzero(np.isnan(ap))]
+    left_out = [info.class_names[i] for i in (~measured).nonzero()[0]]
     if left_out:
         print("left out, too few clips: " + results.listed(left_out))
     print(f"metrics: {file}")

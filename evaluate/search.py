@@ -55,6 +55,7 @@ def search(config: SearchConfig) -> list[tuple[str, float]]:
     if splits == (ALL_SPLITS,):
         splits = tuple(sorted(s for s, shards in info.splits.items() if shards))
     info.shards_of(splits)
+    audio = read_query(config.query, info.sample_rate_hz)
 
     from evaluate.embedding_cache import embeddings
     from evaluate.encoders import load_encoders
@@ -62,8 +63,8 @@ def search(config: SearchConfig) -> list[tuple[str, float]]:
     from evaluate.results import format_table, listed
 
     [encoder] = load_encoders([config.encoder])
-    query = embed_file(config.query, encoder)
     store = embeddings(encoder, info, splits)
+    query = encoder.encode(encoder.cut_windows(audio)).mean(axis=0)
     index, similarity = nearest_neighbors(query[None], store.clips, config.top)
     found = [
         (store.clip_ids[i], float(value), store.labels[i])
@@ -83,8 +84,8 @@ def search(config: SearchConfig) -> list[tuple[str, float]]:
     return [(clip_id, value) for clip_id, value, _ in found]
 
 
-def embed_file(path: str, encoder):
-    """The embedding (d,) of a recording, the mean over its windows.
+def read_query(path: str, sample_rate_hz: int):
+    """The recording as (T,) float32, mono.
 
     Raises:
       UserError: the file is missing, or cannot be used as audio.
@@ -92,10 +93,9 @@ def embed_file(path: str, encoder):
     from data.audio_file import AudioRejected, read_clip
 
     try:
-        clip = read_clip(path, encoder.sample_rate_hz)
+        return read_clip(path, sample_rate_hz).audio
     except AudioRejected as error:
         raise UserError(f"--query={path}: {error.reason}") from error
-    return encoder.encode(encoder.cut_windows(clip.audio)).mean(axis=0)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,10 @@ from models.frontend.log_mel import LogMel
 
 MEL_BANDS = 64
 LOW_HZ = 125.0
+# Of the front end for digital silence.
 SILENCE = float(np.log(0.001))
+# What the colors span below the loudest value: 60 dB, in nepers.
+_SPAN = 3 * float(np.log(10))
 
 
 def high_hz(sample_rate_hz: int) -> float:
@@ -45,9 +48,11 @@ def png_uri(values: np.ndarray, high: float) -> str:
 
     Args:
       values: what `log_mel` gives.
-      high: value of the lightest color; the darkest is silence.
+      high: value of the lightest color; the darkest is 60 dB below, or
+        silence.
     """
-    scaled = np.clip((values - SILENCE) / max(high - SILENCE, 1e-6), 0, 1)
+    low = max(SILENCE, high - _SPAN)
+    scaled = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
     pixels = np.round(255 * scaled.T[::-1]).astype(np.uint8)
     # 8-bit with a palette is a third of the size of true color.
     image = Image.fromarray(np.ascontiguousarray(pixels), "L")

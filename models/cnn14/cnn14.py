@@ -81,13 +81,17 @@ class CNN14(keras.Model):
         # Built here, so that weights can be set and loaded before a call.
         self(ops.zeros((1, MIN_FRAMES, mel_bands)))
 
-    def call(self, log_mel, training=False):
+    def pool(self, log_mel, training=False):
+        """Log-mel (B, frames, mel_bands) -> (B, channels of the last block)."""
         x = self.bn0(log_mel, training=training)
         x = ops.expand_dims(x, -1)  # (B, frames, mel_bands, 1)
         for block in self.blocks:
             x = block(x, training=training)
         x = ops.mean(x, axis=2)  # (B, frames / 32, channels)
-        x = ops.max(x, axis=1) + ops.mean(x, axis=1)
+        return ops.max(x, axis=1) + ops.mean(x, axis=1)
+
+    def call(self, log_mel, training=False):
+        x = self.pool(log_mel, training=training)
         if self.fc1 is not None:
             x = self.fc1(x)
         return self.bottleneck(x)

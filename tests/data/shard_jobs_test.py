@@ -130,8 +130,8 @@ def test_a_dead_worker_is_told_with_shard_and_item(tmp_path):
     message = str(caught.value)
     assert "died (SIGSEGV) in shard 2.txt, at number 20" in message
     assert not list(tmp_path.glob(".writing-*"))
-    # What was finished before is kept.
-    assert "0.txt" in files(tmp_path)
+    # One of the first two was finished before the third began; it is kept.
+    assert {"0.txt", "1.txt"} & files(tmp_path).keys()
 
 
 def test_on_account_sees_all_accounts_and_can_stop_the_job(tmp_path):

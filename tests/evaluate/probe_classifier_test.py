@@ -12,7 +12,9 @@ from models.metrics.average_precision import (
     mean_over_classes,
 )
 
-TRAINING = ProbeTraining(hidden_units=32, epochs=30, batch_size=64)
+TRAINING = ProbeTraining(
+    hidden_units=32, epochs=40, batch_size=32, learning_rate=1e-2
+)
 
 
 def toy_store(seed, separation, clips=120, classes=3, dim=5, windows=2):

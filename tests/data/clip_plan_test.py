@@ -1,7 +1,7 @@
 import pytest
 
-from data import ingest_plan
-from data.manifest import Recording
+from data import clip_plan
+from data.recording_files import Recording
 
 RECORDING = Recording("a.wav", 1, 1)
 
@@ -19,25 +19,25 @@ RECORDING = Recording("a.wav", 1, 1)
     ],
 )
 def test_cuts(seconds, hop_seconds, starts):
-    clips = ingest_plan.cut(RECORDING, seconds, 10.0, hop_seconds, 0.25)
+    clips = clip_plan.cut(RECORDING, seconds, 10.0, hop_seconds, 0.25)
     assert [clip.start_s for clip in clips] == starts
 
 
 def test_clip_ids_name_the_start_where_a_recording_is_cut():
-    [whole] = ingest_plan.cut(RECORDING, 5.0, 10.0, 10.0, 0.25)
+    [whole] = clip_plan.cut(RECORDING, 5.0, 10.0, 10.0, 0.25)
     assert whole.clip_id == "a.wav"
-    clips = ingest_plan.cut(RECORDING, 5.0, 2.0, 2.0, 0.25)
+    clips = clip_plan.cut(RECORDING, 5.0, 2.0, 2.0, 0.25)
     ids = [clip.clip_id for clip in clips]
     assert ids == ["a.wav#0.000", "a.wav#2.000", "a.wav#4.000"]
 
 
 def test_drawn_share_is_exact_and_depends_on_name_and_seed_only():
     names = [f"{k}.wav" for k in range(101)]
-    drawn = ingest_plan.draw_splits(names, 0.25, seed=3)
+    drawn = clip_plan.draw_splits(names, 0.25, seed=3)
     assert drawn.count("eval") == 25 and drawn.count("train") == 76
-    backwards = ingest_plan.draw_splits(names[::-1], 0.25, seed=3)
+    backwards = clip_plan.draw_splits(names[::-1], 0.25, seed=3)
     assert drawn == backwards[::-1]
-    assert drawn != ingest_plan.draw_splits(names, 0.25, seed=4)
+    assert drawn != clip_plan.draw_splits(names, 0.25, seed=4)
 
 
 @pytest.mark.parametrize(
@@ -46,24 +46,24 @@ def test_drawn_share_is_exact_and_depends_on_name_and_seed_only():
 )
 def test_both_splits_get_one_where_they_can(count, fraction, num_eval):
     names = [str(k) for k in range(count)]
-    drawn = ingest_plan.draw_splits(names, fraction, seed=0)
+    drawn = clip_plan.draw_splits(names, fraction, seed=0)
     assert drawn.count("eval") == num_eval
 
 
 def test_shuffled_is_a_permutation_of_seed_and_split():
     items = list(range(50))
-    order = ingest_plan.shuffled(items, 1, "train")
+    order = clip_plan.shuffled(items, 1, "train")
     assert sorted(order) == items
-    assert order == ingest_plan.shuffled(items, 1, "train")
-    assert order != ingest_plan.shuffled(items, 2, "train")
-    assert order != ingest_plan.shuffled(items, 1, "eval")
+    assert order == clip_plan.shuffled(items, 1, "train")
+    assert order != clip_plan.shuffled(items, 2, "train")
+    assert order != clip_plan.shuffled(items, 1, "eval")
 
 
 def test_deal_keeps_order_and_balances():
-    dealt = ingest_plan.deal(list(range(10)), "train", 4)
+    dealt = clip_plan.deal(list(range(10)), "train", 4)
     assert dealt == [
         ("train-00000-of-00003.tfrecord", (0, 1, 2)),
         ("train-00001-of-00003.tfrecord", (3, 4, 5)),
         ("train-00002-of-00003.tfrecord", (6, 7, 8, 9)),
     ]
-    assert ingest_plan.deal([], "eval", 4) == []
+    assert clip_plan.deal([], "eval", 4) == []

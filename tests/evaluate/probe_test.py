@@ -1,0 +1,139 @@
+import json
+
+import numpy as np
+import pytest
+
+from data.user_error import UserError
+from evaluate.probe import ProbeConfig, probe
+from tests.evaluate.entry_point_runs import assert_user_error, run_entry_point
+from tests.evaluate.toy_runs import (
+    balanced_clips,
+    write_toy_run,
+    write_toy_shards,
+    write_unfinished_run,
+)
+
+KINDS = ["encoder", "encoder", "untrained", "log_mel_statistics"]
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("probe")
+    write_toy_shards(
+        folder / "shards",
+        {
+            "train": balanced_clips(30),
+            "eval": [*balanced_clips(15), (2.0, (0, 2)), (0.5, ())],
+            "silent": [(1.0, ())],
+        },
+    )
+    write_toy_run(folder / "a" / "mix", folder / "shards", seed=0)
+    write_toy_run(folder / "b" / "mix", folder / "shards", seed=1)
+    return folder
+
+
+def config(toy, output, **kwargs):
+    settings = {
+        "encoder": (str(toy / "a" / "mix"), str(toy / "b" / "mix")),
+        "output": str(toy / output),
+        "hidden_units": 32,
+        "epochs": 30,
+        "batch_size": 16,
+        "learning_rate": 1e-2,
+    }
+    return ProbeConfig(**(settings | kwargs))
+
+
+def test_metrics_of_encoders_and_baselines(toy, capsys):
+    file = probe(config(toy, "out", seed=5))
+    value = json.loads(file.read_text())
+    assert value["stage"] == "probe"
+    assert value["shards"] == str(toy / "shards")
+    assert value["train_splits"] == ["train"]
+    assert value["eval_splits"] == ["eval"]
+    assert value["seed"] == 5
+    rows = value["results"]
+    assert [row["kind"] for row in rows] == KINDS
+    assert [row["name"] for row in rows] == ["a/mix", "b/mix", *KINDS[2:]]
+    assert rows[0]["encoder"] == str(toy / "a" / "mix")
+    assert rows[2]["encoder"] is None
+    for row in rows:
+        classes = row["per_class"]
+        assert {name: c["clips"] for name, c in classes.items()} == {
+            "hum": 6,
+            "hiss": 5,
+            "tick": 6,
+        }
+        for key in ("AP", "AUC"):
+            mean = np.mean([c[key] for c in classes.values()])
+            overall = row["mAP" if key == "AP" else key]
+            assert overall == pytest.approx(mean)
+    # Hum, hiss and ticks differ in every band.
+    assert rows[3]["mAP"] > 0.85
+    record = json.loads((toy / "out" / "config.json").read_text())
+    assert record["stage"] == "probe" and record["config"]["epochs"] == 30
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == [
+        "representation",
+        "kind",
+        "mAP",
+        "AUC",
+        "d_prime",
+    ]
+    assert len(lines) == 2 + 4 + 1
+    assert lines[2].split()[:3] == ["a/mix", "encoder", f"{rows[0]['mAP']:.3f}"]
+    assert lines[-1] == f"metrics: {file}"
+
+
+def test_same_seed_same_metrics_from_kept_embeddings(toy):
+    first = probe(config(toy, "first")).read_text()
+    (toy / "first" / "metrics.json").unlink()
+    assert probe(config(toy, "first")).read_text() == first
+
+
+def test_baselines_may_be_empty(toy):
+    runs = (str(toy / "a" / "mix"),)
+    file = probe(config(toy, "alone", encoder=runs, baselines=()))
+    rows = json.loads(file.read_text())["results"]
+    assert [row["name"] for row in rows] == ["mix"]
+
+
+def test_refuses_splits_without_labels_and_overlapping_ones(toy):
+    with pytest.raises(UserError, match="no clip of split silent has a label"):
+        probe(config(toy, "x", eval_splits=("silent",)))
+    with pytest.raises(UserError, match="no split 'dev': it has eval, silent"):
+        probe(config(toy, "x", eval_splits=("dev",)))
+    with pytest.raises(ValueError, match="eval is in --train_splits and"):
+        config(toy, "x", train_splits=("train", "eval"))
+
+
+def test_refuses_shards_of_another_rate(toy):
+    clips = {"train": balanced_clips(2), "eval": balanced_clips(2)}
+    write_toy_shards(toy / "low", clips, sample_rate_hz=8000)
+    with pytest.raises(UserError, match="at 16000 Hz.*low has 8000 Hz"):
+        probe(config(toy, "x", shards=str(toy / "low")))
+    # The flags can be corrected under the same --output.
+    assert not (toy / "x").exists()
+
+
+def test_mistakes_are_told_in_one_line(toy):
+    write_unfinished_run(toy / "unfinished", toy / "shards")
+    for flags, message in (
+        ([], "--output is empty"),
+        (["--output=x"], "--encoder is empty"),
+        (["--output=x", f"--encoder={toy / 'no'}"], "no does not exist"),
+        (
+            [f"--encoder={toy / 'unfinished'}", "--output=x"],
+            "has no embedding_model.keras: its training has not finished",
+        ),
+        (
+            [
+                f"--encoder={toy / 'a' / 'mix'}",
+                "--shards=/nowhere",
+                "--output=x",
+            ],
+            "/nowhere does not exist",
+        ),
+        (["--epochs=0"], "--epochs"),
+    ):
+        assert_user_error(run_entry_point("probe", *flags), message)

@@ -1,0 +1,355 @@
+import base64
+import hashlib
+import html.parser
+import io
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from data.dataset_info import DatasetInfo
+from data.user_error import UserError
+from evaluate import embedding_map, retrieval_examples
+from evaluate.embedding_cache import embeddings
+from evaluate.encoders import load_encoders
+from evaluate.line_chart import BOTTOM, LEFT, RIGHT, TOP, line_chart
+from evaluate.report_config import ReportConfig
+from evaluate.report_contents import gather
+from evaluate.report_page import render
+from evaluate.sound_bundle import SoundBundle
+from tests.evaluate.toy_report import (
+    CLASS_NAMES,
+    EVIL,
+    NUM_CLIPS,
+    PROCESSORS,
+    toy_metrics,
+    write_toy_report_inputs,
+)
+from tests.evaluate.toy_runs import toy_clip
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Page(html.parser.HTMLParser):
+    """What a browser would see: tags, texts, and script contents."""
+
+    VOID = ("meta", "link", "img", "line", "circle", "path", "polyline", "br")
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.texts: list[str] = []
+        self.scripts: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open, f"not closed: {self.open}"
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> at line {self.getpos()[0]}"
+
+    def handle_data(self, data):
+        inside = self.open[-1] if self.open else ""
+        if inside == "script":
+            self.scripts.append(data)
+        elif inside != "style":
+            self.texts.append(data)
+
+    def count(self, tag: str, name: str = "", value: str = "") -> int:
+        return sum(
+            found == tag and (not name or value in (attributes.get(name) or ""))
+            for found, attributes in self.tags
+        )
+
+
+@pytest.fixture(scope="module")
+def flags(tmp_path_factory):
+    return write_toy_report_inputs(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def contents(flags):
+    return gather(ReportConfig(**flags))
+
+
+@pytest.fixture(scope="module")
+def text(contents):
+    return render(contents)
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
+
+
+@pytest.fixture(scope="module")
+def payload(page):
+    return json.loads(page.scripts[0])
+
+
+def test_page_refers_to_nothing_outside(page, text):
+    for _, attributes in page.tags:
+        for name in ("src", "href", "srcset", "action", "data", "poster"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("data:", "#")), value
+    assert "url(" not in text and "@import" not in text
+    assert "http://" not in text and "https://" not in text
+
+
+def test_links_lead_to_sections(page):
+    ids = {attributes.get("id") for _, attributes in page.tags}
+    for tag, attributes in page.tags:
+        if tag == "a":
+            assert attributes["href"][1:] in ids
+
+
+def test_names_are_escaped_everywhere(page, text):
+    assert "<script>alert" not in text
+    assert "<b>" not in text and "<i>rain" not in text
+    # The payload and the page's own script, no other.
+    assert page.count("script") == 2
+    assert not any(
+        name.startswith("on") for _, found in page.tags for name in found
+    )
+    shown = "".join(page.texts)
+    assert f"{EVIL} 0.wav" in json.loads(page.scripts[0])["clips"]["0"]["id"]
+    assert EVIL in shown and "49" not in shown.split(EVIL)[0][-20:]
+
+
+def test_script_is_the_one_the_policy_allows(page):
+    digest = base64.b64encode(
+        hashlib.sha256(page.scripts[1].encode()).digest()
+    ).decode()
+    policy = next(
+        attributes["content"]
+        for _, attributes in page.tags
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert f"'sha256-{digest}'" in policy and "default-src 'none'" in policy
+
+
+def test_every_figure_is_there(page):
+    examples, encoders, queries = 2, 2, 3
+    sounds_of_example = 1 + 2 * len(PROCESSORS) + 2
+    cards = encoders * queries * (1 + retrieval_examples.NEIGHBORS)
+    sounds = examples * sounds_of_example + cards
+    assert page.count("img", "src", "data:image/png") == sounds
+    assert page.count("audio", "data-sound") == sounds + encoders
+    assert page.count("button", "class", "play") == sounds
+    # loss and similarity of the encoders, loss of the separator.
+    assert page.count("figure", "class", "chart") == 3
+    assert page.count("polyline") == 2 + 2 + 1
+    assert page.count("g", "class", "mark") == encoders * NUM_CLIPS
+    assert page.count("table") == 2 * 2 + 1 + 1
+    for tag, attributes in page.tags:
+        if tag == "img":
+            assert attributes["alt"]
+        if tag == "button":
+            assert attributes.get("aria-label") or "data-class" in attributes
+
+
+def test_numbers_are_those_of_the_metrics(page):
+    shown = [
+        float(attributes["value"])
+        for tag, attributes in page.tags
+        if tag == "data" and attributes["value"]
+    ]
+    for stage in ("probe", "retrieval"):
+        for row in toy_metrics(stage)["results"]:
+            for key in ("mAP", "AUC", "d_prime"):
+                assert key not in row or row[key] in shown
+            for values in row["per_class"].values():
+                assert values["AP"] is None or values["AP"] in shown
+    for value in (12345, 3.217, -1.125):
+        assert value in shown
+    words = " ".join(page.texts)
+    first = toy_metrics("probe")["results"][0]
+    assert f"{first['mAP']:.3f}" in words
+    assert "−0.500" in words and "3.22" in words and "12,345" in words
+
+
+def test_payload_holds_every_sound_once(payload):
+    assert len(payload["clips"]) == NUM_CLIPS
+    clips = [payload["clips"][str(number)] for number in range(NUM_CLIPS)]
+    assert clips[0]["labels"] == [CLASS_NAMES[0], "tick"]
+    assert clips[-1]["labels"] == []
+    for number, clip in enumerate(clips):
+        flac = base64.b64decode(payload["sounds"][clip["sound"]])
+        audio, rate = soundfile.read(io.BytesIO(flac), dtype="float32")
+        assert rate == 16000
+        indices = [CLASS_NAMES.index(name) for name in clip["labels"]]
+        wanted = toy_clip(number, 1.0, tuple(indices))
+        np.testing.assert_allclose(audio, wanted, atol=1.01 / 65536)
+    parts = 2 * (2 * len(PROCESSORS) + 2)
+    assert len(payload["sounds"]) == NUM_CLIPS + parts
+
+
+def test_neighbors_are_those_of_the_embedding(flags, contents):
+    info = DatasetInfo.load(pathlib.Path(flags["encoder"][0]).parent / "shards")
+    encoder = load_encoders(flags["encoder"][:1])[0]
+    clips = embeddings(encoder, info, ["eval"]).clips
+    for query in contents.views[0].queries:
+        a, b = clips[query.clip], np.delete(clips, query.clip, axis=0)
+        cosine = b @ a / np.linalg.norm(a) / np.linalg.norm(b, axis=1)
+        found = [near.similarity for near in query.neighbors]
+        np.testing.assert_allclose(found, np.sort(cosine)[::-1][:5], atol=1e-6)
+        for near in query.neighbors:
+            wanted = set(contents.texts[query.clip].labels)
+            wanted &= set(contents.texts[near.clip].labels)
+            assert set(near.shared) == wanted
+
+
+def test_page_is_a_function_of_the_seed(flags, text):
+    assert render(gather(ReportConfig(**flags))) == text
+
+
+def test_another_seed_draws_other_examples(flags, contents):
+    changed = {"seed": 3, "encoder": flags["encoder"][:1]}
+    other = gather(ReportConfig(**{**flags, **changed}))
+    ids = [[e.text.clip_id for e in c.examples] for c in (contents, other)]
+    assert ids[0] != ids[1]
+    assert all(len(example.text.labels) == 2 for example in other.examples)
+
+
+def test_missing_parts_are_left_out_with_a_note(flags):
+    shards = str(pathlib.Path(flags["output"]).parent / "shards")
+    config = ReportConfig(shards=shards, output="x.html", audio_megabytes=0)
+    contents = gather(config)
+    page = Page(render(contents))
+    assert len(contents.notes) == 4
+    assert page.count("audio") == 0 and page.count("figure") > 0
+    assert page.count("section") == 2
+    assert "audio left out" in " ".join(page.texts)
+
+
+def test_wrong_paths_are_told(flags, tmp_path):
+    def told(**changed):
+        with pytest.raises(UserError) as error:
+            gather(ReportConfig(**{**flags, **changed}))
+        return str(error.value)
+
+    assert "does not exist" in told(encoder=(str(tmp_path / "none"),))
+    assert "train_separation" in told(separation=flags["encoder"][0])
+    assert "no metrics.json" in told(probe=(str(tmp_path),))
+    assert "is of retrieval" in told(probe=flags["retrieval"])
+    assert "no split 'test'" in told(splits=("test",))
+    assert "dataset.json" in told(shards=str(tmp_path))
+    broken = tmp_path / "broken"
+    shutil.copytree(flags["separation"], broken)
+    (broken / "history.csv").write_text("step,loss\n1,x\n")
+    assert "not a table of numbers" in told(separation=str(broken))
+    (broken / "history.csv").write_text("loss\n1\n")
+    assert "no column 'step'" in told(separation=str(broken))
+
+
+def test_wrong_flags_are_told():
+    with pytest.raises(ValueError, match="nothing to report on"):
+        ReportConfig(output="x.html")
+    with pytest.raises(ValueError, match="ending in .html"):
+        ReportConfig(shards="x", output="x")
+
+
+def test_entry_point_writes_the_page_and_tells_mistakes(flags, tmp_path):
+    shards = pathlib.Path(flags["output"]).parent / "shards"
+    script = str(ROOT / "evaluate" / "report.py")
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, script, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
+
+    done = run(f"--shards={shards}", "--examples=1", "--output=a/b.html")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "a/b.html"
+    Page((tmp_path / "a/b.html").read_text(encoding="utf-8"))
+    wrong = run("--shards=nowhere")
+    assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1
+
+
+def test_map_shows_near_clips_near():
+    random = np.random.default_rng(0)
+    centers = np.eye(3)[np.arange(45) % 3]
+    vectors = centers + random.normal(0, 0.01, (45, 3))
+    points, method = embedding_map.project(vectors, seed=1)
+    again, _ = embedding_map.project(vectors, seed=1)
+    assert method == "t-SNE"
+    np.testing.assert_array_equal(points, again)
+    distance = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    same = np.arange(45) % 3 == (np.arange(45) % 3)[:, None]
+    assert distance[same].max() < distance[~same].min()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 31])
+def test_map_of_equal_embeddings_is_finite(count):
+    vectors = np.ones((count, 5), np.float32)
+    drawn = embedding_map.embedding_map(
+        vectors, range(count), [("a",)] * count, seed=0
+    )
+    assert drawn.method == "PCA"
+    assert {(mark.x, mark.y) for mark in drawn.marks} == {(380.0, 280.0)}
+
+
+def test_queries_are_spread_over_classes():
+    labels = [("a",)] * 20 + [("b",), ("c",), ()]
+    for seed in range(5):
+        chosen = retrieval_examples.choose_queries(labels, 4, seed)
+        assert sorted(labels[i] for i in chosen) == [
+            ("a",),
+            ("a",),
+            ("b",),
+            ("c",),
+        ]
+        assert len(set(chosen)) == 4
+
+
+def test_shared_label_shares_by_hand():
+    # Two tight pairs; one pair shares a label, the other does not. With one
+    # neighbor less than clips, every other clip is a neighbor.
+    vectors = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]])
+    labels = [("a",), ("a",), ("b",), ("c",)]
+    found, chance = retrieval_examples.shared_label_shares(vectors, labels)
+    assert found == chance == pytest.approx(2 / 12)
+    first = retrieval_examples.nearest(vectors, labels, [0], count=1)[0][0]
+    assert (first.clip, first.shared) == (1, ("a",))
+
+
+def test_line_chart_keeps_lines_inside_and_skips_gaps():
+    steps = [100.0, 200.0, 300.0]
+    chart = line_chart("loss", [("a", 0, steps, [3.0, float("nan"), -1.0])])
+    points = [
+        tuple(map(float, point.split(",")))
+        for point in chart.lines[0].points.split()
+    ]
+    assert len(points) == 2 and chart.lines[0].last == -1
+    for x, y in points:
+        assert LEFT <= x <= RIGHT and TOP <= y <= BOTTOM
+    assert points[0][0] == pytest.approx(LEFT + (RIGHT - LEFT) / 3, abs=0.1)
+    assert points[0][1] < points[1][1]
+    assert line_chart("loss", [("a", 0, [1.0], [float("nan")])]) is None
+
+
+def test_sound_bundle_stays_within_its_size():
+    audio = np.random.default_rng(0).uniform(-1, 1, 4001)
+    once = SoundBundle(16000, 10**6)
+    once.add("a", audio)
+    bundle = SoundBundle(16000, once.num_bytes + 10)
+    assert bundle.add("a", audio) == "a"
+    assert bundle.add("b", audio) is None
+    assert bundle.add("a", audio) == "a"
+    assert bundle.num_bytes == len(bundle.encoded["a"]) == once.num_bytes

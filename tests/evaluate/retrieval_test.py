@@ -1,0 +1,67 @@
+import json
+
+import pytest
+
+from data.user_error import UserError
+from evaluate.retrieval import RetrievalConfig, retrieval
+from tests.evaluate.entry_point_runs import assert_user_error, run_entry_point
+from tests.evaluate.toy_runs import write_toy_run, write_toy_shards
+
+EVAL = [(1.0, (0,))] * 5 + [(1.0, (1,))] * 4 + [(1.0, (2,))]
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("retrieval")
+    write_toy_shards(
+        folder / "shards", {"eval": EVAL, "one": [(1.0, (0,)), (1.0, (1,))]}
+    )
+    write_toy_run(folder / "run", folder / "shards")
+    return folder
+
+
+def test_metrics_by_a_run_from_another_directory(toy):
+    done = run_entry_point(
+        "retrieval", f"--encoder={toy / 'run'}", f"--output={toy / 'out'}"
+    )
+    assert done.returncode == 0, done.stderr
+    value = json.loads((toy / "out" / "metrics.json").read_text())
+    assert value["stage"] == "retrieval"
+    assert value["eval_splits"] == ["eval"]
+    rows = value["results"]
+    assert [row["name"] for row in rows] == [
+        "run",
+        "untrained",
+        "log_mel_statistics",
+    ]
+    for row in rows:
+        classes = row["per_class"]
+        # One clip with ticks makes no pair.
+        assert classes["tick"] == {"AP": None, "clips": 1}
+        aps = [classes["hum"]["AP"], classes["hiss"]["AP"]]
+        assert row["mAP"] == pytest.approx(sum(aps) / 2)
+        assert "AUC" not in row
+    assert rows[2]["mAP"] > 0.85
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["representation", "kind", "mAP"]
+    assert lines[5] == "left out, too few clips: tick"
+    assert lines[6] == f"metrics: {toy / 'out' / 'metrics.json'}"
+
+
+def test_refuses_splits_in_which_no_class_makes_a_pair(toy):
+    config = RetrievalConfig(
+        encoder=(str(toy / "run"),), splits=("one",), output=str(toy / "x")
+    )
+    with pytest.raises(UserError, match="no class has 2 clips .* split one"):
+        retrieval(config)
+
+
+def test_mistakes_are_told_in_one_line(toy):
+    encoder = f"--encoder={toy / 'run'}"
+    assert_user_error(
+        run_entry_point("retrieval", encoder, "--splits=dev", "--output=x"),
+        "no split 'dev': it has eval, one",
+    )
+    assert_user_error(
+        run_entry_point("retrieval", encoder), "--output is empty"
+    )

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import soundfile
+
+from data.user_error import UserError
+from evaluate.search import SearchConfig, search
+from tests.evaluate.entry_point_runs import assert_user_error, run_entry_point
+from tests.evaluate.toy_runs import (
+    RATE_HZ,
+    toy_clip,
+    write_toy_run,
+    write_toy_shards,
+)
+
+TRAIN = [(1.0, (0,)), (2.0, (1,)), (1.5, (2,))]
+EVAL = [(1.0, (0, 1)), (3.0, ()), (1.2, (1,))]
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("search")
+    write_toy_shards(folder / "shards", {"train": TRAIN, "eval": EVAL})
+    write_toy_run(folder / "run", folder / "shards")
+    return folder
+
+
+def query_file(toy, name, number):
+    path = toy / name
+    audio = toy_clip(number, *(TRAIN + EVAL)[number])
+    soundfile.write(path, audio, RATE_HZ, subtype="PCM_16")
+    return str(path)
+
+
+def config(toy, query, **kwargs):
+    return SearchConfig(query=query, encoder=str(toy / "run"), **kwargs)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_clip_of_the_collection_finds_itself_first(toy, number):
+    found = search(config(toy, query_file(toy, "query.wav", number)))
+    split = "train" if number < 3 else "eval"
+    assert found[0] == (f"{split}/{number}", pytest.approx(1, abs=1e-5))
+    similarities = [value for _, value in found]
+    assert similarities == sorted(similarities, reverse=True)
+    assert len(found) == 6
+
+
+def test_splits_and_top_limit_the_answer(toy):
+    query = query_file(toy, "query.wav", 1)
+    found = search(config(toy, query, splits=("eval",), top=2))
+    assert len(found) == 2
+    assert {clip_id[:5] for clip_id, _ in found} == {"eval/"}
+
+
+def test_a_recording_of_another_rate_and_channels_finds_itself(toy):
+    audio = np.repeat(toy_clip(1, *TRAIN[1]), 2)  # Held samples: 32 kHz.
+    path = toy / "stereo.flac"
+    soundfile.write(path, np.stack([audio, audio], axis=1), 2 * RATE_HZ)
+    assert search(config(toy, str(path), top=1))[0][0] == "train/1"
+
+
+def test_table_by_a_run_from_another_directory(toy):
+    query = query_file(toy, "a 'query' <ü>.wav", 3)
+    done = run_entry_point(
+        "search", f"--query={query}", f"--encoder={toy / 'run'}", "--top=1"
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["rank", "cosine", "clip", "labels"]
+    assert lines[2].split() == ["1", "1.000", "eval/3", "hum,", "hiss"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be opened"),
+        (b"", "0 bytes"),
+        (b"no audio at all" * 9, "not readable as audio"),
+    ],
+)
+def test_refuses_a_query_that_is_not_audio(toy, tmp_path, content, message):
+    query = tmp_path / "query.wav"
+    if content is not None:
+        query.write_bytes(content)
+    with pytest.raises(UserError, match=f"--query=.*query.wav: .*{message}"):
+        search(config(toy, str(query)))
+
+
+def test_mistakes_are_told_in_one_line(toy):
+    assert_user_error(run_entry_point("search"), "--query is empty")
+    assert_user_error(
+        run_entry_point(
+            "search", "--query=/nowhere.wav", f"--encoder={toy / 'run'}"
+        ),
+        "--query=/nowhere.wav: cannot be opened (No such file or directory)",
+    )
