@@ -1,5 +1,6 @@
 """What an encoder has to beat: itself untrained, and log-mel statistics."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
 
@@ -41,13 +42,14 @@ def make_baselines(
         for encoder in encoders:
             baseline = makers[kind](encoder, seed)
             baselines.setdefault(baseline.identity, (baseline, encoder))
-    made = [baseline for baseline, _ in baselines.values()]
-    for baseline, encoder in baselines.values():
-        if sum(other.kind == baseline.kind for other in made) > 1:
-            # Encoders of several shapes: say whose baseline this is.
-            name = f"{baseline.kind} ({encoder.name})"
-            object.__setattr__(baseline, "name", name)
-    return made
+    kinds_made = [baseline.kind for baseline, _ in baselines.values()]
+    return [
+        # Encoders of several shapes: say whose baseline this is.
+        dataclasses.replace(baseline, name=f"{baseline.kind} ({owner.name})")
+        if kinds_made.count(baseline.kind) > 1
+        else baseline
+        for baseline, owner in baselines.values()
+    ]
 
 
 def untrained(encoder: Representation, seed: int) -> Representation:

@@ -84,7 +84,9 @@ class EmbeddingStore:
             )
 
     @classmethod
-    def concatenate(cls, stores: Sequence["EmbeddingStore"]):
+    def concatenate(
+        cls, stores: Sequence["EmbeddingStore"]
+    ) -> "EmbeddingStore":
         """The clips of several stores of one data set, in that order."""
         offsets = np.cumsum([0] + [len(store.clip_ids) for store in stores])
         return cls(

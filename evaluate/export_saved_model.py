@@ -31,11 +31,11 @@ DESCRIPTION_FILE = pathlib.Path("assets.extra", "model.json")
 
 @dataclasses.dataclass(frozen=True)
 class ExportConfig:
-    """The flags of this entry point."""
+    """the flags of this entry point"""
 
-    encoder: str = option("", "Run directory of pretraining.")
-    output: str = option("", "Folder of the served model's versions.")
-    version: int = option(1, "Number of this version.", minimum=1)
+    encoder: str = option("", "run directory of pretraining (required)")
+    output: str = option("", "folder of the served model's versions (required)")
+    version: int = option(1, "number of this version", minimum=1)
 
     def __post_init__(self):
         for flag in ("encoder", "output"):

@@ -29,31 +29,32 @@ STAGE = "probe"
 
 @dataclasses.dataclass(frozen=True)
 class ProbeConfig:
-    """The flags of this entry point."""
+    """the flags of this entry point"""
 
     encoder: tuple[str, ...] = option(
-        (), "Run directories of pretraining, one row of the results each."
+        (),
+        "run directories of pretraining, a row of the results each (required)",
     )
     shards: str = option(
-        "", "Labeled shards; default: those of the first encoder."
+        "", "labeled shards; default: those of the first encoder"
     )
     train_splits: tuple[str, ...] = option(
-        ("train",), "Splits that the classifier is trained on."
+        ("train",), "splits that the classifier is trained on"
     )
     eval_splits: tuple[str, ...] = option(
-        ("eval",), "Splits that the figures are of."
+        ("eval",), "splits that the figures are of"
     )
     baselines: tuple[str, ...] = option(
         ("untrained", "log_mel_statistics"),
-        "Baselines measured beside the encoders; may be empty.",
+        "baselines measured beside the encoders; may be empty",
     )
-    output: str = option("", "Run directory to write.")
-    hidden_units: int = option(512, "Units of the hidden layer.", minimum=1)
-    epochs: int = option(50, "Passes over the training windows.", minimum=1)
-    batch_size: int = option(64, "Windows of a step.", minimum=1)
-    learning_rate: float = option(1e-3, "Of Adam.", minimum=0)
+    output: str = option("", "run directory to write (required)")
+    hidden_units: int = option(512, "units of the hidden layer", minimum=1)
+    epochs: int = option(50, "passes over the training windows", minimum=1)
+    batch_size: int = option(64, "windows of a step", minimum=1)
+    learning_rate: float = option(1e-3, "of Adam", minimum=0)
     seed: int = option(
-        0, "Of the classifier and of the untrained weights.", minimum=0
+        0, "of the classifier and of the untrained weights", minimum=0
     )
 
     def __post_init__(self):

@@ -4,10 +4,12 @@ import dataclasses
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from data import audio_codec, example_schema
 from data.dataset_info import DatasetInfo
 from data.record_reader import read_in_order
+from data.user_error import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,10 +37,14 @@ class ClipSound:
 
 
 def read_texts(info: DatasetInfo, splits: Sequence[str]) -> list[ClipText]:
-    """Every clip of the splits, in the order of the shards."""
+    """Every clip of the splits, in the order of the shards.
+
+    Raises:
+      UserError: a shard is damaged.
+    """
     texts = []
     records = read_in_order(info, splits).map(example_schema.parse)
-    for record in records.as_numpy_iterator():
+    for record in _undamaged(records.as_numpy_iterator(), info):
         samples = int(record[example_schema.NUM_SAMPLES])
         texts.append(
             ClipText(
@@ -108,6 +114,15 @@ def read_sounds(
             else (),
         )
         yield position, sound
+
+
+def _undamaged(records: Iterator[dict], info: DatasetInfo) -> Iterator[dict]:
+    try:
+        yield from records
+    except tf.errors.DataLossError as error:
+        raise UserError(
+            f"a shard of {info.folder} is damaged: write the shards again"
+        ) from error
 
 
 def _text(value: bytes) -> str:

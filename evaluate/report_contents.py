@@ -11,45 +11,21 @@ from data.dataset_info import DatasetInfo
 from data.progress import duration
 from data.user_error import UserError
 from evaluate import (
-    embedding_cache,
     encoder_runs,
+    encoder_views,
     report_clips,
     report_runs,
     report_sounds,
     report_tables,
-    retrieval_examples,
 )
-from evaluate.embedding_map import EmbeddingMap, embedding_map
-from evaluate.encoders import load_encoders
+from evaluate.encoder_views import EncoderView
 from evaluate.line_chart import LineChart, line_chart
 from evaluate.report_clips import ClipText
 from evaluate.report_config import ReportConfig
 from evaluate.report_runs import STEP, Run
 from evaluate.report_sounds import Example, Sound
 from evaluate.report_tables import Table
-from evaluate.retrieval_examples import Neighbor
 from evaluate.sound_bundle import SoundBundle
-
-
-@dataclasses.dataclass(frozen=True)
-class Query:
-    """A query and its neighbors, as indices into the clips."""
-
-    clip: int
-    neighbors: tuple[Neighbor, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class EncoderView:
-    """One encoder's map and retrieval examples.
-
-    `shares` is how often a neighbor shares a label, found and by chance.
-    """
-
-    name: str
-    map: EmbeddingMap
-    queries: tuple[Query, ...]
-    shares: tuple[float, float] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +93,7 @@ def gather(config: ReportConfig) -> ReportContents:
         bundle,
     )
     map_clips = _draw(len(texts), config.max_map_clips, config.seed)
-    views = _views(config, info, labels, map_clips)
+    views = encoder_views.make_views(config, info, labels, map_clips)
     heard = {
         clip
         for view in views
@@ -152,38 +128,6 @@ def gather(config: ReportConfig) -> ReportContents:
         bundle=bundle,
         notes=tuple(_notes(config, info, separation)),
     )
-
-
-def _views(
-    config: ReportConfig,
-    info: DatasetInfo,
-    labels: Sequence[tuple[str, ...]],
-    map_clips: Sequence[int],
-) -> tuple[EncoderView, ...]:
-    queries = retrieval_examples.choose_queries(
-        labels, config.queries if len(labels) > 1 else 0, config.seed
-    )
-    views = []
-    for encoder in load_encoders(config.encoder):
-        clips = embedding_cache.embeddings(encoder, info, config.splits).clips
-        found = retrieval_examples.nearest(clips, labels, queries)
-        views.append(
-            EncoderView(
-                encoder.name,
-                embedding_map(
-                    clips[map_clips],
-                    map_clips,
-                    [labels[clip] for clip in map_clips],
-                    config.seed,
-                ),
-                tuple(
-                    Query(query, tuple(neighbors))
-                    for query, neighbors in zip(queries, found, strict=True)
-                ),
-                retrieval_examples.shared_label_shares(clips, labels),
-            )
-        )
-    return tuple(views)
 
 
 def _measured(

@@ -28,25 +28,24 @@ STAGE = "retrieval"
 
 @dataclasses.dataclass(frozen=True)
 class RetrievalConfig:
-    """The flags of this entry point."""
+    """the flags of this entry point"""
 
     encoder: tuple[str, ...] = option(
-        (), "Run directories of pretraining, one row of the results each."
+        (),
+        "run directories of pretraining, a row of the results each (required)",
     )
     shards: str = option(
-        "", "Labeled shards; default: those of the first encoder."
+        "", "labeled shards; default: those of the first encoder"
     )
-    splits: tuple[str, ...] = option(("eval",), "Splits to measure on.")
+    splits: tuple[str, ...] = option(("eval",), "splits to measure on")
     baselines: tuple[str, ...] = option(
         ("untrained", "log_mel_statistics"),
-        "Baselines measured beside the encoders; may be empty.",
+        "baselines measured beside the encoders; may be empty",
     )
-    output: str = option("", "Run directory to write.")
-    positives: int = option(100, "Most clips drawn with a class.", minimum=2)
-    negatives: int = option(100, "Most clips drawn without it.", minimum=1)
-    seed: int = option(
-        0, "Of the draw and of the untrained weights.", minimum=0
-    )
+    output: str = option("", "run directory to write (required)")
+    positives: int = option(100, "most clips drawn with a class", minimum=2)
+    negatives: int = option(100, "most clips drawn without it", minimum=1)
+    seed: int = option(0, "of the draw and of the untrained weights", minimum=0)
 
     def __post_init__(self):
         for flag in ("output", "splits"):

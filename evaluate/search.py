@@ -25,17 +25,17 @@ ALL_SPLITS = "all"
 
 @dataclasses.dataclass(frozen=True)
 class SearchConfig:
-    """The flags of this entry point."""
+    """the flags of this entry point"""
 
-    query: str = option("", "The recording: WAV, FLAC, OGG or MP3.")
-    encoder: str = option("", "Run directory of pretraining.")
+    query: str = option("", "the recording: WAV, FLAC, OGG or MP3 (required)")
+    encoder: str = option("", "run directory of pretraining (required)")
     shards: str = option(
-        "", "The collection; default: the encoder's training shards."
+        "", "the collection; default: the encoder's training shards"
     )
     splits: tuple[str, ...] = option(
-        (ALL_SPLITS,), "Splits to search in, or 'all'."
+        (ALL_SPLITS,), "splits to search in, or 'all'"
     )
-    top: int = option(10, "Clips to print.", minimum=1)
+    top: int = option(10, "clips to print", minimum=1)
 
     def __post_init__(self):
         if not self.query:

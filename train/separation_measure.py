@@ -108,4 +108,3 @@ def _score(separator: Separator, clips: list[np.ndarray]) -> dict[str, float]:
         "si_sdr_improvement_mixit_db": float(np.mean(mixit)),
         "si_sdr_improvement_oracle_db": float(np.mean(oracle)),
     }
-

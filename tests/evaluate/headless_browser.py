@@ -70,6 +70,14 @@ class HeadlessBrowser:
         )
         os.close(commands)
         os.close(replies)
+        try:
+            self._attach()
+            self.resize(width, height)
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self) -> None:
         self._session = None
         target = self.call("Target.createTarget", url="about:blank")
         self._session = self.call(
@@ -77,12 +85,14 @@ class HeadlessBrowser:
         )["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        self.resize(width, height)
 
     def __enter__(self) -> "HeadlessBrowser":
         return self
 
     def __exit__(self, *error) -> None:
+        self.close()
+
+    def close(self) -> None:
         os.killpg(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
         os.close(self._write)

@@ -1,48 +1,52 @@
-"""Makes the README's picture of a report. Needs Chromium and Pillow.
+"""Makes a picture of a report, such as the README's. Needs Chromium.
 
-  python tests/evaluate/report_screenshot.py report.html picture.png \\
-      [--width=1200] [--height=1500] [--section=map] [--dark]
+From the root of the repository:
 
-The picture has at most 256 colors, which keeps it below 300 kB.
+  python -m tests.evaluate.report_screenshot report.html picture.png \\
+      --parts=top:560,separation:690,map:700
+
+stacks the named sections of the page ("top" is its head), each cut at that
+many pixels. At most 256 colors keep the file small.
 """
 
 import argparse
 import io
 import pathlib
-import sys
 
-sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
+from PIL import Image
 
-from PIL import Image  # noqa: E402
+from tests.evaluate.headless_browser import HeadlessBrowser
 
-from tests.evaluate.headless_browser import HeadlessBrowser  # noqa: E402
+# Where a section starts; the bar with links would otherwise lie over it.
+_TOP_OF = """(() => {
+  document.querySelector(".sections").style.position = "static";
+  const part = document.getElementById("%s") ?? document.body;
+  return part.getBoundingClientRect().top + scrollY;
+})()"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("page", type=pathlib.Path)
     parser.add_argument("picture", type=pathlib.Path)
+    parser.add_argument("--parts", default="top:1500", help="section:height,..")
     parser.add_argument("--width", type=int, default=1200)
-    parser.add_argument("--height", type=int, default=1500)
-    parser.add_argument("--section", default="", help="id to start from")
     parser.add_argument("--dark", action="store_true")
     args = parser.parse_args()
-    with HeadlessBrowser(args.width, args.height) as browser:
-        browser.resize(args.width, args.height, args.dark)
+    parts = [part.split(":") for part in args.parts.split(",")]
+    heights = [int(height) for _, height in parts]
+    picture = Image.new("RGB", (args.width, sum(heights)))
+    with HeadlessBrowser(args.width, 900) as browser:
+        browser.resize(args.width, 900, args.dark)
         browser.open(args.page)
-        top = 0
-        if args.section:
-            browser.evaluate(
-                "document.querySelector('.sections').style.position='static'"
+        below = 0
+        for (name, _), height in zip(parts, heights, strict=True):
+            place = {"x": 0, "y": browser.evaluate(_TOP_OF % name)}
+            png = browser.screenshot(
+                {**place, "width": args.width, "height": height}
             )
-            top = browser.evaluate(
-                f"document.getElementById('{args.section}')"
-                ".getBoundingClientRect().top + scrollY"
-            )
-        png = browser.screenshot(
-            {"x": 0, "y": top, "width": args.width, "height": args.height}
-        )
-    picture = Image.open(io.BytesIO(png)).convert("RGB")
+            picture.paste(Image.open(io.BytesIO(png)), (0, below))
+            below += height
     picture.quantize(256).save(args.picture, optimize=True)
     print(f"{args.picture}: {args.picture.stat().st_size / 1000:.0f} kB")
 

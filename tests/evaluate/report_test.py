@@ -219,8 +219,8 @@ def test_page_is_a_function_of_the_seed(flags, text):
 def test_another_seed_draws_other_examples(flags, contents):
     changed = {"seed": 3, "encoder": flags["encoder"][:1]}
     other = gather(ReportConfig(**{**flags, **changed}))
-    ids = [[e.text.clip_id for e in c.examples] for c in (contents, other)]
-    assert ids[0] != ids[1]
+    drawn = [[q.clip for q in c.views[0].queries] for c in (contents, other)]
+    assert drawn[0] != drawn[1]
     assert all(len(example.text.labels) == 2 for example in other.examples)
 
 
@@ -247,6 +247,12 @@ def test_wrong_paths_are_told(flags, tmp_path):
     assert "is of retrieval" in told(probe=flags["retrieval"])
     assert "no split 'test'" in told(splits=("test",))
     assert "dataset.json" in told(shards=str(tmp_path))
+    damaged = tmp_path / "damaged"
+    shutil.copytree(pathlib.Path(flags["output"]).parent / "shards", damaged)
+    data = bytearray((damaged / "eval.tfrecord").read_bytes())
+    data[len(data) // 2] ^= 1
+    (damaged / "eval.tfrecord").write_bytes(data)
+    assert "is damaged" in told(shards=str(damaged))
     broken = tmp_path / "broken"
     shutil.copytree(flags["separation"], broken)
     (broken / "history.csv").write_text("step,loss\n1,x\n")
@@ -278,7 +284,7 @@ def test_entry_point_writes_the_page_and_tells_mistakes(flags, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "a/b.html"
     Page((tmp_path / "a/b.html").read_text(encoding="utf-8"))
-    wrong = run("--shards=nowhere")
+    wrong = run("--output=x.html")
     assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1
 
 

@@ -1,0 +1,75 @@
+"""What the report shows of each encoder: a map, and nearest clips."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from data.dataset_info import DatasetInfo
+from evaluate import embedding_cache, retrieval_examples
+from evaluate.embedding_map import EmbeddingMap, embedding_map
+from evaluate.encoders import load_encoders
+from evaluate.report_config import ReportConfig
+from evaluate.retrieval_examples import Neighbor
+
+
+@dataclasses.dataclass(frozen=True)
+class Query:
+    """A query and its neighbors, as indices into the clips."""
+
+    clip: int
+    neighbors: tuple[Neighbor, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderView:
+    """One encoder's map and retrieval examples.
+
+    `shares` is how often a neighbor shares a label, found and by chance.
+    """
+
+    name: str
+    map: EmbeddingMap
+    queries: tuple[Query, ...]
+    shares: tuple[float, float] | None
+
+
+def make_views(
+    config: ReportConfig,
+    info: DatasetInfo,
+    labels: Sequence[tuple[str, ...]],
+    map_clips: Sequence[int],
+) -> tuple[EncoderView, ...]:
+    """Embeds the clips with every encoder, and looks at what comes out.
+
+    Args:
+      config: names the encoders, and what is drawn.
+      info: the dataset.
+      labels: of every clip of the splits, in stored order.
+      map_clips: indices of the clips on the maps.
+
+    Raises:
+      UserError: an encoder is missing or does not fit the dataset.
+    """
+    queries = retrieval_examples.choose_queries(
+        labels, config.queries if len(labels) > 1 else 0, config.seed
+    )
+    views = []
+    for encoder in load_encoders(config.encoder):
+        clips = embedding_cache.embeddings(encoder, info, config.splits).clips
+        found = retrieval_examples.nearest(clips, labels, queries)
+        views.append(
+            EncoderView(
+                encoder.name,
+                embedding_map(
+                    clips[map_clips],
+                    map_clips,
+                    [labels[clip] for clip in map_clips],
+                    config.seed,
+                ),
+                tuple(
+                    Query(query, tuple(neighbors))
+                    for query, neighbors in zip(queries, found, strict=True)
+                ),
+                retrieval_examples.shared_label_shares(clips, labels),
+            )
+        )
+    return tuple(views)

@@ -1,0 +1,168 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.separation.separator import Separator
+from tests.train.small_shards import noise_clips, write_shards
+from train import view_pipeline
+from train.contrastive_learner import AUGMENT, VIEWS
+from train.on_the_fly_separation import OnTheFlyViews
+from train.view_pipeline import ViewSpec
+
+VIEW = 150
+CLIP = 400
+LEVELS = {"P": (0.25, 0.375), "Q": (0.5, 0.75)}
+
+
+def _spec(**changes):
+    spec = ViewSpec(
+        comparison="mix_vs_chan",
+        processors=("P", "Q"),
+        num_channels=2,
+        view_samples=VIEW,
+        max_offset_samples=10**6,
+        silence_db=-120.0,
+        augment_draws=3,
+    )
+    return dataclasses.replace(spec, **changes)
+
+
+@pytest.fixture(scope="module")
+def labeled_signals(tmp_path_factory):
+    """Clips whose samples tell signal (sign and level) and time (slope)."""
+    ramp = np.arange(CLIP) / 2**15
+    clips = [-0.5 + ramp] * 6
+    channels = {
+        name: [np.stack([level + ramp for level in levels])] * 6
+        for name, levels in LEVELS.items()
+    }
+    folder = tmp_path_factory.mktemp("signals")
+    return write_shards(folder, clips, channels)
+
+
+def _views(info, spec, batches=60, batch_size=5, seed=3, start_step=0):
+    dataset = view_pipeline.batches_from_channels(
+        info, ("train",), spec, batch_size, seed, start_step
+    )
+    return np.concatenate(
+        [b[VIEWS] for b in dataset.take(batches).as_numpy_iterator()]
+    )
+
+
+def _levels(views):
+    """Level of the signal each view was cut from, and its start."""
+    first = views[..., 0]
+    known = np.array([-0.5, *LEVELS["P"], *LEVELS["Q"]])
+    level = known[np.argmin(np.abs(first[..., None] - known - 0.006), -1)]
+    return level, np.round((first - level) * 2**15).astype(int)
+
+
+def test_views_are_the_mixture_and_any_channel_of_any_processor(
+    labeled_signals,
+):
+    views = _views(labeled_signals, _spec())
+    level, start = _levels(views)
+    assert np.all(level[:, 0] == -0.5)
+    values, counts = np.unique(level[:, 1], return_counts=True)
+    np.testing.assert_array_equal(values, [0.25, 0.375, 0.5, 0.75])
+    np.testing.assert_allclose(counts / 300, 0.25, atol=0.08)
+    # Each view is one contiguous piece of one signal.
+    np.testing.assert_allclose(np.diff(views, axis=-1), 2**-15, atol=1e-7)
+    assert start.min() >= 0 and start.max() <= CLIP - VIEW
+    assert np.ptp(start[:, 0]) > 200 and np.ptp(start[:, 1]) > 200
+
+
+def test_named_processors_only(labeled_signals):
+    level, _ = _levels(_views(labeled_signals, _spec(processors=("Q",))))
+    assert set(level[:, 1]) == {0.5, 0.75}
+
+
+def test_chan_vs_chan_takes_both_from_one_processor(labeled_signals):
+    spec = _spec(comparison="chan_vs_chan")
+    level, _ = _levels(_views(labeled_signals, spec))
+    pairs = {tuple(sorted(pair)) for pair in level.tolist()}
+    assert pairs == {LEVELS["P"], LEVELS["Q"]}
+
+
+def test_views_are_at_most_the_offset_apart(labeled_signals):
+    _, start = _levels(_views(labeled_signals, _spec(max_offset_samples=9)))
+    distance = start[:, 1] - start[:, 0]
+    assert np.abs(distance).max() == 9
+
+
+def test_a_later_start_continues_the_same_stream(labeled_signals):
+    whole = _views(labeled_signals, _spec(), batches=7)
+    later = _views(labeled_signals, _spec(), batches=3, start_step=4)
+    np.testing.assert_array_equal(later, whole[20:])
+
+
+def test_order_and_draws_follow_the_seed(labeled_signals):
+    first = _views(labeled_signals, _spec(), batches=2, seed=3)
+    np.testing.assert_array_equal(
+        first, _views(labeled_signals, _spec(), batches=2, seed=3)
+    )
+    other = _views(labeled_signals, _spec(), batches=2, seed=4)
+    assert not np.array_equal(first, other)
+
+
+def test_silent_channels_give_way_to_the_mixture(tmp_path):
+    clips = noise_clips(4, CLIP)
+    channels = {"P": [np.stack([0 * clip, clip]) for clip in clips]}
+    info = write_shards(tmp_path, clips, channels)
+    spec = _spec(processors=("P",), max_offset_samples=0, silence_db=-70.0)
+    views = _views(info, spec)
+    # Here channel 2 is the mixture: whatever is drawn, so is the view.
+    np.testing.assert_array_equal(views[:, 0], views[:, 1])
+    views = _views(info, dataclasses.replace(spec, silence_db=-500.0))
+    assert 0.3 < np.mean(~np.any(views[:, 1], axis=-1)) < 0.7
+
+
+def test_short_clips_are_padded_with_zeros(tmp_path):
+    clips = noise_clips(2, 100)
+    info = write_shards(tmp_path, clips)
+    spec = _spec(comparison="mix_vs_mix", processors=(), num_channels=0)
+    views = _views(info, spec, batches=1)
+    assert np.all(np.any(views[..., :100], axis=-1))
+    assert not np.any(views[..., 100:])
+
+
+def test_augment_draws_differ_by_view_and_example(labeled_signals):
+    dataset = view_pipeline.batches_from_channels(
+        labeled_signals, ("train",), _spec(), 5, 3
+    )
+    draws = next(dataset.as_numpy_iterator())[AUGMENT]
+    assert draws.shape == (5, 2, 3) and len(np.unique(draws)) == 30
+
+
+def test_on_the_fly_equals_separated_beforehand(tmp_path):
+    clips = noise_clips(6, 4000)
+    small = {"bottleneck": 4, "conv_channels": 6, "num_dilations": 2}
+    separators = [
+        Separator(basis="stft", num_repeats=1, **small) for _ in range(2)
+    ]
+    channels = {
+        name: [separator(clip[None])[0].numpy() for clip in clips]
+        for name, separator in zip("PQ", separators, strict=True)
+    }
+    info = write_shards(tmp_path, clips, channels)
+    spec = _spec(view_samples=1000)
+    make_views = OnTheFlyViews(separators, spec)
+    beforehand = view_pipeline.batches_from_channels(
+        info, ("train",), spec, 5, 3
+    )
+    on_the_fly = view_pipeline.batches_of_clips(
+        info, ("train",), spec, 4000, 5, 3
+    )
+    make_views = tf.function(make_views)
+    for expected, clip_batch in zip(
+        beforehand.take(4), on_the_fly.take(4), strict=True
+    ):
+        views = make_views(clip_batch)
+        # Equal but for the 16 bits of the stored channels.
+        np.testing.assert_allclose(
+            views[VIEWS], expected[VIEWS], atol=1.01 / 2**15
+        )
+        np.testing.assert_array_equal(views[AUGMENT], expected[AUGMENT])
+    assert not any(s.trainable_variables for s in separators)
