@@ -48,23 +48,38 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def define(config_class: type) -> None:
+def define(config_class: type, flag_values=flags.FLAGS) -> None:
     """Defines one flag for each field of `config_class`."""
     for field in dataclasses.fields(config_class):
         name, default, help = field.name, field.default, field.metadata["help"]
         low, high = field.metadata["minimum"], field.metadata["maximum"]
         if field.metadata["choices"]:
-            flags.DEFINE_enum(name, default, field.metadata["choices"], help)
+            flags.DEFINE_enum(
+                name,
+                default,
+                field.metadata["choices"],
+                help,
+                flag_values=flag_values,
+            )
         elif field.type in (bool, "bool"):
-            flags.DEFINE_bool(name, default, help)
+            flags.DEFINE_bool(name, default, help, flag_values=flag_values)
         elif field.type in (int, "int", int | None, "int | None"):
-            flags.DEFINE_integer(name, default, help, low, high)
+            flags.DEFINE_integer(
+                name, default, help, low, high, flag_values=flag_values
+            )
         elif field.type in (float, "float", float | None, "float | None"):
-            flags.DEFINE_float(name, default, help, low, high)
+            flags.DEFINE_float(
+                name, default, help, low, high, flag_values=flag_values
+            )
         elif isinstance(default, tuple):
-            flags.DEFINE_list(name, [str(item) for item in default], help)
+            flags.DEFINE_list(
+                name,
+                [str(item) for item in default],
+                help,
+                flag_values=flag_values,
+            )
         else:
-            flags.DEFINE_string(name, default, help)
+            flags.DEFINE_string(name, default, help, flag_values=flag_values)
 
 
 def read(config_class: type[ConfigT], flag_values=flags.FLAGS) -> ConfigT:

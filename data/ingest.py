@@ -5,15 +5,22 @@ import shutil
 
 from absl import logging
 
-from data import rejects, run_directory, shard_jobs
+from data import rejects, run_directory, scene_shards, shard_jobs
 from data.dataset_info import DATASET_FILE, DatasetInfo, Shard
 from data.ingest_config import SYNTHETIC, IngestConfig
-from data.ingest_plan import Plan, find_recordings, plan_clips, plan_scenes
+from data.ingest_plan import (
+    Plan,
+    find_recordings,
+    plan_clips,
+    plan_scenes,
+    scene_config,
+)
 from data.rejects import Reject, RejectLimit
 from data.user_error import UserError
 
 STAGE = "write_shards"
 
+QUERY_FILE = "query.wav"
 _SCAN_FOLDER = "headers"
 
 
@@ -36,6 +43,13 @@ def run(config: IngestConfig) -> DatasetInfo:
     if config.source == SYNTHETIC:
         run_directory.start(config.output, STAGE, config)
         plan = plan_scenes(config)
+        # A scene that is not in the shards: number num_clips of the same seed.
+        scene_shards.write_query(
+            folder / QUERY_FILE,
+            config.seed,
+            scene_config(config),
+            config.num_clips,
+        )
     else:
         # Before the folder is made: it would keep a mistyped --input.
         found = find_recordings(config)

@@ -12,7 +12,6 @@ from data import (
     label_table,
     manifest,
     scene_shards,
-    synthetic_scenes,
 )
 from data.clip_shards import ClipShardTask
 from data.ingest_config import IngestConfig
@@ -20,6 +19,7 @@ from data.manifest import Manifest
 from data.rejects import Reject
 from data.scene_shards import SceneShardTask
 from data.shard_jobs import ShardFunction
+from data.synthetic_scenes import CLASS_NAMES, SceneConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,11 +59,16 @@ def find_recordings(config: IngestConfig) -> Manifest:
     )
 
 
-def plan_scenes(config: IngestConfig) -> Plan:
-    """Shards of synthetic scenes, the split drawn."""
-    scene = synthetic_scenes.SceneConfig(
+def scene_config(config: IngestConfig) -> SceneConfig:
+    """What the synthetic scenes are like."""
+    return SceneConfig(
         seconds=config.scene_seconds, sample_rate_hz=config.sample_rate_hz
     )
+
+
+def plan_scenes(config: IngestConfig) -> Plan:
+    """Shards of synthetic scenes, the split drawn."""
+    scene = scene_config(config)
     names = [scene_shards.scene_name(k) for k in range(config.num_clips)]
     splits = clip_plan.draw_splits(names, config.eval_fraction, config.seed)
     tasks = {}
@@ -77,7 +82,7 @@ def plan_scenes(config: IngestConfig) -> Plan:
                 scenes, split, config.clips_per_shard
             )
         ]
-    return Plan(scene_shards.write_scenes, tasks, synthetic_scenes.CLASS_NAMES)
+    return Plan(scene_shards.write_scenes, tasks, CLASS_NAMES)
 
 
 def plan_clips(

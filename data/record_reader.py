@@ -19,9 +19,7 @@ from data.user_error import UserError
 _RECORD_OVERHEAD = 16
 
 
-def read_in_order(
-    info: DatasetInfo, splits: Sequence[str]
-) -> tf.data.Dataset:
+def read_in_order(info: DatasetInfo, splits: Sequence[str]) -> tf.data.Dataset:
     """All records of the splits once, as stored: scalar strings."""
     files = [str(info.folder / s.file) for s in info.shards_of(splits)]
     return tf.data.TFRecordDataset(files)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import platform
 import sys
@@ -59,6 +60,8 @@ def start(path: str, stage: str, config: object) -> pathlib.Path:
             "stage": stage,
             "config": wanted,
             "command": sys.argv,
+            # Relative paths in the configuration start here.
+            "working_directory": os.getcwd(),
             "versions": _versions(),
         },
     )
@@ -66,7 +69,7 @@ def start(path: str, stage: str, config: object) -> pathlib.Path:
 
 
 def read(path: str | pathlib.Path, stage: str | None = None) -> dict:
-    """The record {stage, config, command, versions} of a run directory.
+    """The record that `start` wrote: stage, config, command and more.
 
     Raises:
       UserError: `path` is missing, is no run directory, or is of another

@@ -6,6 +6,7 @@ TensorFlow is imported where a shard is written, so that planning is quick.
 import dataclasses
 import pathlib
 
+from data.atomic_write import atomic_path
 from data.shard_account import ShardAccount
 from data.synthetic_scenes import CLASS_NAMES, SceneConfig, generate_scene
 from data.worker_pool import Report
@@ -36,6 +37,17 @@ class SceneShardTask:
 
 def scene_name(index: int) -> str:
     return f"scene-{index:07d}"
+
+
+def write_query(
+    path: pathlib.Path, seed: int, config: SceneConfig, index: int
+) -> None:
+    """Writes one more scene as a WAV file, to search the others with."""
+    import soundfile
+
+    scene = generate_scene(seed, index, config)
+    with atomic_path(path) as beside:
+        soundfile.write(str(beside), scene.audio, config.sample_rate_hz)
 
 
 def write_scenes(

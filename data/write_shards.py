@@ -16,7 +16,8 @@ or, without --labels, from the names of the first sub-folders. Files without
 a label are kept, unlabeled. Where no CSV gives a split or fold, whole
 recordings are drawn for the split "eval".
 
---source=synthetic makes labelled scenes whose true sources are kept too.
+--source=synthetic makes labeled scenes whose true sources are kept too, and
+query.wav, one scene more, to try evaluate/search.py with.
 
 What is written to --output:
   <split>-00000-of-00004.tfrecord  clips, their order shuffled by --seed
@@ -38,8 +39,6 @@ from data.dataset_info import DATASET_FILE, DatasetInfo
 from data.ingest_config import IngestConfig
 from data.progress import duration
 from data.rejects import REJECTS_FILE
-
-flag_fields.define(IngestConfig)
 
 
 def main() -> None:
@@ -76,4 +75,5 @@ def _summary_lines(info: DatasetInfo) -> list[str]:
 
 
 if __name__ == "__main__":
+    flag_fields.define(IngestConfig)
     entry_point.run(main)

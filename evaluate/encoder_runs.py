@@ -1,6 +1,7 @@
 """Pretraining's run directories, and what can be checked without TensorFlow."""
 
 import hashlib
+import os
 import pathlib
 import zipfile
 from collections.abc import Sequence
@@ -68,8 +69,15 @@ def open_shards(runs: Sequence[str], shards: str) -> DatasetInfo:
     unique_names(runs)
     for run in runs:
         model_file(run)
-    first = run_directory.read(runs[0], STAGE)
-    return DatasetInfo.load(shards or first["config"]["shards"])
+    return DatasetInfo.load(shards or training_shards(runs[0]))
+
+
+def training_shards(run: str | pathlib.Path) -> str:
+    """The shards that an encoder was trained on."""
+    record = run_directory.read(run, STAGE)
+    return os.path.join(
+        record.get("working_directory", ""), record["config"]["shards"]
+    )
 
 
 def open_labeled_shards(

@@ -22,24 +22,31 @@ from absl import logging
 from data import entry_point, flag_fields
 from evaluate.report_config import ReportConfig
 
-flag_fields.define(ReportConfig)
-
 
 def main() -> None:
     config = flag_fields.read(ReportConfig)
 
     from data.atomic_write import write_text
     from data.user_error import UserError
+    from evaluate import report_runs
     from evaluate.report_contents import gather
     from evaluate.report_page import render
+    from evaluate.results import results_table
 
     if pathlib.Path(config.output).is_dir():
         raise UserError(f"--output={config.output} is a folder: name a file")
     page = render(gather(config))
     write_text(config.output, page)
+    for folder, stage in (
+        *((folder, "probe") for folder in config.probe),
+        *((folder, "retrieval") for folder in config.retrieval),
+    ):
+        metrics = report_runs.read_metrics(folder, stage)
+        print(f"{stage}, {folder}:\n{results_table(metrics['results'])}\n")
     logging.info("The report has %.1f MB.", len(page.encode()) / 1e6)
     print(config.output)
 
 
 if __name__ == "__main__":
+    flag_fields.define(ReportConfig)
     entry_point.run(main)

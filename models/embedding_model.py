@@ -23,6 +23,7 @@ class EmbeddingModel(keras.Model):
       embedding_dim: d, size of h.
       width: of CNN14; 1 is the published network.
       hidden_layer: whether CNN14 has the fully connected layer of PANNs.
+      dropout: rate after each block of CNN14, in training.
       window_frames: frames of a window (96 at 10 ms).
       window_hop_frames: frames between windows.
     """
@@ -33,6 +34,7 @@ class EmbeddingModel(keras.Model):
         embedding_dim: int = 128,
         width: float = 1.0,
         hidden_layer: bool = False,
+        dropout: float = 0.2,
         window_frames: int = 96,
         window_hop_frames: int = 96,
         **kwargs,
@@ -43,6 +45,7 @@ class EmbeddingModel(keras.Model):
         self.embedding_dim = embedding_dim
         self.width = width
         self.hidden_layer = hidden_layer
+        self.dropout = dropout
         self.window_frames = window_frames
         self.window_hop_frames = window_hop_frames
         self.frontend = LogMel(sample_rate_hz, name="log_mel")
@@ -51,6 +54,7 @@ class EmbeddingModel(keras.Model):
             width,
             hidden_layer,
             self.frontend.mel_bands,
+            dropout,
             name="cnn14",
         )
         self.window_samples = self.frontend.samples_for(window_frames)
@@ -96,6 +100,7 @@ class EmbeddingModel(keras.Model):
             "embedding_dim": self.embedding_dim,
             "width": self.width,
             "hidden_layer": self.hidden_layer,
+            "dropout": self.dropout,
             "window_frames": self.window_frames,
             "window_hop_frames": self.window_hop_frames,
         }

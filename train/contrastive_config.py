@@ -14,6 +14,16 @@ class ContrastiveConfig(TrainingOptions):
     """Flags of train/pretrain_contrastive.py; defaults are the slides' where
     they state a value, and our choice elsewhere."""
 
+    steps: int = option(
+        200_000, "Training steps in all.", minimum=0, runtime_only=True
+    )
+    batch_size: int = option(512, "Clips in a batch.", minimum=2)
+    warmup_steps: int = option(
+        1000, "Steps over which the learning rate rises from 0.", minimum=0
+    )
+    cosine_decay: bool = option(
+        True, "Let the learning rate fall to 0 at the last step, as a cosine."
+    )
     shards: str = option(
         "", "Folder of shards: of write_shards, or of separate_shards."
     )
@@ -70,14 +80,10 @@ class ContrastiveConfig(TrainingOptions):
     hidden_layer: bool = option(
         False, "Keep the fully connected layer of PANNs before the bottleneck."
     )
+    dropout: float = option(
+        0.2, "Dropout after each block of CNN14.", minimum=0, maximum=0.9
+    )
     head_units: int = option(512, "Hidden units of each head.", minimum=1)
     projection_dim: int = option(
         128, "Size of z, on which NT-Xent is computed.", minimum=1
     )
-
-    def __post_init__(self):
-        if self.batch_size < 2:
-            raise ValueError(
-                f"--batch_size={self.batch_size}: a contrastive loss needs "
-                "2 clips or more"
-            )

@@ -25,8 +25,6 @@ from absl import logging
 from data import entry_point, flag_fields, run_directory
 from train.contrastive_config import ContrastiveConfig
 
-flag_fields.define(ContrastiveConfig)
-
 
 def main() -> None:
     config = flag_fields.read(ContrastiveConfig)
@@ -44,4 +42,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    flag_fields.define(ContrastiveConfig)
     entry_point.run(main)

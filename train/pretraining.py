@@ -41,6 +41,7 @@ def pretrain(
             embedding_dim=config.embedding_dim,
             width=config.width,
             hidden_layer=config.hidden_layer,
+            dropout=config.dropout,
         )
     except ValueError as error:
         raise UserError(str(error)) from error

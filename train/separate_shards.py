@@ -17,8 +17,6 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 from data import entry_point, flag_fields, processor_files, run_directory
 from train.separate_config import SeparateConfig
 
-flag_fields.define(SeparateConfig)
-
 
 def main() -> None:
     config = flag_fields.read(SeparateConfig)
@@ -34,4 +32,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    flag_fields.define(SeparateConfig)
     entry_point.run(main)

@@ -23,8 +23,6 @@ from data import entry_point, flag_fields, run_directory
 from data.processor_files import STAGE, processor_path
 from train.separation_config import SeparationConfig
 
-flag_fields.define(SeparationConfig)
-
 
 def main() -> None:
     config = flag_fields.read(SeparationConfig)
@@ -43,4 +41,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    flag_fields.define(SeparationConfig)
     entry_point.run(main)

@@ -1,0 +1,100 @@
+# make demo: the whole path on synthetic scenes, or on your AUDIO.
+# make test: the test suite.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.PHONY: demo demo-train demo-evaluate test clean
+
+# The first interpreter of a version that the pinned TensorFlow supports.
+IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
+	"$$p" -c '$(IS_SUPPORTED)' 2>/dev/null && { echo "$$p"; break; }; done)
+VENV := .venv
+PY := $(VENV)/bin/python
+
+# Your recordings: make demo AUDIO=folder [LABELS=labels.csv]
+# [INGEST_FLAGS="--label_column=category ..."]; RUN is where all results go.
+AUDIO ?=
+LABELS ?=
+INGEST_FLAGS ?=
+RUN ?= $(if $(AUDIO),runs/$(notdir $(patsubst %/,%,$(AUDIO))),runs/demo)
+
+ifeq ($(AUDIO),)
+SOURCE := --flagfile=data/flagfiles/demo_synthetic.flags
+QUERY = $(RUN)/shards/query.wav
+else
+SOURCE := --source=folder --input="$(AUDIO)" $(if $(LABELS),--labels="$(LABELS)")
+QUERY = $(shell find "$(AUDIO)" -type f \( -iname '*.wav' -o -iname '*.flac' \
+	-o -iname '*.ogg' -o -iname '*.mp3' \) -size +4k | sort | head -n 1)
+endif
+
+# Nothing can be measured without labels: known once there are shards.
+MEASURED := $(shell grep -q '"class_names": \[\]' "$(RUN)/shards/dataset.json" 2>/dev/null || echo yes)
+
+define stage
+	@echo; echo "== $(1)"
+endef
+
+demo: $(VENV)/installed
+	@$(MAKE) --no-print-directory demo-train
+	@$(MAKE) --no-print-directory demo-evaluate
+
+demo-train:
+	$(call stage,1 of 9: recordings to shards)
+	$(PY) data/write_shards.py $(SOURCE) $(INGEST_FLAGS) --output="$(RUN)/shards"
+	$(call stage,2 of 9: train a separator with MixIT)
+	$(PY) train/train_separation.py \
+	  --flagfile=train/flagfiles/demo_separation.flags \
+	  --shards="$(RUN)/shards" --output="$(RUN)/separation"
+	$(call stage,3 of 9: separate the shards)
+	$(PY) train/separate_shards.py --shards="$(RUN)/shards" \
+	  --separator="$(RUN)/separation" --processors=N,S2 \
+	  --output="$(RUN)/separated"
+	$(call stage,4 of 9: pretrain the encoder)
+	$(PY) train/pretrain_contrastive.py \
+	  --flagfile=train/flagfiles/demo_pretrain.flags \
+	  --shards="$(RUN)/separated" --output="$(RUN)/pretrain"
+
+demo-evaluate:
+	$(call stage,5 of 9: probe)
+ifneq ($(MEASURED),)
+	$(PY) evaluate/probe.py --encoder="$(RUN)/pretrain" --output="$(RUN)/probe"
+else
+	@echo "left out: the recordings have no labels"
+endif
+	$(call stage,6 of 9: query-by-example retrieval)
+ifneq ($(MEASURED),)
+	$(PY) evaluate/retrieval.py --encoder="$(RUN)/pretrain" \
+	  --output="$(RUN)/retrieval"
+else
+	@echo "left out: the recordings have no labels"
+endif
+	$(call stage,7 of 9: search with one recording)
+	$(PY) evaluate/search.py --query="$(QUERY)" --encoder="$(RUN)/pretrain"
+	$(call stage,8 of 9: export for TensorFlow Serving)
+	$(PY) evaluate/export_saved_model.py --encoder="$(RUN)/pretrain" \
+	  --output="$(RUN)/saved_model"
+	$(call stage,9 of 9: report)
+	$(PY) evaluate/report.py --encoder="$(RUN)/pretrain" \
+	  --separation="$(RUN)/separation" \
+	  $(if $(MEASURED),--probe="$(RUN)/probe" --retrieval="$(RUN)/retrieval") \
+	  --output="$(RUN)/report.html"
+	@echo
+	@echo "SavedModel: $(RUN)/saved_model/1"
+	@echo "report: $(RUN)/report.html"
+
+test: $(VENV)/installed
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m pytest
+
+clean:
+	rm -rf $(VENV) runs
+
+$(VENV)/installed: requirements.txt
+	@"$(PYTHON)" -c '$(IS_SUPPORTED)' 2>/dev/null || { \
+	  echo "error: Python 3.11 or 3.12 is needed (TensorFlow 2.16); found: $$(python3 --version 2>&1). Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test "$$(df -Pk . | awk 'NR==2 {print $$4}')" -gt 4000000 || { \
+	  echo "error: the packages need 4 GB of disk, $$(df -Ph . | awk 'NR==2 {print $$4}') are free here: free some and run again" >&2; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+	$(PY) -m pip install --quiet --requirement requirements.txt
+	@touch $@
