@@ -11,11 +11,14 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 VENV := .venv
 PY := $(VENV)/bin/python
 
-# Your recordings: make demo AUDIO=folder [LABELS=labels.csv]
-# [INGEST_FLAGS="--label_column=category ..."]; RUN is where all results go.
+# Your recordings: make demo AUDIO=folder [LABELS=labels.csv]. RUN is where
+# all results go; the others add flags to a stage, e.g.
+# INGEST_FLAGS="--label_column=category --eval_folds=4".
 AUDIO ?=
 LABELS ?=
 INGEST_FLAGS ?=
+SEPARATION_FLAGS ?=
+PRETRAIN_FLAGS ?=
 RUN ?= $(if $(AUDIO),runs/$(notdir $(patsubst %/,%,$(AUDIO))),runs/demo)
 
 ifeq ($(AUDIO),)
@@ -43,7 +46,7 @@ demo-train:
 	$(PY) data/write_shards.py $(SOURCE) $(INGEST_FLAGS) --output="$(RUN)/shards"
 	$(call stage,2 of 9: train a separator with MixIT)
 	$(PY) train/train_separation.py \
-	  --flagfile=train/flagfiles/demo_separation.flags \
+	  --flagfile=train/flagfiles/demo_separation.flags $(SEPARATION_FLAGS) \
 	  --shards="$(RUN)/shards" --output="$(RUN)/separation"
 	$(call stage,3 of 9: separate the shards)
 	$(PY) train/separate_shards.py --shards="$(RUN)/shards" \
@@ -51,7 +54,7 @@ demo-train:
 	  --output="$(RUN)/separated"
 	$(call stage,4 of 9: pretrain the encoder)
 	$(PY) train/pretrain_contrastive.py \
-	  --flagfile=train/flagfiles/demo_pretrain.flags \
+	  --flagfile=train/flagfiles/demo_pretrain.flags $(PRETRAIN_FLAGS) \
 	  --shards="$(RUN)/separated" --output="$(RUN)/pretrain"
 
 demo-evaluate:

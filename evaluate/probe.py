@@ -50,8 +50,8 @@ class ProbeConfig:
     )
     output: str = option("", "run directory to write (required)")
     hidden_units: int = option(512, "units of the hidden layer", minimum=1)
-    epochs: int = option(50, "passes over the training windows", minimum=1)
-    batch_size: int = option(64, "windows of a step", minimum=1)
+    epochs: int = option(50, "passes over the training clips", minimum=1)
+    batch_size: int = option(32, "clips of a step", minimum=1)
     learning_rate: float = option(1e-3, "of Adam", minimum=0)
     seed: int = option(
         0, "of the classifier and of the untrained weights", minimum=0

@@ -10,6 +10,8 @@ from evaluate.embedding_store import EmbeddingStore
 from models.heads.shallow_classifier import ShallowClassifier
 
 _SCORING_ROWS = 8192
+# Keeps the logarithm of a saturated score finite in float32.
+_EPSILON = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +20,7 @@ class ProbeTraining:
 
     hidden_units: int = 512
     epochs: int = 50
-    batch_size: int = 64
+    batch_size: int = 32
     learning_rate: float = 1e-3
     seed: int = 0
 
@@ -26,10 +28,12 @@ class ProbeTraining:
 def train_classifier(
     store: EmbeddingStore, training: ProbeTraining
 ) -> ShallowClassifier:
-    """Fits a classifier to windows that carry their clip's labels.
+    """Fits a classifier so that clip scores agree with clip labels.
 
-    Adam on binary cross-entropy, for a fixed number of epochs: nothing is
-    chosen by looking at other data. The same seed gives the same classifier.
+    A clip's score is the mean over its windows, in training as in the
+    measure: labels say what is in a clip, not in which window. Adam on binary
+    cross-entropy, for a fixed number of epochs: nothing is chosen by looking
+    at other data. The same seed gives the same classifier.
     """
     keras.utils.set_random_seed(training.seed)
     classifier = ShallowClassifier(
@@ -39,28 +43,42 @@ def train_classifier(
     optimizer = keras.optimizers.Adam(training.learning_rate)
     optimizer.build(classifier.trainable_variables)
 
-    @tf.function(autograph=False)
-    def step(windows, labels):
+    width = store.windows.shape[1]
+
+    @tf.function(
+        autograph=False,
+        input_signature=[
+            tf.TensorSpec([None, width]),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None, store.labels.shape[1]]),
+        ],
+    )
+    def step(windows, clip_of, labels):
         with tf.GradientTape() as tape:
-            logits = classifier(windows, training=True)
-            loss = tf.reduce_mean(
-                tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
-            )
+            scores = tf.sigmoid(classifier(windows, training=True))
+            of_clip = tf.math.segment_mean(scores, clip_of)  # (clips, C)
+            loss = _cross_entropy(labels, of_clip)
         variables = classifier.trainable_variables
         optimizer.apply(tape.gradient(loss, variables), variables)
 
     random = np.random.default_rng(training.seed)
-    window_count = len(store.windows)
-    batch_size = min(training.batch_size, window_count)
+    num_clips = len(store.clip_ids)
+    ends = np.searchsorted(store.window_clip, np.arange(num_clips), "right")
+    windows_of = np.split(np.arange(len(store.windows)), ends[:-1])
+    batch_size = min(training.batch_size, num_clips)
     for _ in range(training.epochs):
-        # What does not fill a batch is left out, other windows each epoch.
-        order = random.permutation(window_count)
-        for start in range(0, window_count - batch_size + 1, batch_size):
-            rows = order[start : start + batch_size]
-            labels = store.labels[store.window_clip[rows]]
+        # What does not fill a batch is left out, other clips each epoch.
+        order = random.permutation(num_clips)
+        for start in range(0, num_clips - batch_size + 1, batch_size):
+            clips = order[start : start + batch_size]
+            rows = [windows_of[clip] for clip in clips]
             step(
-                tf.constant(store.windows[rows]),
-                tf.constant(labels, tf.float32),
+                store.windows[np.concatenate(rows)],
+                np.repeat(
+                    np.arange(batch_size, dtype=np.int32),
+                    [len(of_clip) for of_clip in rows],
+                ),
+                store.labels[clips].astype(np.float32),
             )
     return classifier
 
@@ -74,3 +92,10 @@ def score_clips(
         for start in range(0, len(store.windows), _SCORING_ROWS)
     ]
     return store.mean_over_windows(np.concatenate(scores))
+
+
+def _cross_entropy(labels: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+    """Mean binary cross-entropy of scores."""
+    right = tf.math.log(scores + _EPSILON)
+    wrong = tf.math.log(1 - scores + _EPSILON)
+    return -tf.reduce_mean(labels * right + (1 - labels) * wrong)

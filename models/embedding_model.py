@@ -12,9 +12,10 @@ class EmbeddingModel(keras.Model):
     """Waveform to embedding.
 
     A clip is cut into windows of `window_frames` log-mel frames (0.96 s) that
-    start every `window_hop_frames`; each is encoded, and the clip's embedding
-    is the mean over its windows (our choice). A clip shorter than a window is
-    padded with zeros to one; a last part shorter than a window is left out.
+    start every `window_hop_frames` (0.48 s); each is encoded, and the clip's
+    embedding is the mean over its windows (our choice). A clip shorter than a
+    window is padded with zeros to one; a last part shorter than a window is
+    left out.
 
     Call: waveform (B, T) -> (B, embedding_dim) float32, any T >= 1.
 
@@ -36,7 +37,7 @@ class EmbeddingModel(keras.Model):
         hidden_layer: bool = False,
         dropout: float = 0.2,
         window_frames: int = 96,
-        window_hop_frames: int = 96,
+        window_hop_frames: int = 48,
         **kwargs,
     ):
         # A reduced precision policy must not round the waveform.

@@ -24,14 +24,13 @@ class OnTheFlyViews:
 
     def __call__(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         mixtures = batch[view_pipeline.MIXTURES]  # (B, T)
-        draws, lengths = (
-            batch[view_pipeline.DRAWS],
-            batch[view_pipeline.LENGTHS],
-        )
-        processor, _, _ = self._spec.choose(draws, lengths)
+        draws = batch[view_pipeline.DRAWS]
+        lengths = batch[view_pipeline.LENGTHS]
         # Each separator gets only the clips that drew it.
         places = tf.dynamic_partition(
-            tf.range(tf.shape(mixtures)[0]), processor, len(self._separators)
+            tf.range(tf.shape(mixtures)[0]),
+            self._spec.processor(draws),
+            len(self._separators),
         )
         channels = tf.dynamic_stitch(
             places,

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from data import audio_codec, example_schema, record_reader
 from data.dataset_info import DatasetInfo
-from models.views.silence import replace_silent
-from models.views.temporal_proximity import crop_starts
+from models.views.silence import first_audible, replace_silent
+from models.views.temporal_proximity import first_start, second_start
 from models.views.view_choice import (
     MIXTURE,
     choose_processor,
@@ -15,8 +15,10 @@ from models.views.view_choice import (
 )
 from train.contrastive_learner import AUGMENT, VIEWS
 
-# Uniform numbers that decide an example's views.
-NUM_VIEW_DRAWS = 5
+# A view is cut at the first of this many random times at which the clip sounds.
+CROP_TRIES = 4
+# Uniform numbers of an example: processor, two signals, two views' times.
+NUM_VIEW_DRAWS = 3 + 2 * CROP_TRIES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +44,11 @@ class ViewSpec:
     augment_draws: int
 
     def draw(self, seed: int, position: tf.Tensor):
-        """The numbers of the example at `position`: (5,) and (2, draws)."""
+        """Numbers of the example at `position`, in [0, 1).
+
+        Returns:
+          (NUM_VIEW_DRAWS,) for its views, (2, augment_draws) for SpecAugment.
+        """
         uniform = tf.random.stateless_uniform(
             [NUM_VIEW_DRAWS + 2 * self.augment_draws],
             seed=tf.stack([tf.cast(seed, tf.int64), position]),
@@ -50,29 +56,60 @@ class ViewSpec:
         augment = tf.reshape(uniform[NUM_VIEW_DRAWS:], [2, self.augment_draws])
         return uniform[:NUM_VIEW_DRAWS], augment
 
-    def choose(self, draws: tf.Tensor, num_samples: tf.Tensor):
-        """Processor, signals and starts, from draws (..., 5).
+    def processor(self, draws: tf.Tensor) -> tf.Tensor:
+        """Index of the processor drawn: draws (..., n) -> (...,) int32."""
+        return choose_processor(draws[..., 0], max(1, len(self.processors)))
+
+    def take(self, crop, draws: tf.Tensor, num_samples: tf.Tensor):
+        """The two views of one clip, or of each clip of a batch.
+
+        Args:
+          crop: (signal (...,), starts (..., k)) -> (..., k, view_samples), of
+            the mixture (signal 0) or a channel of the processor drawn.
+          draws: (..., NUM_VIEW_DRAWS).
+          num_samples: (...,) lengths of the clips.
 
         Returns:
-          processor (...,), (signal_a, signal_b), (start_a, start_b): int32.
+          (..., 2, view_samples).
         """
-        for_processor, source_a, source_b, time_a, time_b = tf.unstack(
-            draws, axis=-1
-        )
-        processor = choose_processor(
-            for_processor, max(1, len(self.processors))
-        )
         signals = choose_signals(
-            source_a, source_b, self.comparison, self.num_channels
+            draws[..., 1], draws[..., 2], self.comparison, self.num_channels
         )
-        starts = crop_starts(
-            time_a,
-            time_b,
-            num_samples,
-            self.view_samples,
-            self.max_offset_samples,
+        times_a, times_b = tf.split(draws[..., 3:], 2, axis=-1)
+        length = num_samples[..., None]
+        size = self.view_samples
+        start_a, mixture_a = self._audible(
+            crop, first_start(times_a, length, size)
         )
-        return processor, signals, starts
+        start_b, mixture_b = self._audible(
+            crop,
+            second_start(
+                times_b, start_a, length, size, self.max_offset_samples
+            ),
+        )
+        views = [
+            mixture
+            if self.comparison == "mix_vs_mix"
+            else replace_silent(
+                crop(signal, start)[..., 0, :], mixture, self.silence_db
+            )
+            for signal, start, mixture in zip(
+                signals,
+                (start_a, start_b),
+                (mixture_a, mixture_b),
+                strict=True,
+            )
+        ]
+        return tf.stack(views, axis=-2)
+
+    def _audible(self, crop, starts: tf.Tensor):
+        """Start (..., 1) and crop (..., T) of the mixture where it sounds."""
+        crops = crop(tf.zeros_like(starts[..., 0]) + MIXTURE, starts)
+        index = first_audible(crops, self.silence_db)[..., None]
+        batch_dims = starts.shape.rank - 1
+        start = tf.gather(starts, index, axis=-1, batch_dims=batch_dims)
+        chosen = tf.gather(crops, index, axis=-2, batch_dims=batch_dims)
+        return start, chosen[..., 0, :]
 
 
 def batches_from_channels(
@@ -94,25 +131,21 @@ def batches_from_channels(
     def to_views(position, record):
         clip = example_schema.parse(record, spec.processors, spec.num_channels)
         draws, augment = spec.draw(seed, position)
-        processor, signals, starts = spec.choose(
-            draws, clip[example_schema.NUM_SAMPLES]
-        )
-        mixture = clip[example_schema.AUDIO]
-        encoded = mixture[None]
+        encoded = clip[example_schema.AUDIO][None]
         if spec.processors:
             keys = map(example_schema.channels_key, spec.processors)
             channels = tf.stack([clip[key] for key in keys])  # (P, M)
-            encoded = tf.concat([encoded, channels[processor]], axis=0)
-        crop = _cropper(spec.view_samples, info.audio_format)
-        views = []
-        for signal, start in zip(signals, starts, strict=True):
-            view = crop(encoded[signal], start)
-            if spec.comparison != "mix_vs_mix":
-                view = replace_silent(
-                    view, crop(mixture, start), spec.silence_db
-                )
-            views.append(view)
-        return {VIEWS: tf.stack(views), AUGMENT: augment}
+            encoded = tf.concat(
+                [encoded, channels[spec.processor(draws)]], axis=0
+            )  # (1 + M,)
+
+        def crop(signal, starts):
+            return audio_codec.decode_crops(
+                encoded[signal], starts, spec.view_samples, info.audio_format
+            )
+
+        views = spec.take(crop, draws, clip[example_schema.NUM_SAMPLES])
+        return {VIEWS: views, AUGMENT: augment}
 
     records = record_reader.read_shuffled(
         info, splits, seed, start_step * batch_size
@@ -138,17 +171,19 @@ def batches_of_clips(
     """Endless batches of whole clips with the draws of their views.
 
     Returns:
-      Batches {MIXTURES: (B, clip_samples), LENGTHS: (B,), DRAWS: (B, 5),
+      Batches {MIXTURES: (B, clip_samples), LENGTHS: (B,), DRAWS: (B, draws),
       AUGMENT: (B, 2, augment_draws)}.
     """
 
     def to_clip(position, record):
         clip = example_schema.parse(record)
         draws, augment = spec.draw(seed, position)
-        crop = _cropper(clip_samples, info.audio_format)
+        mixture = audio_codec.decode_crop(
+            clip[example_schema.AUDIO], 0, clip_samples, info.audio_format
+        )
         length = tf.minimum(clip[example_schema.NUM_SAMPLES], clip_samples)
         return {
-            MIXTURES: crop(clip[example_schema.AUDIO], 0),
+            MIXTURES: mixture,
             LENGTHS: length,
             DRAWS: draws,
             AUGMENT: augment,
@@ -160,39 +195,30 @@ def batches_of_clips(
     return _batched(records, to_clip, batch_size)
 
 
-def views_of_signals(signals, draws, lengths, spec: ViewSpec) -> tf.Tensor:
+def views_of_signals(
+    signals: tf.Tensor, draws: tf.Tensor, lengths: tf.Tensor, spec: ViewSpec
+) -> tf.Tensor:
     """Takes views from decoded signals.
 
     Args:
       signals: (B, 1 + M, T) the mixture, then the channels of the processor
         that was drawn for each example.
-      draws: (B, 5).
+      draws: (B, NUM_VIEW_DRAWS).
       lengths: (B,) samples of each clip.
       spec: how views are taken.
 
     Returns:
       (B, 2, view_samples).
     """
-    _, chosen, starts = spec.choose(draws, lengths)
+    # Zeros past the end, for clips shorter than a view.
     padded = tf.pad(signals, [[0, 0], [0, 0], [0, spec.view_samples]])
-    steps = tf.range(spec.view_samples)
-    views = []
-    for signal, start in zip(chosen, starts, strict=True):
-        times = start[:, None] + steps  # (B, view_samples)
+
+    def crop(signal, starts):
         of_signal = tf.gather(padded, signal, batch_dims=1)  # (B, T + view)
-        view = tf.gather(of_signal, times, batch_dims=1)
-        mixture = tf.gather(padded[:, MIXTURE], times, batch_dims=1)
-        views.append(replace_silent(view, mixture, spec.silence_db))
-    return tf.stack(views, axis=1)
+        times = starts[..., None] + tf.range(spec.view_samples)
+        return tf.gather(of_signal, times, batch_dims=1)  # (B, k, view)
 
-
-def _cropper(num_samples: int, audio_format: str):
-    def crop(encoded, start):
-        return audio_codec.decode_crop(
-            encoded, start, num_samples, audio_format
-        )
-
-    return crop
+    return spec.take(crop, draws, lengths)
 
 
 def _batched(records, to_example, batch_size: int) -> tf.data.Dataset:

@@ -1,0 +1,164 @@
+"""The commands of the README and `make demo`, as a user runs them, tiny."""
+
+import csv
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+# What makes each command tiny; the rest of it is as in the README.
+TINY = {
+    "data/write_shards.py": ["--workers=1"],
+    "train/train_separation.py": [
+        "--basis=stft",
+        "--bottleneck=4",
+        "--conv_channels=4",
+        "--num_dilations=2",
+        "--num_repeats=1",
+        "--batch_size=2",
+        "--crop_seconds=0.5",
+        "--steps=3",
+        "--keep_steps=N=0,F=1,S1=2,S2=3",
+    ],
+    "train/pretrain_contrastive.py": [
+        "--width=0.0625",
+        "--batch_size=4",
+        "--clip_seconds=1.5",
+        "--steps=2",
+    ],
+    "evaluate/probe.py": ["--epochs=2"],
+}
+HOSTILE = 'it\'s a "quoted" <script>alert(1)</script> ünï 名前.wav'
+
+
+def _commands(section: str) -> list[list[str]]:
+    """The python commands in the README's section, line by line."""
+    body = README.split(f"## {section}\n")[1].split("\n## ")[0]
+    code = "\n".join(re.findall(r"```sh\n(.*?)```", body, re.DOTALL))
+    lines = code.replace("\\\n", " ").splitlines()
+    return [shlex.split(x, comments=True) for x in lines if "python " in x]
+
+
+def _run(command: list[str], folder: pathlib.Path) -> str:
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert result.returncode == 0, f"{command}\n{result.stderr[-3000:]}"
+    assert "Traceback" not in result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """A folder with recordings/ and labels.csv, as the README names them."""
+    folder = tmp_path_factory.mktemp("user")
+    rng = np.random.default_rng(0)
+    rows = [("filename", "labels")]
+    for number in range(16):
+        name = HOSTILE if number == 0 else f"sound {number}.wav"
+        time = np.arange(24000) / 16000
+        tone = np.sin(2 * np.pi * (300 + 1500 * (number % 2)) * time)
+        audio = 0.3 * tone + rng.normal(0, 0.05, time.shape)
+        (folder / "recordings").mkdir(exist_ok=True)
+        soundfile.write(folder / "recordings" / name, audio, 16000)
+        label = "high;any" if number % 2 else "low <b>"
+        rows.append((name, label))
+    (folder / "recordings" / "broken.mp3").write_bytes(b"no sound")
+    with (folder / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    (folder / "my sound.wav").write_bytes(
+        (folder / "recordings" / "sound 1.wav").read_bytes()
+    )
+    return folder
+
+
+def test_readme_path_for_own_audio_runs_line_by_line(recordings):
+    commands = _commands("Your own audio")
+    scripts = [command[1] for command in commands]
+    assert len(set(scripts)) == 9
+    printed = {}
+    for command, script in zip(commands, scripts, strict=True):
+        assert command[0] == "python"
+        printed[script] = _run(
+            [sys.executable, str(ROOT / script), *command[2:]]
+            + TINY.get(script, []),
+            recordings,
+        )
+    rejects = (recordings / "runs/mine/shards/rejects.csv").read_text()
+    assert "broken.mp3" in rejects and rejects.count("\n") == 2
+    page = (recordings / "runs/mine/report.html").read_text()
+    assert "<script>alert" not in page and "&lt;script&gt;alert" in page
+    # The query is a copy of a clip: that one is nearest.
+    nearest = printed["evaluate/search.py"]
+    assert nearest.index("sound 1.wav") < nearest.index("sound 3.wav")
+    assert (recordings / "runs/mine/saved_model/1/saved_model.pb").exists()
+    for stage in ("probe", "retrieval"):
+        rows = printed[f"evaluate/{stage}.py"]
+        for name in ("pretrain", "untrained", "log_mel_statistics"):
+            assert re.search(rf"^{name} .*\d\.\d", rows, re.MULTILINE)
+
+
+def _make_demo(run: pathlib.Path, *variables: str) -> str:
+    venv = pathlib.Path(sys.executable).parents[1]
+    command = ["make", "demo", f"RUN={run}", f"VENV={venv}", *variables]
+    # The packages are here, or this test would not run.
+    command += ["-o", f"{venv}/installed"]
+    for name, script in (
+        ("SEPARATION", "train/train_separation.py"),
+        ("PRETRAIN", "train/pretrain_contrastive.py"),
+    ):
+        command.append(f"{name}_FLAGS={' '.join(TINY[script])}")
+    return _run(command, ROOT)
+
+
+def _files(folder: pathlib.Path) -> dict[str, int]:
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_mtime_ns
+        for name in ("shards", "separation", "separated", "pretrain")
+        for path in (folder / name).rglob("*")
+        if path.is_file() and path.name != "config.json"
+    }
+
+
+def test_make_demo_runs_nine_stages_and_then_only_what_is_missing(tmp_path):
+    few = "INGEST_FLAGS=--num_clips=24 --scene_seconds=1.5 --workers=1"
+    out = _make_demo(tmp_path / "demo", few)
+    for number in range(1, 10):
+        assert f"== {number} of 9" in out
+    # Each public command is shown.
+    assert "evaluate/export_saved_model.py --encoder=" in out
+    assert out.rstrip().endswith(f"report: {tmp_path}/demo/report.html")
+    made = _files(tmp_path / "demo")
+    _make_demo(tmp_path / "demo", few)
+    assert _files(tmp_path / "demo") == made
+
+
+def test_make_demo_on_unlabeled_recordings(recordings, tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for number in range(1, 9):
+        name = f"sound {number}.wav"
+        source = recordings / "recordings" / name
+        (folder / name).write_bytes(source.read_bytes())
+    out = _make_demo(tmp_path / "run", f"AUDIO={folder}")
+    assert out.count("left out: the recordings have no labels") == 2
+    assert (tmp_path / "run" / "report.html").exists()
+    assert not (tmp_path / "run" / "probe").exists()
+
+
+def test_make_demo_tells_a_wrong_python_in_one_line(tmp_path):
+    result = subprocess.run(
+        ["make", "demo", f"VENV={tmp_path}/venv", "PYTHON=/bin/false"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode != 0
+    told = [line for line in result.stderr.splitlines() if "error:" in line]
+    assert len(told) == 1 and "Python 3.11 or 3.12 is needed" in told[0]
