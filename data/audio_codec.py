@@ -51,53 +51,27 @@ def decode_crop(
 ) -> tf.Tensor:
     """Decodes `num_samples` from `start` on, zeros past the end.
 
+    From PCM only the crop is read; FLAC has to be decoded whole.
+
     Returns:
       (num_samples,) float32.
     """
-    starts = tf.reshape(start, [1])
-    return decode_crops(encoded, starts, num_samples, audio_format)[0]
-
-
-def decode_crops(
-    encoded: tf.Tensor,
-    starts: tf.Tensor,
-    num_samples: int,
-    audio_format: str,
-) -> tf.Tensor:
-    """Decodes pieces of one clip, zeros past its end.
-
-    From PCM only the pieces are read; FLAC has to be decoded whole, once.
-
-    Args:
-      encoded: scalar string.
-      starts: (k,) int, k static, samples.
-      num_samples: length of a piece.
-      audio_format: one of `AUDIO_FORMATS`.
-
-    Returns:
-      (k, num_samples) float32.
-    """
-    starts = tf.unstack(tf.cast(starts, tf.int32))
     if audio_format == PCM16:
-        total = tf.strings.length(encoded) // 2
-        pieces = []
-        for start in starts:
-            # A start past the end reads nothing, from where nothing is.
-            start = tf.minimum(start, total)
-            length = tf.minimum(total - start, num_samples)
-            piece = tf.strings.substr(encoded, 2 * start, 2 * length)
-            pieces.append(tf.io.decode_raw(piece, tf.int16))
+        length = tf.strings.length(encoded) // 2
+        # `substr` refuses a start past the end.
+        start = tf.minimum(tf.cast(start, tf.int32), length)
+        left = length - start
+        piece = tf.strings.substr(
+            encoded, 2 * start, 2 * tf.minimum(left, num_samples)
+        )
+        samples = tf.io.decode_raw(piece, tf.int16)
     else:
         whole = _decode_int16(encoded, audio_format)
-        pieces = [whole[start : start + num_samples] for start in starts]
-    padded = [
-        tf.ensure_shape(
-            tf.pad(piece, [[0, num_samples - tf.shape(piece)[0]]]),
-            [num_samples],
-        )
-        for piece in pieces
-    ]
-    return _to_float(tf.stack(padded))
+        samples = whole[start : start + num_samples]
+    missing = num_samples - tf.shape(samples)[0]
+    return tf.ensure_shape(
+        tf.pad(_to_float(samples), [[0, missing]]), [num_samples]
+    )
 
 
 def _decode_int16(encoded: tf.Tensor, audio_format: str) -> tf.Tensor:

@@ -72,6 +72,7 @@ def recordings(tmp_path_factory):
     (folder / "recordings" / "broken.mp3").write_bytes(b"no sound")
     with (folder / "labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
+    (folder / "train").symlink_to(ROOT / "train")  # Its flagfiles.
     (folder / "my sound.wav").write_bytes(
         (folder / "recordings" / "sound 1.wav").read_bytes()
     )

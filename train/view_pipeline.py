@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from data import audio_codec, example_schema, record_reader
 from data.dataset_info import DatasetInfo
-from models.views.silence import first_audible, replace_silent
-from models.views.temporal_proximity import first_start, second_start
+from models.views.silence import replace_silent
+from models.views.temporal_proximity import crop_starts
 from models.views.view_choice import (
     MIXTURE,
     choose_processor,
@@ -15,10 +15,8 @@ from models.views.view_choice import (
 )
 from train.contrastive_learner import AUGMENT, VIEWS
 
-# A view is cut at the first of this many random times at which the clip sounds.
-CROP_TRIES = 4
-# Uniform numbers of an example: processor, two signals, two views' times.
-NUM_VIEW_DRAWS = 3 + 2 * CROP_TRIES
+# Uniform numbers of an example: processor, two signals, two times.
+NUM_VIEW_DRAWS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,52 +62,33 @@ class ViewSpec:
         """The two views of one clip, or of each clip of a batch.
 
         Args:
-          crop: (signal (...,), starts (..., k)) -> (..., k, view_samples), of
-            the mixture (signal 0) or a channel of the processor drawn.
+          crop: (signal (...,), start (...,)) -> (..., view_samples), of the
+            mixture (signal 0) or a channel of the processor drawn.
           draws: (..., NUM_VIEW_DRAWS).
           num_samples: (...,) lengths of the clips.
 
         Returns:
           (..., 2, view_samples).
         """
+        _, source_a, source_b, time_a, time_b = tf.unstack(draws, axis=-1)
         signals = choose_signals(
-            draws[..., 1], draws[..., 2], self.comparison, self.num_channels
+            source_a, source_b, self.comparison, self.num_channels
         )
-        times_a, times_b = tf.split(draws[..., 3:], 2, axis=-1)
-        length = num_samples[..., None]
-        size = self.view_samples
-        start_a, mixture_a = self._audible(
-            crop, first_start(times_a, length, size)
+        starts = crop_starts(
+            time_a,
+            time_b,
+            num_samples,
+            self.view_samples,
+            self.max_offset_samples,
         )
-        start_b, mixture_b = self._audible(
-            crop,
-            second_start(
-                times_b, start_a, length, size, self.max_offset_samples
-            ),
-        )
-        views = [
-            mixture
-            if self.comparison == "mix_vs_mix"
-            else replace_silent(
-                crop(signal, start)[..., 0, :], mixture, self.silence_db
-            )
-            for signal, start, mixture in zip(
-                signals,
-                (start_a, start_b),
-                (mixture_a, mixture_b),
-                strict=True,
-            )
-        ]
+        views = []
+        for signal, start in zip(signals, starts, strict=True):
+            view = crop(signal, start)
+            if self.comparison != "mix_vs_mix":
+                mixture = crop(tf.zeros_like(signal) + MIXTURE, start)
+                view = replace_silent(view, mixture, self.silence_db)
+            views.append(view)
         return tf.stack(views, axis=-2)
-
-    def _audible(self, crop, starts: tf.Tensor):
-        """Start (..., 1) and crop (..., T) of the mixture where it sounds."""
-        crops = crop(tf.zeros_like(starts[..., 0]) + MIXTURE, starts)
-        index = first_audible(crops, self.silence_db)[..., None]
-        batch_dims = starts.shape.rank - 1
-        start = tf.gather(starts, index, axis=-1, batch_dims=batch_dims)
-        chosen = tf.gather(crops, index, axis=-2, batch_dims=batch_dims)
-        return start, chosen[..., 0, :]
 
 
 def batches_from_channels(
@@ -139,9 +118,9 @@ def batches_from_channels(
                 [encoded, channels[spec.processor(draws)]], axis=0
             )  # (1 + M,)
 
-        def crop(signal, starts):
-            return audio_codec.decode_crops(
-                encoded[signal], starts, spec.view_samples, info.audio_format
+        def crop(signal, start):
+            return audio_codec.decode_crop(
+                encoded[signal], start, spec.view_samples, info.audio_format
             )
 
         views = spec.take(crop, draws, clip[example_schema.NUM_SAMPLES])
@@ -213,10 +192,10 @@ def views_of_signals(
     # Zeros past the end, for clips shorter than a view.
     padded = tf.pad(signals, [[0, 0], [0, 0], [0, spec.view_samples]])
 
-    def crop(signal, starts):
+    def crop(signal, start):
         of_signal = tf.gather(padded, signal, batch_dims=1)  # (B, T + view)
-        times = starts[..., None] + tf.range(spec.view_samples)
-        return tf.gather(of_signal, times, batch_dims=1)  # (B, k, view)
+        times = start[:, None] + tf.range(spec.view_samples)
+        return tf.gather(of_signal, times, batch_dims=1)  # (B, view)
 
     return spec.take(crop, draws, lengths)
 
