@@ -134,15 +134,17 @@ def test_every_class_survives_short_lengths(name: str, num_samples: int):
 
 
 def test_level_bounds_are_kept():
-    """With equal bounds, each event stands at that level where active."""
+    """With equal bounds, events stand at that level where active."""
     config = SceneConfig(min_level_db=12.0, max_level_db=12.0)
-    for index in range(6):
+    levels_db = []
+    for index in range(20):
         stems = generate_scene(1, index, config).stems
         powers = [np.square(_envelope(stem, 0.05)) for stem in stems]
         active = [p[p >= 0.01 * p.max()].mean() for p in powers]
-        levels_db = 10 * np.log10(np.array(active[:-1]) / active[-1])
-        # Blocks here are not aligned with the event's start.
-        np.testing.assert_allclose(levels_db, 12.0, atol=2.5)
+        levels_db.extend(10 * np.log10(np.array(active[:-1]) / active[-1]))
+    assert np.mean(levels_db) == pytest.approx(12.0, abs=0.7)
+    # Instances of event and background vary by 3 dB either way.
+    np.testing.assert_allclose(levels_db, 12.0, atol=7.0)
 
 
 def test_number_of_events_follows_the_config():
