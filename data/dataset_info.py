@@ -93,6 +93,10 @@ class DatasetInfo:
                 _check_size(folder / shard.file, shard.num_bytes)
         return info
 
+    def training_splits(self, named: Sequence[str]) -> tuple[str, ...]:
+        """The named splits; all but "eval", where none is named."""
+        return tuple(named) or tuple(s for s in self.splits if s != "eval")
+
     def shards_of(self, splits: Sequence[str]) -> tuple[Shard, ...]:
         """Shards of the named splits.
 

@@ -60,6 +60,13 @@ class IngestConfig:
     scene_seconds: float = option(
         5.0, "length of a synthetic scene, s", minimum=0.25
     )
+    unlabeled_fraction: float = option(
+        0.0,
+        "share of the synthetic scenes outside eval that go, without their "
+        "labels, to the split unlabeled",
+        minimum=0,
+        maximum=1,
+    )
     audio_format: str = option(
         "pcm16",
         "pcm16: fast to read; flac: some 0.7 of the size, 30 times the time",
@@ -98,6 +105,11 @@ class IngestConfig:
                         f"--{name} does not go with --source=synthetic: "
                         "leave one of them out"
                     )
+        elif self.unlabeled_fraction:
+            raise ValueError(
+                "--unlabeled_fraction goes with --source=synthetic; leave "
+                "recordings out of --labels instead"
+            )
         if self.eval_folds and not self.labels:
             raise ValueError("--eval_folds needs --labels, a CSV with a fold")
         if len(set(self.classes)) < len(self.classes):

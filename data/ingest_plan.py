@@ -15,7 +15,7 @@ from data import (
 )
 from data.clip_shards import ClipShardTask
 from data.ingest_config import IngestConfig
-from data.manifest import Manifest
+from data.manifest import EVAL, TRAIN, UNLABELED, Manifest
 from data.rejects import Reject
 from data.scene_shards import SceneShardTask
 from data.shard_jobs import ShardFunction
@@ -71,12 +71,24 @@ def plan_scenes(config: IngestConfig) -> Plan:
     scene = scene_config(config)
     names = [scene_shards.scene_name(k) for k in range(config.num_clips)]
     splits = clip_plan.draw_splits(names, config.eval_fraction, config.seed)
+    rest = [k for k, split in enumerate(splits) if split == TRAIN]
+    held_out = clip_plan.draw_splits(
+        [names[k] for k in rest], config.unlabeled_fraction, config.seed
+    )
+    for k, drawn in zip(rest, held_out, strict=True):
+        if drawn == EVAL:
+            splits[k] = UNLABELED
     tasks = {}
     for split in sorted(set(splits)):
         scenes = [k for k, drawn in enumerate(splits) if drawn == split]
         tasks[split] = [
             SceneShardTask(
-                shard, config.seed, numbers, scene, config.audio_format
+                shard,
+                config.seed,
+                numbers,
+                split != UNLABELED,
+                scene,
+                config.audio_format,
             )
             for shard, numbers in clip_plan.deal(
                 scenes, split, config.clips_per_shard

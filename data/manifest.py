@@ -12,7 +12,7 @@ from data.recording_files import Recording, find_recordings
 from data.rejects import Reject
 from data.user_error import UserError
 
-TRAIN, EVAL = "train", "eval"
+TRAIN, EVAL, UNLABELED = "train", "eval", "unlabeled"
 
 
 @dataclasses.dataclass(frozen=True)

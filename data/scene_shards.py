@@ -20,6 +20,7 @@ class SceneShardTask:
       shard: file name.
       seed: of the collection.
       scenes: numbers of the scenes in it.
+      labeled: whether they keep their labels.
       config: what a scene is like.
       audio_format: one of `audio_codec.AUDIO_FORMATS`.
     """
@@ -27,6 +28,7 @@ class SceneShardTask:
     shard: str
     seed: int
     scenes: tuple[int, ...]
+    labeled: bool
     config: SceneConfig
     audio_format: str
 
@@ -64,11 +66,12 @@ def write_scenes(
         for index in task.scenes:
             report(scene_name(index))
             scene = generate_scene(task.seed, index, task.config)
+            labels = scene.labels if task.labeled else ()
             record = example_schema.ClipRecord(
                 clip_id=scene_name(index),
                 source=scene_name(index),
                 start_s=0.0,
-                labels=tuple(CLASS_NAMES.index(name) for name in scene.labels),
+                labels=tuple(CLASS_NAMES.index(name) for name in labels),
                 audio=audio_codec.encode(
                     scene.audio, task.audio_format, rate_hz
                 ),
@@ -80,5 +83,5 @@ def write_scenes(
                 stem_names=scene.stem_names,
             )
             writer.write(example_schema.serialize(record))
-            account.add(scene.audio.size, scene.labels)
+            account.add(scene.audio.size, labels)
     return account.as_json()

@@ -128,7 +128,7 @@ def _files(folder: pathlib.Path) -> dict[str, int]:
 
 
 def test_make_demo_runs_nine_stages_and_then_only_what_is_missing(tmp_path):
-    few = "INGEST_FLAGS=--num_clips=24 --scene_seconds=1.5 --workers=1"
+    few = "INGEST_FLAGS=--num_clips=32 --scene_seconds=1.5 --workers=1"
     out = _make_demo(tmp_path / "demo", few)
     for number in range(1, 10):
         assert f"== {number} of 9" in out

@@ -28,7 +28,8 @@ class ContrastiveConfig(TrainingOptions):
         "", "Folder of shards: of write_shards, or of separate_shards."
     )
     splits: tuple[str, ...] = option(
-        ("train",), "Splits to pretrain on; labels are not read."
+        (),
+        "Splits to train on; labels are not read. Empty: all but eval.",
     )
     comparison: str = option(
         "mix_vs_chan", "The two views compared.", choices=COMPARISONS

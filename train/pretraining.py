@@ -59,14 +59,16 @@ def pretrain(
         ", ".join(spec.processors) or "none",
     )
 
+    splits = info.training_splits(config.splits)
+
     def make_dataset(step: int) -> tf.data.Dataset:
         if not separators:
             return view_pipeline.batches_from_channels(
-                info, config.splits, spec, config.batch_size, config.seed, step
+                info, splits, spec, config.batch_size, config.seed, step
             )
         return view_pipeline.batches_of_clips(
             info,
-            config.splits,
+            splits,
             spec,
             round(config.clip_seconds * info.sample_rate_hz),
             config.batch_size,

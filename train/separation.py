@@ -45,7 +45,7 @@ def train_separator(
     def make_dataset(step):
         return batches_of_pairs(
             info,
-            config.splits,
+            info.training_splits(config.splits),
             crop_samples,
             config.batch_size,
             config.seed,

@@ -16,7 +16,8 @@ class SeparationConfig(TrainingOptions):
 
     shards: str = option("", "Folder of shards, of data/write_shards.py.")
     splits: tuple[str, ...] = option(
-        ("train",), "Splits to train on; labels are not read."
+        (),
+        "Splits to train on; labels are not read. Empty: all but eval.",
     )
     eval_splits: tuple[str, ...] = option(
         ("eval",),
