@@ -24,17 +24,10 @@ class Config:
 
 
 @pytest.fixture
-def parse(monkeypatch):
+def parse():
     """Parses arguments to a Config, with flags of its own."""
     values = flags.FlagValues()
-    for name in ("integer", "float", "enum", "bool", "list", "string"):
-        define = getattr(flags, f"DEFINE_{name}")
-
-        def defined(*arguments, define=define, **options):
-            return define(*arguments, flag_values=values, **options)
-
-        monkeypatch.setattr(flags, f"DEFINE_{name}", defined)
-    flag_fields.define(Config)
+    flag_fields.define(Config, values)
 
     def call(*arguments):
         values(["program", *arguments])

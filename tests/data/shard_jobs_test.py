@@ -119,7 +119,8 @@ def test_changed_tasks_are_redone_and_foreign_shards_removed(tmp_path):
 def test_an_error_of_a_shard_is_passed_on(tmp_path, workers):
     with pytest.raises(UserError, match="twenty is bad"):
         shard_jobs.run("job", fail_at_20, tasks(), tmp_path, workers)
-    assert (tmp_path / "0.txt").exists()
+    # One of the first two was finished before the third began; it is kept.
+    assert {"0.txt", "1.txt"} & files(tmp_path).keys()
     assert "2.txt" not in files(tmp_path)
     assert not list(tmp_path.glob(".writing-*"))
 
