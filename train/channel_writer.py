@@ -103,7 +103,8 @@ def separate(
         processors=tuple(files),
         num_channels=num_channels,
     )
-    separated.save()
+    if not _is_saved(separated):
+        separated.save()
     logging.info(
         "%d clips with %d channels of each of: %s",
         sum(shard.clips for shard in shards),
@@ -111,6 +112,13 @@ def separate(
         ", ".join(files),
     )
     return separated
+
+
+def _is_saved(info: DatasetInfo) -> bool:
+    try:
+        return DatasetInfo.load(info.folder) == info
+    except UserError:
+        return False
 
 
 def _separated(

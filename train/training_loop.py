@@ -73,17 +73,25 @@ def train(
     """
     step = tf.Variable(0, dtype=tf.int64, trainable=False)
     learner.optimizer.build(learner.trainable_variables)
-    checkpoint = tf.train.Checkpoint(learner=learner, step=step)
+    # Dropout's random state is a variable that no layer tracks for TensorFlow.
+    random_states = [
+        variable.value
+        for variable in learner.variables
+        if "seed_generator" in variable.path
+    ]
+    checkpoint = tf.train.Checkpoint(
+        learner=learner, step=step, random_states=random_states
+    )
     manager = tf.train.CheckpointManager(
         checkpoint, str(folder / CHECKPOINT_FOLDER), max_to_keep=2
     )
     _restore_latest(checkpoint, manager)
     start = int(step)
-    history = _History(folder / HISTORY_FILE, start)
     if start == 0 and at_step:
         at_step(0)
     if start >= options.steps:
         return
+    history = _History(folder / HISTORY_FILE, start)
 
     @tf.function(jit_compile=False)
     def run_step(iterator):

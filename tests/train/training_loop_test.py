@@ -33,7 +33,7 @@ class _Line(keras.Model):
 
 def _dataset(step):
     def batch(k):
-        return tf.random.stateless_uniform([4, 2], [1, k]) + tf.cast(k, "f4")
+        return tf.random.stateless_uniform([4, 2], [1, k]) + tf.cast(k, tf.float32)
 
     return tf.data.Dataset.range(step, 10**9).map(batch)
 
@@ -49,6 +49,7 @@ def _train(folder, at_step=None, make_dataset=_dataset, **changes):
     training_loop.prepare(options)
     learner = _Line()
     folder = pathlib.Path(folder)
+    folder.mkdir(exist_ok=True)
     training_loop.train(learner, make_dataset, options, folder, at_step)
     state = learner.get_weights() + [
         np.asarray(v) for v in learner.optimizer.variables
@@ -115,7 +116,8 @@ def test_no_readable_checkpoint_is_told(tmp_path):
 
 def test_history_has_means_of_its_steps(tmp_path):
     _train(tmp_path, steps=7)
-    rows = list(csv.DictReader((tmp_path / "history.csv").open()))
+    text = (tmp_path / "history.csv").read_text()
+    rows = list(csv.DictReader(text.splitlines()))
     assert [int(row["step"]) for row in rows] == [5, 7]
     firsts = [float(b[0, 0]) for b in _dataset(0).take(7)]
     assert float(rows[0]["first"]) == pytest.approx(np.mean(firsts[:5]))
