@@ -73,11 +73,13 @@ def open_shards(runs: Sequence[str], shards: str) -> DatasetInfo:
 
 
 def training_shards(run: str | pathlib.Path) -> str:
-    """The shards that an encoder was trained on."""
+    """The shards that an encoder was trained on, seen from here."""
     record = run_directory.read(run, STAGE)
-    return os.path.join(
-        record.get("working_directory", ""), record["config"]["shards"]
-    )
+    shards = record["config"]["shards"]
+    started_in = record.get("working_directory", os.getcwd())
+    if started_in == os.getcwd():
+        return shards
+    return os.path.join(started_in, shards)
 
 
 def open_labeled_shards(

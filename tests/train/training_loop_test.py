@@ -33,7 +33,8 @@ class _Line(keras.Model):
 
 def _dataset(step):
     def batch(k):
-        return tf.random.stateless_uniform([4, 2], [1, k]) + tf.cast(k, tf.float32)
+        noise = tf.random.stateless_uniform([4, 2], [1, k])
+        return noise + tf.cast(k, tf.float32)
 
     return tf.data.Dataset.range(step, 10**9).map(batch)
 
