@@ -140,7 +140,7 @@ def test_make_demo_runs_nine_stages_and_then_only_what_is_missing(tmp_path):
         assert f"== {number} of 9" in out
     # Each public command is shown.
     assert "evaluate/export_saved_model.py --encoder=" in out
-    assert out.rstrip().endswith(f"report: {tmp_path}/demo/report.html")
+    assert f"\nreport: {tmp_path}/demo/report.html\n" in out
     made = _files(tmp_path / "demo")
     _make_demo(tmp_path / "demo", few)
     assert _files(tmp_path / "demo") == made
