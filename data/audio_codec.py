@@ -38,9 +38,45 @@ def encode(audio: np.ndarray, audio_format: str, sample_rate_hz: int) -> bytes:
     return buffer.getvalue()
 
 
+def has_length(
+    encoded: tf.Tensor, num_samples: tf.Tensor, audio_format: str
+) -> tf.Tensor:
+    """Whether each of some strings holds so many samples, without decoding.
+
+    Args:
+      encoded: strings of any shape.
+      num_samples: scalar int64.
+      audio_format: one of `AUDIO_FORMATS`.
+
+    Returns:
+      Boolean scalar; false too where a string cannot be such audio.
+    """
+    if audio_format == PCM16:
+        lengths = tf.cast(tf.strings.length(encoded), tf.int64)
+        return tf.reduce_all(lengths == 2 * num_samples)
+    from data import flac_decoding
+
+    return tf.reduce_all(flac_decoding.num_samples(encoded) == num_samples)
+
+
 def decode(encoded: tf.Tensor, audio_format: str) -> tf.Tensor:
     """Decodes one scalar string to (T,) float32, in the graph."""
     return _to_float(_decode_int16(encoded, audio_format))
+
+
+def decode_bytes(encoded: bytes, audio_format: str) -> np.ndarray:
+    """Decodes to (T,) int16, outside of the graph.
+
+    Raises:
+      ValueError: the bytes are no such audio.
+    """
+    if audio_format == PCM16:
+        if len(encoded) % 2:
+            raise ValueError(f"{len(encoded)} bytes are no 16-bit samples")
+        return np.frombuffer(encoded, "<i2")
+    from data import flac_decoding
+
+    return flac_decoding.decode_bytes(encoded)
 
 
 def decode_crop(

@@ -11,26 +11,16 @@ import numpy as np
 import soundfile
 import soxr
 
-# Silence is what compresses best: FLAC reaches some 300 samples a byte and
-# Vorbis 1000. A header that promises more than this is damaged.
-_MAX_FRAMES_PER_BYTE = 10_000
+from data.rejects import Rejected
+
+# Where a header promises more, the end is looked for: sound rarely compresses
+# so well, silence does (to 300 samples a byte in FLAC, 1000 in Vorbis).
+_USUAL_FRAMES_PER_BYTE = 20
 _MIN_RATE_HZ, _MAX_RATE_HZ = 1_000, 768_000
 
 
-class AudioRejected(ValueError):
-    """A recording or clip that cannot be used.
-
-    Attributes:
-      kind: one word to count by, e.g. "silent".
-      reason: the value found and the remedy.
-    """
-
-    def __init__(self, kind: str, reason: str):
-        super().__init__(kind, reason)
-        self.kind, self.reason = kind, reason
-
-    def __str__(self) -> str:
-        return self.reason
+class AudioRejected(Rejected):
+    """A recording or clip that cannot be used."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +63,9 @@ def read_header(path: str | os.PathLike) -> AudioHeader:
     """
     with _open(path) as file:
         header = AudioHeader(file.frames, file.samplerate, file.channels)
+        num_bytes = os.path.getsize(path)
+        promises_much = header.num_frames > _USUAL_FRAMES_PER_BYTE * num_bytes
+        lies = promises_much and not _has_frame(file, header.num_frames - 1)
     if header.num_frames <= 0:
         raise AudioRejected(
             "empty", "it has a header but no samples: record or copy it again"
@@ -83,12 +76,11 @@ def read_header(path: str | os.PathLike) -> AudioHeader:
             f"its header says {header.sample_rate_hz} Hz, outside "
             f"{_MIN_RATE_HZ} to {_MAX_RATE_HZ}: copy or export it again",
         )
-    num_bytes = os.path.getsize(path)
-    if header.num_frames > _MAX_FRAMES_PER_BYTE * num_bytes:
+    if lies:
         raise AudioRejected(
             "damaged",
             f"its header promises {header.seconds:.0f} s in {num_bytes} "
-            "bytes: copy or export it again",
+            "bytes, and its end is not there: copy or export it again",
         )
     return header
 
@@ -125,7 +117,8 @@ def read_clip(
                 file.seek(first)
             frames = file.read(count, dtype="float32", always_2d=True)
         # ValueError: the length read first and the one after a seek differ.
-        except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
+        # MemoryError: a damaged header's number of channels.
+        except (RuntimeError, ValueError, MemoryError) as error:
             raise AudioRejected(
                 "undecodable",
                 f"decoding failed at or after {start_s:g} s "
@@ -202,6 +195,14 @@ def _open(path: str | os.PathLike) -> soundfile.SoundFile:
         ) from error
     except OSError as error:
         raise _no_access(error) from error
+
+
+def _has_frame(file: soundfile.SoundFile, number: int) -> bool:
+    try:
+        file.seek(number)
+        return len(file.read(1)) == 1
+    except (RuntimeError, ValueError):
+        return False
 
 
 def _check_access(path: str | os.PathLike) -> None:

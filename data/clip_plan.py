@@ -20,12 +20,14 @@ class ClipPlan:
 
     Attributes:
       recording: what it is cut from.
-      start_s: where it starts.
-      is_whole: whether it is all that is taken of the recording.
+      start_s: where it starts in the file.
+      seconds: how long it is at most; shorter where the file ends.
+      is_whole: whether it is all that is taken, and starts the file.
     """
 
     recording: Recording
     start_s: float
+    seconds: float
     is_whole: bool
 
     @property
@@ -36,25 +38,36 @@ class ClipPlan:
 
 def cut(
     recording: Recording,
-    seconds: float,
+    start_s: float,
+    end_s: float,
     clip_seconds: float,
     hop_seconds: float,
     min_seconds: float,
 ) -> list[ClipPlan]:
-    """Clips of a recording that is at least `min_seconds` long.
+    """Clips of a recording, or of a part of it, of `min_seconds` or more.
 
     A clip starts every `hop_seconds`, up to the one that reaches the end;
     that one is shorter than `clip_seconds`, and left out below `min_seconds`.
     """
-    starts = [0.0]
+    starts = [start_s]
     while True:
-        next_s = len(starts) * hop_seconds
-        reached_end = starts[-1] + clip_seconds >= seconds
-        if reached_end or seconds - next_s < min_seconds:
+        next_s = start_s + len(starts) * hop_seconds
+        reached_end = starts[-1] + clip_seconds >= end_s
+        if reached_end or end_s - next_s < min_seconds:
             break
         starts.append(next_s)
-    is_whole = len(starts) == 1
-    return [ClipPlan(recording, start_s, is_whole) for start_s in starts]
+    is_whole = starts == [0.0]
+    # The length of a whole file may be an estimate; a segment's end is not.
+    longest = [
+        min(clip_seconds, end_s - clip_start_s)
+        if recording.segment
+        else clip_seconds
+        for clip_start_s in starts
+    ]
+    return [
+        ClipPlan(recording, clip_start_s, seconds, is_whole)
+        for clip_start_s, seconds in zip(starts, longest, strict=True)
+    ]
 
 
 def draw_splits(

@@ -8,9 +8,9 @@ import os
 import pathlib
 
 from data import audio_file
-from data.audio_file import AudioClip, AudioRejected
+from data.audio_file import AudioClip
 from data.clip_plan import ClipPlan
-from data.rejects import Reject
+from data.rejects import Reject, Rejected
 from data.shard_account import ShardAccount
 from data.worker_pool import Report
 
@@ -24,7 +24,7 @@ class ClipShardTask:
       folder: where the recordings are.
       clips: in the order wanted.
       class_names: label indices point here.
-      sample_rate_hz, clip_seconds, min_seconds: as in `IngestConfig`.
+      sample_rate_hz, min_seconds: as in `IngestConfig`.
       silence_db: peak below which a clip is refused; None: never.
       audio_format: one of `audio_codec.AUDIO_FORMATS`.
     """
@@ -34,7 +34,6 @@ class ClipShardTask:
     clips: tuple[ClipPlan, ...]
     class_names: tuple[str, ...]
     sample_rate_hz: int
-    clip_seconds: float
     min_seconds: float
     silence_db: float | None
     audio_format: str
@@ -50,21 +49,21 @@ def write_clips(
     """Writes the shard of a task; clips that cannot be used are left out.
 
     Returns:
-      Its account, as of `ShardAccount.as_json`.
+      Its account, as of `ShardAccount.as_json`, with the `offsets` of its
+      records.
     """
-    import tensorflow as tf
-
     from data import audio_codec, example_schema
+    from data.shard_writer import ShardWriter
 
     index_of = {name: k for k, name in enumerate(task.class_names)}
     account = ShardAccount(task.sample_rate_hz)
-    with tf.io.TFRecordWriter(str(path)) as writer:
+    with ShardWriter(path) as writer:
         for clip in task.clips:
             recording = clip.recording
-            report(clip.clip_id)
             try:
+                report(clip.clip_id)
                 piece = _read(clip, task)
-            except AudioRejected as rejected:
+            except Rejected as rejected:
                 account.add_reject(_as_reject(clip, rejected))
                 continue
             record = example_schema.ClipRecord(
@@ -80,7 +79,7 @@ def write_clips(
             writer.write(example_schema.serialize(record))
             account.add(piece.audio.size, recording.labels)
             account.add_conversions(piece)
-    return account.as_json()
+    return {**account.as_json(), "offsets": writer.offsets}
 
 
 def _read(clip: ClipPlan, task: ClipShardTask) -> AudioClip:
@@ -88,7 +87,7 @@ def _read(clip: ClipPlan, task: ClipShardTask) -> AudioClip:
         os.path.join(task.folder, clip.recording.path),
         task.sample_rate_hz,
         clip.start_s,
-        task.clip_seconds,
+        clip.seconds,
     )
     # Again, since headers can promise more than there is.
     audio_file.check_length(piece.seconds, task.min_seconds)
@@ -97,6 +96,6 @@ def _read(clip: ClipPlan, task: ClipShardTask) -> AudioClip:
     return piece
 
 
-def _as_reject(clip: ClipPlan, rejected: AudioRejected) -> Reject:
+def _as_reject(clip: ClipPlan, rejected: Rejected) -> Reject:
     at = "" if clip.is_whole else f"the clip at {clip.start_s:g} s: "
     return clip.recording.name, rejected.kind, at + rejected.reason

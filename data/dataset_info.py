@@ -56,11 +56,14 @@ class DatasetInfo:
 
     @classmethod
     def load(cls, folder: str | pathlib.Path) -> "DatasetInfo":
-        """Reads `folder`/dataset.json and checks that its shards are whole.
+        """Reads `folder`/dataset.json.
+
+        The shards are not looked at: whoever reads them counts what cannot
+        be read. See also `check_whole`.
 
         Raises:
-          UserError: the folder or its dataset.json is missing, or a shard is
-            missing or has another size than when it was written.
+          UserError: the folder or its dataset.json is missing, or that file
+            is damaged.
         """
         if not str(folder):
             raise UserError(
@@ -80,22 +83,43 @@ class DatasetInfo:
                 "or it is not an output of data/write_shards.py; run that "
                 "again"
             )
-        value = json.loads(file.read_text(encoding="utf-8"))
-        value["splits"] = {
-            split: tuple(Shard(**shard) for shard in shards)
-            for split, shards in value["splits"].items()
-        }
-        value["class_names"] = tuple(value["class_names"])
-        value["processors"] = tuple(value["processors"])
-        info = cls(folder=folder, **value)
-        for shards in info.splits.values():
+        try:
+            value = json.loads(file.read_text(encoding="utf-8"))
+            value["splits"] = {
+                split: tuple(Shard(**shard) for shard in shards)
+                for split, shards in value["splits"].items()
+            }
+            value["class_names"] = tuple(value["class_names"])
+            value["processors"] = tuple(value["processors"])
+            return cls(folder=folder, **value)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UserError(
+                f"{file} is damaged ({error}): delete it and write the shards "
+                "again (only what is missing is made)"
+            ) from error
+
+    def check_whole(self) -> None:
+        """Checks that every shard is as long as when it was written.
+
+        Raises:
+          UserError: one is missing or has another size.
+        """
+        for shards in self.splits.values():
             for shard in shards:
-                _check_size(folder / shard.file, shard.num_bytes)
-        return info
+                _check_size(self.folder / shard.file, shard.num_bytes)
 
     def training_splits(self, named: Sequence[str]) -> tuple[str, ...]:
         """The named splits; all but "eval", where none is named."""
         return tuple(named) or tuple(s for s in self.splits if s != "eval")
+
+    def any_splits(self, named: Sequence[str]) -> tuple[str, ...]:
+        """The named splits; all that hold clips, where none is named."""
+        with_clips = (
+            split
+            for split, shards in sorted(self.splits.items())
+            if any(shard.clips for shard in shards)
+        )
+        return tuple(named) or tuple(with_clips)
 
     def shards_of(self, splits: Sequence[str]) -> tuple[Shard, ...]:
         """Shards of the named splits.

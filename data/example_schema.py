@@ -98,11 +98,12 @@ def parse(
       stems: whether the stems are wanted.
 
     Returns:
-      CLIP_ID, AUDIO: scalar strings; NUM_SAMPLES: scalar int64; LABELS:
-      (labels,) int64; per processor its `channels_key`: (M,) strings; STEMS
-      and STEM_NAMES: (S,) strings, when wanted.
+      CLIP_ID, AUDIO: scalar strings; VERSION_KEY, NUM_SAMPLES: scalar int64;
+      LABELS: (labels,) int64; per processor its `channels_key`: (M,) strings;
+      STEMS and STEM_NAMES: (S,) strings, when wanted.
     """
     spec = {
+        VERSION_KEY: tf.io.FixedLenFeature([], tf.int64),
         CLIP_ID: tf.io.FixedLenFeature([], tf.string),
         AUDIO: tf.io.FixedLenFeature([], tf.string),
         NUM_SAMPLES: tf.io.FixedLenFeature([], tf.int64),

@@ -10,9 +10,9 @@ import pathlib
 from collections.abc import Sequence
 
 from data import audio_file, shard_jobs
-from data.audio_file import AudioRejected
+from data.job_runner import Runner
 from data.recording_files import Recording
-from data.rejects import Reject
+from data.rejects import Reject, Rejected
 from data.worker_pool import Report
 
 _FILES_A_TASK = 2000
@@ -37,16 +37,17 @@ def scan(
     recordings: Sequence[Recording],
     min_seconds: float,
     output: pathlib.Path,
-    workers: int,
+    runner: Runner,
+    item_timeout_s: float | None = None,
 ) -> tuple[list[tuple[Recording, float]], list[Reject]]:
     """Splits recordings into those with a length and those refused.
 
     Args:
       folder: where the recordings are.
-      recordings: as from `manifest.read_folder`.
+      recordings: as from `ingest_plan.find_recordings`.
       min_seconds: shorter ones are refused.
       output: folder for what the job keeps of a killed run.
-      workers: as in `shard_jobs.run`.
+      runner, item_timeout_s: as in `shard_jobs.run`.
 
     Returns:
       (recording, seconds) of the good ones, and the rejects.
@@ -60,7 +61,15 @@ def scan(
         )
         for start in range(0, len(recordings), _FILES_A_TASK)
     ]
-    shard_jobs.run("headers", scan_headers, tasks, output, workers, "files")
+    shard_jobs.run(
+        "headers",
+        scan_headers,
+        tasks,
+        output,
+        runner,
+        "files",
+        item_timeout_s=item_timeout_s,
+    )
     good, rejects = [], []
     for task in tasks:
         results = json.loads((output / task.shard).read_text(encoding="utf-8"))
@@ -76,14 +85,14 @@ def scan_headers(task: ScanTask, path: pathlib.Path, report: Report) -> dict:
     """Writes seconds, or [kind, reason], of each recording of the task."""
     results: list[float | list[str]] = []
     for recording in task.recordings:
-        report(recording.name)
         try:
+            report(recording.name)
             header = audio_file.read_header(
                 os.path.join(task.folder, recording.path)
             )
             audio_file.check_length(header.seconds, task.min_seconds)
             results.append(header.seconds)
-        except AudioRejected as rejected:
+        except Rejected as rejected:
             results.append([rejected.kind, rejected.reason])
     path.write_text(json.dumps(results), encoding="utf-8")
     return {}

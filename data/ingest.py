@@ -5,7 +5,15 @@ import shutil
 
 from absl import logging
 
-from data import rejects, run_directory, scene_shards, shard_jobs
+from data import (
+    job_runner,
+    rejects,
+    run_directory,
+    run_lock,
+    scene_shards,
+    shard_jobs,
+    shard_offsets,
+)
 from data.dataset_info import DATASET_FILE, DatasetInfo, Shard
 from data.ingest_config import SYNTHETIC, IngestConfig
 from data.ingest_plan import (
@@ -15,6 +23,7 @@ from data.ingest_plan import (
     plan_scenes,
     scene_config,
 )
+from data.job_runner import Runner
 from data.rejects import Reject, RejectLimit
 from data.user_error import UserError
 
@@ -24,18 +33,36 @@ QUERY_FILE = "query.wav"
 _SCAN_FOLDER = "headers"
 
 
-def run(config: IngestConfig) -> DatasetInfo:
+def run(config: IngestConfig, runner: Runner | None = None) -> DatasetInfo:
     """Writes the shards that are not there yet, then `dataset.json`.
+
+    Args:
+      config: the options.
+      runner: what makes the shards; None: what the options name.
 
     Raises:
       UserError: the input cannot be used, most of it is bad, or the output
-        folder holds something else.
+        folder holds something else or is being written.
     """
+    try:
+        return _run(
+            config,
+            runner
+            or job_runner.choose(
+                config.runner, config.workers, config.beam_options
+            ),
+        )
+    finally:
+        run_lock.release(config.output)
+
+
+def _run(config: IngestConfig, runner: Runner) -> DatasetInfo:
     folder = pathlib.Path(config.output)
     if (folder / DATASET_FILE).exists():
         run_directory.start(config.output, STAGE, config)
         try:
             info = DatasetInfo.load(folder)
+            info.check_whole()
             logging.info("%s is finished: nothing to do", folder)
             return info
         except UserError as error:
@@ -54,12 +81,12 @@ def run(config: IngestConfig) -> DatasetInfo:
         # Before the folder is made: it would keep a mistyped --input.
         found = find_recordings(config)
         run_directory.start(config.output, STAGE, config)
-        plan = plan_clips(config, found, folder / _SCAN_FOLDER)
-    return _write(plan, folder, config)
+        plan = plan_clips(config, found, folder / _SCAN_FOLDER, runner)
+    return _write(plan, folder, config, runner)
 
 
 def _write(
-    plan: Plan, folder: pathlib.Path, config: IngestConfig
+    plan: Plan, folder: pathlib.Path, config: IngestConfig, runner: Runner
 ) -> DatasetInfo:
     tasks = [task for tasks in plan.tasks.values() for task in tasks]
     num_clips = sum(task.num_items for task in tasks)
@@ -72,8 +99,11 @@ def _write(
         plan.write_shard,
         tasks,
         folder,
-        config.workers,
+        runner,
         on_account=lambda account: limit.add(account["rejects"]),
+        item_timeout_s=(
+            None if config.source == SYNTHETIC else config.item_timeout_seconds
+        ),
     )
     left_out = (*limit.rejects, *plan.missing)
     rejects.write(folder, left_out)
@@ -107,6 +137,7 @@ def _write(
         summary=_summary(plan, by_split, left_out),
     )
     shutil.rmtree(folder / _SCAN_FOLDER, ignore_errors=True)
+    shard_offsets.write(info, {a["shard"]: a["offsets"] for a in accounts})
     info.save()
     return info
 

@@ -3,19 +3,38 @@
 import dataclasses
 
 from data.flag_fields import option
+from data.job_runner import LOCAL, RUNNERS
 
 FOLDER, SYNTHETIC = "folder", "synthetic"
+ESC, FSD50K, AUDIOSET = "esc", "fsd50k", "audioset"
+SOURCES = (FOLDER, ESC, FSD50K, AUDIOSET, SYNTHETIC)
+
+# Options that not every source reads.
+_SOURCES_OF = {
+    "input": (FOLDER, ESC, FSD50K, AUDIOSET),
+    "labels": (FOLDER,),
+    "label_column": (FOLDER,),
+    "filename_column": (FOLDER,),
+    "classes": (FOLDER,),
+    "eval_folds": (FOLDER, ESC),
+    "eval_fraction": (FOLDER, SYNTHETIC),
+    "esc10_only": (ESC,),
+    "segments": (AUDIOSET,),
+    "class_labels": (AUDIOSET,),
+    "unlabeled_fraction": (SYNTHETIC,),
+    "item_timeout_seconds": (FOLDER, ESC, FSD50K, AUDIOSET),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class IngestConfig:
     """Where clips come from, how they are cut, and where they go."""
 
-    source: str = option(
-        FOLDER, "where clips come from", choices=(FOLDER, SYNTHETIC)
-    )
+    source: str = option(FOLDER, "where clips come from", choices=SOURCES)
     output: str = option("", "folder for the shards (required)")
-    input: str = option("", "folder of recordings, searched at any depth")
+    input: str = option(
+        "", "folder of recordings; of the whole dataset for esc and fsd50k"
+    )
     labels: str = option(
         "", "CSV of labels; empty: the first sub-folder is the label"
     )
@@ -31,8 +50,16 @@ class IngestConfig:
     eval_folds: tuple[str, ...] = option(
         (),
         "folds of the CSV that make the split eval; empty: the last one, "
-        "where there is a fold column and no split column",
+        "where there is a fold column and no split column; with esc, each "
+        "fold is a split then: fold1, fold2, ...",
     )
+    esc10_only: bool = option(False, "of ESC-50, the rows with esc10 = True")
+    segments: tuple[str, ...] = option(
+        (),
+        "AudioSet's CSVs of segments; those with eval in their name make the "
+        "split eval, the others train",
+    )
+    class_labels: str = option("", "AudioSet's class_labels_indices.csv")
     eval_fraction: float = option(
         0.25,
         "share of the recordings drawn for the split eval, where no CSV "
@@ -78,8 +105,27 @@ class IngestConfig:
     )
     workers: int = option(
         0,
-        "processes; 0: one a core; 1: none beside this one",
+        "processes, of the local runner; 0: one a core",
         minimum=0,
+        runtime_only=True,
+    )
+    item_timeout_seconds: float = option(
+        120.0,
+        "a recording that takes longer to read, or ends the process that "
+        "reads it, is left out, s",
+        minimum=0.1,
+        runtime_only=True,
+    )
+    runner: str = option(
+        LOCAL,
+        "what makes the shards: local processes, or a runner of Apache Beam, "
+        "whose workers must see --input and --output under the same paths",
+        choices=RUNNERS,
+        runtime_only=True,
+    )
+    beam_options: str = option(
+        "",
+        'options for Beam, e.g. "--project=mine --region=europe-west1"',
         runtime_only=True,
     )
     max_bad_fraction: float = option(
@@ -93,24 +139,34 @@ class IngestConfig:
     def __post_init__(self) -> None:
         if not self.output:
             raise ValueError("--output is empty: name the folder to write to")
-        if self.source == FOLDER and not self.input:
+        if self.source != SYNTHETIC and not self.input:
             raise ValueError(
                 "--input is empty: name the folder of recordings, or use "
                 "--source=synthetic"
             )
-        if self.source == SYNTHETIC:
-            for name in ("input", "labels", "classes", "eval_folds"):
-                if getattr(self, name):
+        if self.source == AUDIOSET:
+            for name, file in (
+                ("segments", "balanced_train_segments.csv"),
+                ("class_labels", "class_labels_indices.csv"),
+            ):
+                if not getattr(self, name):
                     raise ValueError(
-                        f"--{name} does not go with --source=synthetic: "
-                        "leave one of them out"
+                        f"--{name} is empty: --source=audioset needs {file}, "
+                        "as published"
                     )
-        elif self.unlabeled_fraction:
+        for field in dataclasses.fields(self):
+            sources = _SOURCES_OF.get(field.name, SOURCES)
+            is_set = getattr(self, field.name) != field.default
+            if is_set and self.source not in sources:
+                raise ValueError(
+                    f"--{field.name} does not go with --source={self.source}, "
+                    f"only with {', '.join(sources)}: leave one of them out"
+                )
+        if self.beam_options and self.runner == LOCAL:
             raise ValueError(
-                "--unlabeled_fraction goes with --source=synthetic; leave "
-                "recordings out of --labels instead"
+                "--beam_options goes with another --runner than local"
             )
-        if self.eval_folds and not self.labels:
+        if self.source == FOLDER and self.eval_folds and not self.labels:
             raise ValueError("--eval_folds needs --labels, a CSV with a fold")
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("--classes names a class twice")

@@ -6,16 +6,22 @@ import pathlib
 from collections.abc import Mapping
 
 from data import (
+    audioset_source,
     clip_plan,
     clip_shards,
+    esc_source,
+    folder_source,
+    fsd50k_source,
     header_scan,
     label_table,
-    manifest,
     scene_shards,
 )
+from data.audio_file import AudioRejected
 from data.clip_shards import ClipShardTask
-from data.ingest_config import IngestConfig
+from data.ingest_config import AUDIOSET, ESC, FSD50K, IngestConfig
+from data.job_runner import Runner
 from data.manifest import EVAL, TRAIN, UNLABELED, Manifest
+from data.recording_files import Recording
 from data.rejects import Reject
 from data.scene_shards import SceneShardTask
 from data.shard_jobs import ShardFunction
@@ -31,7 +37,7 @@ class Plan:
       tasks: of each split.
       class_names: label indices point here.
       refused: recordings left out already.
-      missing: rows of the label table without a file.
+      missing: rows of a table without a file.
       counts: for the summary.
     """
 
@@ -47,14 +53,24 @@ def find_recordings(config: IngestConfig) -> Manifest:
     """The recordings, labels and splits that the options name.
 
     Raises:
-      UserError: the folder or the table cannot be used.
+      UserError: the folder or a table cannot be used.
     """
+    if config.source == ESC:
+        return esc_source.read(
+            config.input, config.eval_folds, config.esc10_only
+        )
+    if config.source == FSD50K:
+        return fsd50k_source.read(config.input)
+    if config.source == AUDIOSET:
+        return audioset_source.read(
+            config.input, config.segments, config.class_labels
+        )
     table = None
     if config.labels:
         table = label_table.read(
             config.labels, config.filename_column, config.label_column
         )
-    return manifest.read_folder(
+    return folder_source.read(
         config.input, table, config.eval_folds, config.classes
     )
 
@@ -98,7 +114,10 @@ def plan_scenes(config: IngestConfig) -> Plan:
 
 
 def plan_clips(
-    config: IngestConfig, found: Manifest, scan_folder: pathlib.Path
+    config: IngestConfig,
+    found: Manifest,
+    scan_folder: pathlib.Path,
+    runner: Runner,
 ) -> Plan:
     """Shards of clips, from the lengths of the recordings.
 
@@ -106,16 +125,28 @@ def plan_clips(
       config: the options.
       found: from `find_recordings`.
       scan_folder: where the scan for the lengths keeps what it has done.
+      runner: of the scan.
     """
     measured, refused = header_scan.scan(
         config.input,
         found.recordings,
         config.min_seconds,
         scan_folder,
-        config.workers,
+        runner,
+        config.item_timeout_seconds,
     )
+    spans: list[tuple[Recording, float, float]] = []
+    for recording, seconds in measured:
+        span = 0.0, seconds
+        try:
+            if recording.segment:
+                span = recording.segment.place(seconds, config.min_seconds)
+        except AudioRejected as rejected:
+            refused.append((recording.name, rejected.kind, rejected.reason))
+        else:
+            spans.append((recording, *span))
     drawn = clip_plan.draw_splits(
-        [recording.path for recording, _ in measured],
+        [recording.path for recording, _, _ in spans],
         config.eval_fraction,
         config.seed,
     )
@@ -124,18 +155,19 @@ def plan_clips(
         recording.split: [] for recording in found.recordings if recording.split
     }
     unused_s = 0.0
-    for (recording, seconds), split in zip(measured, drawn, strict=True):
+    for (recording, start_s, end_s), split in zip(spans, drawn, strict=True):
         clips = clip_plan.cut(
             recording,
-            seconds,
+            start_s,
+            end_s,
             config.clip_seconds,
             config.hop_seconds or config.clip_seconds,
             config.min_seconds,
         )
         clips_of.setdefault(recording.split or split, []).extend(clips)
-        unused_s += max(0, seconds - clips[-1].start_s - config.clip_seconds)
-    class_names = config.classes or tuple(
-        sorted({label for r, _ in measured for label in r.labels})
+        unused_s += max(0, end_s - clips[-1].start_s - config.clip_seconds)
+    class_names = found.class_names or tuple(
+        sorted({label for r, _, _ in spans for label in r.labels})
     )
     tasks = {
         split: [
@@ -145,7 +177,6 @@ def plan_clips(
                 clips=clips,
                 class_names=class_names,
                 sample_rate_hz=config.sample_rate_hz,
-                clip_seconds=config.clip_seconds,
                 min_seconds=config.min_seconds,
                 silence_db=None if config.keep_silent else config.silence_db,
                 audio_format=config.audio_format,
@@ -165,7 +196,7 @@ def plan_clips(
         (*found.rejects, *refused),
         found.missing,
         {
-            "recordings": len(measured),
+            "recordings": len(spans),
             **found.counts,
             "seconds_after_last_clip": round(unused_s, 3),
         },

@@ -1,4 +1,4 @@
-"""Where a separation run keeps its audio processors."""
+"""Where a run keeps its separators, called audio processors."""
 
 import pathlib
 
@@ -6,6 +6,9 @@ from data import run_directory
 from data.user_error import UserError
 
 STAGE = "train_separation"
+IMPORT_STAGE = "import_separator"
+# Those whose runs hold processors.
+STAGES = (STAGE, IMPORT_STAGE)
 FOLDER = "processors"
 
 
@@ -17,10 +20,10 @@ def find(run: str, names: tuple[str, ...] = ()) -> dict[str, pathlib.Path]:
     """Files of the named processors of a run; of all, when none is named.
 
     Raises:
-      UserError: `run` is no separation run, has kept no checkpoint yet, or
-        lacks one that is named.
+      UserError: `run` is no run with processors, has kept none yet, or lacks
+        one that is named.
     """
-    run_directory.read(run, STAGE)
+    record = run_directory.read(run, *STAGES)
     folder = pathlib.Path(run) / FOLDER
     kept = {
         path.stem: path
@@ -28,9 +31,10 @@ def find(run: str, names: tuple[str, ...] = ()) -> dict[str, pathlib.Path]:
         if not path.name.startswith(".")
     }
     if not kept:
+        until = " until the first of its --keep_steps"
         raise UserError(
-            f"{folder} holds no checkpoint: run train/train_separation.py "
-            "until the first of its --keep_steps"
+            f"{folder} holds no checkpoint: run train/{record['stage']}.py"
+            + (until if record["stage"] == STAGE else " again")
         )
     for name in names:
         if name not in kept:
@@ -39,3 +43,19 @@ def find(run: str, names: tuple[str, ...] = ()) -> dict[str, pathlib.Path]:
                 + ", ".join(sorted(kept))
             )
     return {name: kept[name] for name in names or kept}
+
+
+def find_one(run: str, name: str = "") -> tuple[str, pathlib.Path]:
+    """Name and file of one processor of a run; its only one without a name.
+
+    Raises:
+      UserError: see `find`; or there are several and none is named.
+    """
+    files = find(run, (name,) if name else ())
+    if len(files) > 1:
+        raise UserError(
+            f"{run} has the processors {', '.join(files)}: name one with "
+            "--processor"
+        )
+    [found] = files.items()
+    return found

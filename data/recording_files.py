@@ -5,7 +5,9 @@ import dataclasses
 import os
 import stat
 
-from data.label_table import printable
+from data import tfrecord_input
+from data.csv_table import printable
+from data.segment import Segment
 from data.user_error import UserError
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
@@ -20,6 +22,7 @@ class Recording:
       num_bytes, modified_ns: size and time, so that a changed file is seen.
       labels: class names, ascending; empty: unlabeled.
       split: "" when none is given, to be drawn.
+      segment: the part that the labels are of; None: all of it.
     """
 
     path: str
@@ -27,6 +30,7 @@ class Recording:
     modified_ns: int
     labels: tuple[str, ...] = ()
     split: str = ""
+    segment: Segment | None = None
 
     @property
     def name(self) -> str:
@@ -44,7 +48,8 @@ def find_recordings(folder: str) -> tuple[list[Recording], int]:
       The recordings, ascending by path, and the number of other files.
 
     Raises:
-      UserError: the folder is missing, unreadable, or without audio.
+      UserError: the folder is missing, unreadable, without audio, or one of
+        TFRecord files.
     """
     if not os.path.isdir(folder):
         raise UserError(
@@ -57,6 +62,7 @@ def find_recordings(folder: str) -> tuple[list[Recording], int]:
             + ": name the folder of recordings"
         )
     found, others, visited = [], collections.Counter(), set()
+    tfrecord = ""
     waiting = [""]
     while waiting:
         inside = waiting.pop()
@@ -85,12 +91,17 @@ def find_recordings(folder: str) -> tuple[list[Recording], int]:
                 waiting.append(path)
             elif suffix not in AUDIO_SUFFIXES:
                 others[suffix or "no suffix"] += 1
+                if suffix == tfrecord_input.SUFFIX:
+                    tfrecord = os.path.join(folder, path)
             elif status:
                 found.append(
                     Recording(path, status.st_size, status.st_mtime_ns)
                 )
             else:
                 found.append(Recording(path, 0, 0))
+    # A folder of shards can hold a sound file too, to search them with.
+    if tfrecord and others[tfrecord_input.SUFFIX] >= len(found):
+        tfrecord_input.check(folder, tfrecord)
     if not found:
         what = ", ".join(
             f"{count} {printable(suffix)}"

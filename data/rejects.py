@@ -15,6 +15,22 @@ Reject = tuple[str, str, str]
 """File, kind (one word to count by), reason (value found and remedy)."""
 
 
+class Rejected(ValueError):
+    """An input that cannot be used.
+
+    Attributes:
+      kind: one word to count by, e.g. "silent".
+      reason: the value found and the remedy.
+    """
+
+    def __init__(self, kind: str, reason: str):
+        super().__init__(kind, reason)
+        self.kind, self.reason = kind, reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 class RejectLimit:
     """Stops a job whose input is mostly bad, with the list on disk."""
 

@@ -7,6 +7,7 @@ import pathlib
 import platform
 import sys
 
+from data import run_lock
 from data.atomic_write import write_json
 from data.flag_fields import runtime_only_fields
 from data.user_error import UserError
@@ -17,6 +18,8 @@ CONFIG_FILE = "config.json"
 def start(path: str, stage: str, config: object) -> pathlib.Path:
     """Creates or continues the run directory `path` of `stage`.
 
+    It stays locked to other processes: see `run_lock.take`.
+
     Args:
       path: the folder; made when missing.
       stage: name of the stage, e.g. "pretrain_contrastive".
@@ -26,7 +29,8 @@ def start(path: str, stage: str, config: object) -> pathlib.Path:
       The folder.
 
     Raises:
-      UserError: the folder holds a run of another stage or configuration.
+      UserError: the folder holds a run of another stage or configuration,
+        or another process is writing it.
     """
     if not path:
         raise UserError("--output is empty: name the folder to write to")
@@ -54,6 +58,7 @@ def start(path: str, stage: str, config: object) -> pathlib.Path:
         raise UserError(
             f"--output={path} is not a folder: choose another"
         ) from error
+    run_lock.take(folder)
     write_json(
         folder / CONFIG_FILE,
         {
@@ -68,29 +73,30 @@ def start(path: str, stage: str, config: object) -> pathlib.Path:
     return folder
 
 
-def read(path: str | pathlib.Path, stage: str | None = None) -> dict:
+def read(path: str | pathlib.Path, *stages: str) -> dict:
     """The record that `start` wrote: stage, config, command and more.
 
     Raises:
       UserError: `path` is missing, is no run directory, or is of another
-        stage.
+        stage than `stages` (where any is named).
     """
     folder = pathlib.Path(path)
+    wanted = " or ".join(stages)
     if not folder.is_dir():
         raise UserError(f"{folder} does not exist: is the path right?")
     file = folder / CONFIG_FILE
     if not file.exists():
         raise UserError(
             f"{folder} is not a run directory (it has no {CONFIG_FILE})"
-            + (f": name an output of {stage}" if stage else "")
+            + (f": name an output of {wanted}" if stages else "")
         )
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{file} is not valid JSON ({error})") from error
-    if stage and record["stage"] != stage:
+    if stages and record["stage"] not in stages:
         raise UserError(
-            f"{folder} is a run of {record['stage']}: name one of {stage}"
+            f"{folder} is a run of {record['stage']}: name one of {wanted}"
         )
     return record
 

@@ -56,13 +56,12 @@ def write_scenes(
     task: SceneShardTask, path: pathlib.Path, report: Report
 ) -> dict:
     """Writes the shard of a task; returns its account."""
-    import tensorflow as tf
-
     from data import audio_codec, example_schema
+    from data.shard_writer import ShardWriter
 
     rate_hz = task.config.sample_rate_hz
     account = ShardAccount(rate_hz)
-    with tf.io.TFRecordWriter(str(path)) as writer:
+    with ShardWriter(path) as writer:
         for index in task.scenes:
             report(scene_name(index))
             scene = generate_scene(task.seed, index, task.config)
@@ -84,4 +83,4 @@ def write_scenes(
             )
             writer.write(example_schema.serialize(record))
             account.add(scene.audio.size, labels)
-    return account.as_json()
+    return {**account.as_json(), "offsets": writer.offsets}

@@ -1,6 +1,11 @@
 """Writes shards of clips from recordings, or from synthetic scenes.
 
   python data/write_shards.py --source=folder --input=FOLDER --output=SHARDS
+  python data/write_shards.py --source=esc --input=ESC-50 --output=SHARDS
+  python data/write_shards.py --source=fsd50k --input=FSD50K --output=SHARDS
+  python data/write_shards.py --source=audioset --input=FOLDER \\
+      --output=SHARDS --class_labels=class_labels_indices.csv \\
+      --segments=balanced_train_segments.csv,eval_segments.csv
   python data/write_shards.py --source=synthetic --output=SHARDS
 
 --source=folder takes every WAV, FLAC, OGG and MP3 file of --input, at any
@@ -16,6 +21,30 @@ or, without --labels, from the names of the first sub-folders. Files without
 a label are kept, unlabeled. Where no CSV gives a split or fold, whole
 recordings are drawn for the split "eval".
 
+The published datasets give labels, classes and splits by their own tables;
+files that no row names are left out, as are rows whose file is missing.
+
+--source=esc: --input has audio/, and meta/esc50.csv or meta.csv. Each fold is
+a split, fold1 to fold5, so that later stages can be given any of them; with
+--eval_folds they are train and eval. --esc10_only keeps ESC-10.
+
+--source=fsd50k: --input has FSD50K.dev_audio, FSD50K.eval_audio and
+FSD50K.ground_truth. The splits are train, val and eval. Clips last up to 30 s:
+--clip_seconds=30 keeps them whole.
+
+--source=audioset: --input has the sound that you fetched, at any depth, with
+the video's id, start and end as a name:
+
+  ID.wav  YID.wav  ID_30.wav  ID_30.000.flac  ID_30000.ogg  ID_30.000_40.000.mp3
+
+Times without a point are seconds or milliseconds, whichever the tables have.
+A file without a start in its name is the segment alone if it is no longer than
+that, and the whole video if it reaches the segment's end, both to 0.5 s; any
+other length is refused. Sound after the segment's end is not used. Segments of
+a table with "eval" in its name are the split eval, the others train. Videos
+vanish: segments without sound are listed as "missing", and do not count as
+bad. The published embeddings (.tfrecord) hold no sound and are refused.
+
 --source=synthetic makes labeled scenes whose true sources are kept too, and
 query.wav, one scene more, to try evaluate/search.py with.
 
@@ -27,6 +56,13 @@ What is written to --output:
 
 A killed job, run again, makes the shards that are missing, with the bytes
 that it would have written uninterrupted. A finished one is left as it is.
+Files are decoded in processes of their own: one that crashes its decoder, or
+takes longer than --item_timeout_seconds, is listed like other bad inputs.
+
+--runner=DataflowRunner (FlinkRunner, SparkRunner, ...) makes the shards with
+Apache Beam, told more with --beam_options, and with the same bytes. Workers
+must see --input and --output as folders, under the same absolute paths, and
+must be able to import this project; bad inputs are counted at the end.
 """
 
 import pathlib
@@ -58,6 +94,8 @@ def _summary_lines(info: DatasetInfo) -> list[str]:
     lines.append(f"classes: {len(names)}" + (f" ({shown})" if shown else ""))
     notes = {
         "files_without_row": "files without a row in the CSV (unlabeled)",
+        "files_unused": "files that no row asks for (not used)",
+        "repeated_rows": "rows for a segment that has one (joined)",
         "upsampled": "clips upsampled (their highest bands are empty)",
         "downsampled": "clips downsampled",
         "mixed_down": "clips mixed down to mono",

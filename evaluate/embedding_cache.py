@@ -1,24 +1,21 @@
-"""One embedding store per representation and split, kept for all stages."""
+"""The embeddings of a representation's splits, kept for all stages."""
 
+import errno
 import hashlib
-import json
 import os
 import pathlib
-import zipfile
+import tempfile
 from collections.abc import Sequence
 
 from absl import logging
 
-from data.dataset_info import DATASET_FILE, DatasetInfo
-from data.progress import Progress
+from data.dataset_info import DatasetInfo
 from data.user_error import UserError
-from evaluate import embedding_store
-from evaluate.embed import embed_dataset
-from evaluate.embedding_store import EmbeddingStore
+from evaluate import embedding_job
+from evaluate.embedding_store import DAMAGED, EmbeddingStore
 from evaluate.representation import Representation
 
-# Of a shard's start and end, read to notice audio that was written anew.
-_PROBED_BYTES = 4096
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def embeddings(
@@ -26,19 +23,23 @@ def embeddings(
     info: DatasetInfo,
     splits: Sequence[str],
 ) -> EmbeddingStore:
-    """The embeddings of some splits, computed when they are not kept yet.
+    """The embeddings of some splits, computed where they are not kept yet.
 
-    Each split has its own file, `<representation.cache>/<kind>-<key>.npz`,
-    where the key is a hash of the representation's identity, of dataset.json
-    and of the ends of the split's shards. So probe, retrieval, search and
-    report share files, and changed weights or shards make new ones.
+    Each split has its own folder, `<representation.cache>/<kind>-<key>/`,
+    with a file for each shard; the key is a hash of the representation's
+    identity, of dataset.json and of the ends of the split's shards. So probe,
+    retrieval, search and report share files, changed weights or shards make
+    new ones, and after a kill only the missing shards are embedded.
 
     Raises:
-      UserError: see `embed_dataset`.
+      UserError: see `embedding_job.run`.
     """
     info.shards_of(splits)
-    stores = [_of_split(representation, info, split) for split in splits]
-    return stores[0] if len(stores) == 1 else EmbeddingStore.concatenate(stores)
+    stores = []
+    for split in splits:
+        if any(shard.clips for shard in info.splits[split]):
+            stores += _of_split(representation, info, split)
+    return EmbeddingStore.concatenate(stores)
 
 
 def labeled_embeddings(
@@ -60,42 +61,54 @@ def labeled_embeddings(
     return store
 
 
-def cache_file(
+def cache_folder(
     representation: Representation, info: DatasetInfo, split: str
 ) -> pathlib.Path:
     """Where the embeddings of one split are kept."""
-    digest = hashlib.sha256()
-    facts = [embedding_store.VERSION, representation.identity, split]
-    digest.update(json.dumps(facts).encode())
-    digest.update((info.folder / DATASET_FILE).read_bytes())
-    for shard in info.splits[split]:
-        with (info.folder / shard.file).open("rb") as stream:
-            digest.update(stream.read(_PROBED_BYTES))
-            stream.seek(max(0, shard.num_bytes - _PROBED_BYTES))
-            digest.update(stream.read())
-    name = f"{representation.kind}-{digest.hexdigest()[:16]}.npz"
-    return pathlib.Path(representation.cache) / name
+    tasks = embedding_job.tasks(representation, info, [split])
+    key = hashlib.sha256(repr([split, *tasks]).encode()).hexdigest()[:16]
+    return pathlib.Path(representation.cache) / f"{representation.kind}-{key}"
 
 
 def _of_split(
     representation: Representation, info: DatasetInfo, split: str
-) -> EmbeddingStore:
-    file = cache_file(representation, info, split)
-    if file.exists():
-        try:
-            return EmbeddingStore.load(file)
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-            logging.warning("%s is damaged: embedding %s again", file, split)
-    clips = sum(shard.clips for shard in info.splits[split])
-    progress = Progress(f"embed {split}, {representation.name}", clips, "clips")
-    store = embed_dataset(representation, info, [split], progress)
+) -> list[EmbeddingStore]:
+    folder = cache_folder(representation, info, split)
     try:
-        store.save(file)
-    except PermissionError as error:
+        return _made(representation, info, split, folder)
+    except OSError as error:
+        if error.errno not in _READ_ONLY:
+            raise
         logging.warning(
             "%s: the embeddings are not kept, and computed again next time "
             "(%s)",
-            os.fspath(file.parent),
+            os.fspath(folder.parent),
             error.strerror,
         )
-    return store
+    with tempfile.TemporaryDirectory() as folder:
+        return _made(representation, info, split, pathlib.Path(folder))
+
+
+def _made(
+    representation: Representation,
+    info: DatasetInfo,
+    split: str,
+    folder: pathlib.Path,
+) -> list[EmbeddingStore]:
+    def files() -> list[pathlib.Path]:
+        accounts = embedding_job.run(representation, info, [split], folder)
+        return [folder / account["shard"] for account in accounts]
+
+    stores = [_load_or_remove(file) for file in files()]
+    if None in stores:
+        stores = [EmbeddingStore.load(file) for file in files()]
+    return stores
+
+
+def _load_or_remove(file: pathlib.Path) -> EmbeddingStore | None:
+    try:
+        return EmbeddingStore.load(file)
+    except DAMAGED:
+        logging.warning("%s is damaged: embedding that shard again", file)
+        file.unlink()
+        return None

@@ -2,17 +2,20 @@
 
 import dataclasses
 import functools
+import itertools
 import os
 import pathlib
+import zipfile
 from collections.abc import Sequence
 
 import numpy as np
 
-from data.atomic_write import atomic_path
-
 # Raised when windows are cut or encoded in another way: older files are then
 # not read any more.
-VERSION = 1
+VERSION = 2
+
+# What `EmbeddingStore.load` raises for a file that it cannot use.
+DAMAGED = (OSError, KeyError, ValueError, zipfile.BadZipFile)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,17 +50,21 @@ class EmbeddingStore:
         return (sums / counts[:, None]).astype(np.float32)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes an uncompressed .npz; readers see it whole or not at all."""
-        with atomic_path(path) as beside:
-            np.savez(
-                beside,
-                version=VERSION,
-                windows=self.windows,
-                window_clip=self.window_clip,
-                clip_ids=np.array(self.clip_ids, np.str_),
-                labels=self.labels,
-                class_names=np.array(self.class_names, np.str_),
-            )
+        """Writes an uncompressed .npz; equal stores give equal bytes.
+
+        The file has the arrays above and `clips`, for readers without this
+        class.
+        """
+        np.savez(
+            path,
+            version=VERSION,
+            clips=self.clips,
+            windows=self.windows,
+            window_clip=self.window_clip,
+            clip_ids=np.array(self.clip_ids, np.str_),
+            labels=self.labels,
+            class_names=np.array(self.class_names, np.str_),
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "EmbeddingStore":
@@ -65,7 +72,7 @@ class EmbeddingStore:
 
         Raises:
           ValueError: the file has another version.
-          OSError, KeyError, zipfile.BadZipFile: the file is damaged.
+          DAMAGED: one of these, when it is missing or damaged.
         """
         with (
             pathlib.Path(path).open("rb") as file,
@@ -88,6 +95,8 @@ class EmbeddingStore:
         cls, stores: Sequence["EmbeddingStore"]
     ) -> "EmbeddingStore":
         """The clips of several stores of one data set, in that order."""
+        if len(stores) == 1:
+            return stores[0]
         offsets = np.cumsum([0] + [len(store.clip_ids) for store in stores])
         return cls(
             windows=np.concatenate([store.windows for store in stores]),
@@ -97,7 +106,9 @@ class EmbeddingStore:
                     for store, offset in zip(stores, offsets, strict=False)
                 ]
             ),
-            clip_ids=sum((store.clip_ids for store in stores), ()),
+            clip_ids=tuple(
+                itertools.chain.from_iterable(s.clip_ids for s in stores)
+            ),
             labels=np.concatenate([store.labels for store in stores]),
             class_names=stores[0].class_names,
         )

@@ -1,41 +1,20 @@
-"""Pretraining's run directories, and what can be checked without TensorFlow."""
+"""Encoders' run directories, and what can be checked without TensorFlow."""
 
 import hashlib
 import os
 import pathlib
-import zipfile
 from collections.abc import Sequence
 
 from data import run_directory
 from data.dataset_info import DatasetInfo
+from data.encoder_files import STAGES, model_file
 from data.user_error import UserError
 
-STAGE = "pretrain_contrastive"
-MODEL_FILE = "embedding_model.keras"
 CACHE_FOLDER = "embeddings"
 
 
-def model_file(run: str | pathlib.Path) -> pathlib.Path:
-    """Path of the trained model, which is there and whole.
-
-    Raises:
-      UserError: `run` is no pretraining run, or its model is missing or
-        damaged.
-    """
-    run_directory.read(run, STAGE)
-    file = pathlib.Path(run) / MODEL_FILE
-    if not file.exists():
-        raise UserError(
-            f"{run} has no {MODEL_FILE}: its training has not finished; run "
-            "train/pretrain_contrastive.py with the same flags"
-        )
-    if not zipfile.is_zipfile(file):
-        raise UserError(f"{file} is damaged: train that encoder again")
-    return file
-
-
 def model_digest(run: str | pathlib.Path) -> str:
-    """SHA-256 of the trained model's file."""
+    """SHA-256 of the encoder's file."""
     with model_file(run).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -64,7 +43,7 @@ def open_shards(runs: Sequence[str], shards: str) -> DatasetInfo:
     if not runs or not all(runs):
         raise UserError(
             "--encoder is empty: name an output of "
-            "train/pretrain_contrastive.py"
+            "train/pretrain_contrastive.py or train/import_panns.py"
         )
     unique_names(runs)
     for run in runs:
@@ -73,9 +52,18 @@ def open_shards(runs: Sequence[str], shards: str) -> DatasetInfo:
 
 
 def training_shards(run: str | pathlib.Path) -> str:
-    """The shards that an encoder was trained on, seen from here."""
-    record = run_directory.read(run, STAGE)
-    shards = record["config"]["shards"]
+    """The shards that an encoder was trained on, seen from here.
+
+    Raises:
+      UserError: it was trained elsewhere.
+    """
+    record = run_directory.read(run, *STAGES)
+    shards = record["config"].get("shards")
+    if shards is None:
+        raise UserError(
+            f"{run} is a run of {record['stage']}, which has no shards of its "
+            "own: name some with --shards"
+        )
     started_in = record.get("working_directory", os.getcwd())
     if started_in == os.getcwd():
         return shards

@@ -7,6 +7,7 @@ from data.dataset_info import DatasetInfo
 from evaluate import embedding_cache, retrieval_examples
 from evaluate.embedding_map import EmbeddingMap, embedding_map
 from evaluate.encoders import load_encoders
+from evaluate.report_clips import ClipText
 from evaluate.report_config import ReportConfig
 from evaluate.retrieval_examples import Neighbor
 
@@ -35,7 +36,7 @@ class EncoderView:
 def make_views(
     config: ReportConfig,
     info: DatasetInfo,
-    labels: Sequence[tuple[str, ...]],
+    texts: Sequence[ClipText],
     map_clips: Sequence[int],
 ) -> tuple[EncoderView, ...]:
     """Embeds the clips with every encoder, and looks at what comes out.
@@ -43,18 +44,22 @@ def make_views(
     Args:
       config: names the encoders, and what is drawn.
       info: the dataset.
-      labels: of every clip of the splits, in stored order.
+      texts: of every clip of the splits, in stored order.
       map_clips: indices of the clips on the maps.
 
     Raises:
       UserError: an encoder is missing or does not fit the dataset.
     """
+    labels = [text.labels for text in texts]
     queries = retrieval_examples.choose_queries(
         labels, config.queries if len(labels) > 1 else 0, config.seed
     )
     views = []
     for encoder in load_encoders(config.encoder):
-        clips = embedding_cache.embeddings(encoder, info, config.splits).clips
+        store = embedding_cache.embeddings(encoder, info, config.splits)
+        # One kept from earlier may have clips that cannot be read any more.
+        row_of = {clip_id: row for row, clip_id in enumerate(store.clip_ids)}
+        clips = store.clips[[row_of[text.clip_id] for text in texts]]
         found = retrieval_examples.nearest(clips, labels, queries)
         views.append(
             EncoderView(

@@ -1,23 +1,19 @@
-"""Loads trained encoders."""
+"""Loads encoders."""
 
 import pathlib
 from collections.abc import Sequence
 
 import keras
 
+from data.encoder_files import model_file
 from data.user_error import UserError
-from evaluate.encoder_runs import (
-    CACHE_FOLDER,
-    model_digest,
-    model_file,
-    unique_names,
-)
+from evaluate.encoder_runs import CACHE_FOLDER, model_digest, unique_names
 from evaluate.representation import ENCODER, Representation
 from models.embedding_model import EmbeddingModel
 
 
 def load_model(run: str | pathlib.Path) -> EmbeddingModel:
-    """The trained model of a pretraining run directory.
+    """The model of an encoder's run directory.
 
     Raises:
       UserError: `run` is no such directory, or its model is missing or

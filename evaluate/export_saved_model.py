@@ -1,46 +1,65 @@
-r"""Exports an encoder as a SavedModel for TensorFlow Serving.
+r"""Exports an encoder, a separator or both for TensorFlow Serving.
 
   python evaluate/export_saved_model.py --encoder=runs/pretrain \
       --output=runs/export
+  python evaluate/export_saved_model.py --separator=runs/separation \
+      --processor=S2 --output=runs/export
 
-Writes <output>/<version>/, the layout that TensorFlow Serving watches, with
-two signatures. Each takes `waveform` [B, T] float32 in [-1, 1] at the
-encoder's sample rate, for any B and T:
-  serving_default  `embedding` [B, d], one for each waveform
-  windows          `windows` [B, W, d], one for each window of 0.96 s
-assets.extra/model.json in that folder says where the model comes from. The
+Writes <output>/<version>/, a SavedModel in the layout that TensorFlow Serving
+watches. Each signature takes `waveform` [B, T] float32 in [-1, 1] at the
+model's sample rate, for any B and T from 1 on:
+  serving_default  `embedding` [B, d], one for each waveform; without
+                   --encoder the same as separate
+  windows          `windows` [B, W, d], one for each window
+  scores           `scores` [B, C] of classes, means over the windows, where
+                   the encoder's run holds a classifier.keras
+  separate         `channels` [B, M, T], with --separator
+assets.extra/model.json in that folder says where the models come from. The
 folder appears once it has been loaded again and agrees with Keras.
 """
 
 import dataclasses
-import json
 import pathlib
 import shlex
 import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data import entry_point, flag_fields, run_directory
-from data.atomic_write import atomic_path, write_json
+from data import entry_point, flag_fields
+from data.atomic_write import atomic_path
 from data.flag_fields import option
 from data.user_error import UserError
-from evaluate import encoder_runs
-
-DESCRIPTION_FILE = pathlib.Path("assets.extra", "model.json")
+from evaluate import served_description, served_runs
 
 
 @dataclasses.dataclass(frozen=True)
 class ExportConfig:
     """the flags of this entry point"""
 
-    encoder: str = option("", "run directory of pretraining (required)")
+    encoder: str = option(
+        "", "run directory of pretrain_contrastive or import_panns"
+    )
     output: str = option("", "folder of the served model's versions (required)")
     version: int = option(1, "number of this version", minimum=1)
+    separator: str = option(
+        "", "run directory of train_separation or import_separator"
+    )
+    processor: str = option(
+        "", "which separator of that run; empty: its only one"
+    )
 
     def __post_init__(self):
-        for flag in ("encoder", "output"):
-            if not getattr(self, flag):
-                raise ValueError(f"--{flag} is empty: name a folder")
+        if not self.encoder and not self.separator:
+            raise ValueError(
+                "--encoder is empty and so is --separator: name a folder"
+            )
+        if not self.output:
+            raise ValueError("--output is empty: name a folder")
+        if self.processor and not self.separator:
+            raise ValueError(
+                f"--processor={self.processor} needs --separator: name the "
+                "run that it is of"
+            )
 
 
 def main() -> None:
@@ -51,12 +70,14 @@ def export(config: ExportConfig) -> pathlib.Path:
     """Writes the SavedModel; returns its folder.
 
     Raises:
-      UserError: the version exists and holds another model.
+      UserError: a run is no such run or its model is missing, the models do
+        not go together, or the version exists and holds another model.
     """
-    digest = encoder_runs.model_digest(config.encoder)
+    files = served_runs.find(config.encoder, config.separator, config.processor)
+    digests = served_runs.digests(files)
     folder = pathlib.Path(config.output) / str(config.version)
     if folder.exists():
-        if _digest_of(folder) != digest:
+        if served_description.digests_of(folder) != digests:
             raise UserError(
                 f"{folder} holds another model: raise --version, or delete "
                 "that folder"
@@ -64,58 +85,38 @@ def export(config: ExportConfig) -> pathlib.Path:
         print(f"{folder} holds this model already: nothing to do")
         return folder
 
+    from evaluate import saved_model, served_models
+
+    models = served_models.load(files)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(
             f"--output={config.output} is not a folder: choose another"
         ) from error
-
-    from evaluate import saved_model
-    from evaluate.encoders import load_model
-
-    model = load_model(config.encoder)
+    signatures = saved_model.signatures(models)
     with atomic_path(folder) as beside:
-        saved_model.write(model, beside)
-        difference = saved_model.check(model, beside)
-        description = _describe(model, config.encoder, digest)
-        write_json(beside / DESCRIPTION_FILE, description)
-    base = pathlib.Path(config.output).resolve()
-    mount = shlex.quote(f"{base}:/models/embedding")
+        saved_model.write(signatures, beside)
+        difference = saved_model.check(signatures, beside)
+        served_description.write(models, files, digests, beside)
     print(
-        f"SavedModel: {folder} (largest difference to Keras {difference:.1e})\n"
-        f"serving_default: waveform [B, T] at {model.sample_rate_hz} Hz -> "
-        f"embedding [B, {model.embedding_dim}]\n"
-        f"windows: waveform [B, T] -> windows [B, W, {model.embedding_dim}]\n"
+        f"SavedModel: {folder} (largest difference to Keras {difference:.1e})"
+    )
+    rate = f" at {models.sample_rate_hz} Hz"
+    for name, signature in signatures.items():
+        output = f"{signature.output} {signature.axes}"
+        print(f"{name}: waveform [B, T]{rate} -> {output}")
+        rate = ""
+    name = "embedding" if config.encoder else "separation"
+    base = pathlib.Path(config.output).resolve()
+    mount = shlex.quote(f"{base}:/models/{name}")
+    print(
         "look at it: saved_model_cli show --all --dir "
         f"{shlex.quote(str(folder))}\n"
         f"serve it: docker run -p 8500:8500 -p 8501:8501 -v {mount} "
-        "-e MODEL_NAME=embedding tensorflow/serving"
+        f"-e MODEL_NAME={name} tensorflow/serving"
     )
     return folder
-
-
-def _describe(model, encoder: str, digest: str) -> dict:
-    record = run_directory.read(encoder, encoder_runs.STAGE)
-    return {
-        "sample_rate_hz": model.sample_rate_hz,
-        "embedding_dim": model.embedding_dim,
-        "window_samples": model.window_samples,
-        "window_hop_samples": model.window_hop_samples,
-        "model": model.get_config(),
-        "encoder": encoder,
-        "encoder_sha256": digest,
-        "pretraining": record["config"],
-        "versions": record["versions"],
-    }
-
-
-def _digest_of(folder: pathlib.Path) -> str | None:
-    try:
-        text = (folder / DESCRIPTION_FILE).read_text(encoding="utf-8")
-        return json.loads(text)["encoder_sha256"]
-    except (OSError, ValueError, KeyError):
-        return None
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def probe(config: ProbeConfig) -> pathlib.Path:
 
     from evaluate import results
     from evaluate.baselines import make_baselines
-    from evaluate.embed import check_sample_rate
+    from evaluate.clip_embeddings import check_sample_rate
     from evaluate.embedding_cache import labeled_embeddings
     from evaluate.encoders import load_encoders
     from evaluate.probe_classifier import (

@@ -1,15 +1,16 @@
 """Clips of the evaluation splits: their labels, and the audio of a few."""
 
 import dataclasses
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
 import tensorflow as tf
 
-from data import audio_codec, example_schema
+from data import example_schema, record_check, stored_clip
 from data.dataset_info import DatasetInfo
-from data.record_reader import read_in_order
-from data.user_error import UserError
+from data.record_index import RecordIndex
+from data.record_reader import examples_in_order, read_record
+from data.stored_clip import StoredClip
+from evaluate.clip_embeddings import decode_clip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,109 +22,70 @@ class ClipText:
     seconds: float
 
 
-@dataclasses.dataclass(frozen=True)
-class ClipSound:
-    """What can be heard of a clip; arrays are float32 in [-1, 1).
+class ReportClips:
+    """The clips of some splits, in the order of the shards.
 
-    Attributes:
-      mixture: (T,).
-      channels: processor to its channels, each (T,).
-      stems: name and (T,) of each true source; empty without stems.
-    """
-
-    mixture: np.ndarray
-    channels: dict[str, tuple[np.ndarray, ...]]
-    stems: tuple[tuple[str, np.ndarray], ...]
-
-
-def read_texts(info: DatasetInfo, splits: Sequence[str]) -> list[ClipText]:
-    """Every clip of the splits, in the order of the shards.
-
-    Raises:
-      UserError: a shard is damaged.
-    """
-    texts = []
-    records = read_in_order(info, splits).map(example_schema.parse)
-    for record in _undamaged(records.as_numpy_iterator(), info):
-        samples = int(record[example_schema.NUM_SAMPLES])
-        texts.append(
-            ClipText(
-                _text(record[example_schema.CLIP_ID]),
-                tuple(
-                    info.class_names[label]
-                    for label in record[example_schema.LABELS]
-                ),
-                samples / info.sample_rate_hz,
-            )
-        )
-    return texts
-
-
-def read_sounds(
-    info: DatasetInfo,
-    splits: Sequence[str],
-    positions: Collection[int],
-    parts: bool = False,
-) -> Iterator[tuple[int, ClipSound]]:
-    """Decodes the clips at `positions`, in the order of the shards.
+    Records that cannot be used are left out, as when they are embedded.
 
     Args:
       info: the dataset.
       splits: names of its splits.
-      positions: clips wanted, as indices into `read_texts`.
-      parts: whether channels and stems are wanted too.
 
-    Yields:
-      Position and sound of one clip after the other: all together may not
-      fit into memory.
+    Attributes:
+      texts: one for each clip.
+      num_bad: how many records were left out.
+
+    Raises:
+      UserError: no record can be read.
     """
-    processors = info.processors if parts else ()
-    stems = info.has_stems and parts
 
-    def decode(encoded: bytes) -> np.ndarray:
-        return audio_codec.decode(encoded, info.audio_format).numpy()
+    def __init__(self, info: DatasetInfo, splits: Sequence[str]):
+        self._index = RecordIndex.of(info, splits)
+        failed: list[int] = []
 
-    if not positions:
-        return
-    for position, serialized in enumerate(read_in_order(info, splits)):
-        if position not in positions:
-            continue
-        record = example_schema.parse(
-            serialized, processors, info.num_channels, stems
-        )
-        sound = ClipSound(
-            decode(record[example_schema.AUDIO]),
-            {
-                processor: tuple(
-                    decode(encoded)
-                    for encoded in record[
-                        example_schema.channels_key(processor)
-                    ]
-                )
-                for processor in processors
-            },
-            tuple(
-                (_text(name.numpy()), decode(encoded))
-                for name, encoded in zip(
-                    record[example_schema.STEM_NAMES],
-                    record[example_schema.STEMS],
-                    strict=True,
-                )
+        def to_text(record):
+            clip, audio = decode_clip(record, info)
+            return (
+                clip[example_schema.CLIP_ID],
+                clip[example_schema.LABELS],
+                tf.size(audio),
             )
-            if stems
-            else (),
+
+        self.texts = tuple(
+            ClipText(
+                clip_id.decode("utf-8", errors="backslashreplace"),
+                tuple(info.class_names[label] for label in labels),
+                int(num_samples) / info.sample_rate_hz,
+            )
+            for clip_id, labels, num_samples in examples_in_order(
+                self._index, to_text, failed.extend
+            )
         )
-        yield position, sound
+        self.num_bad = len(failed)
+        left_out = set(failed)
+        self._numbers = [
+            number
+            for number in range(len(self._index))
+            if number not in left_out
+        ]
 
+    def read(
+        self, positions: Iterable[int], parts: bool = False
+    ) -> Iterator[tuple[int, StoredClip]]:
+        """Decodes the clips at `positions`, in that order.
 
-def _undamaged(records: Iterator[dict], info: DatasetInfo) -> Iterator[dict]:
-    try:
-        yield from records
-    except tf.errors.DataLossError as error:
-        raise UserError(
-            f"a shard of {info.folder} is damaged: write the shards again"
-        ) from error
+        Args:
+          positions: clips wanted, as indices into `texts`.
+          parts: whether channels and stems are wanted too; clips where these
+            cannot be used are passed over then.
 
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", errors="backslashreplace")
+        Yields:
+          Position and clip, one after the other: all together may not fit
+          into memory.
+        """
+        info = self._index.info
+        for position in positions:
+            record = read_record(self._index, self._numbers[position])
+            if parts and record_check.find_fault(record, info):
+                continue
+            yield position, stored_clip.read(record, info, parts, parts)

@@ -16,7 +16,9 @@ class ReportConfig:
     encoder: tuple[str, ...] = option(
         (), "Outputs of train/pretrain_contrastive.py, comma-separated."
     )
-    separation: str = option("", "Output of train/train_separation.py.")
+    separation: str = option(
+        "", "Output of train/train_separation.py or import_separator.py."
+    )
     probe: tuple[str, ...] = option(
         (), "Outputs of evaluate/probe.py, comma-separated."
     )

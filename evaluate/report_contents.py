@@ -6,26 +6,25 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from data import processor_files
+from data import encoder_files, processor_files
 from data.dataset_info import DatasetInfo
+from data.page_sound import Example, Sound
+from data.page_table import Table
 from data.progress import duration
+from data.sound_bundle import SoundBundle
 from data.user_error import UserError
 from evaluate import (
     encoder_runs,
     encoder_views,
-    report_clips,
     report_runs,
     report_sounds,
     report_tables,
 )
 from evaluate.encoder_views import EncoderView
 from evaluate.line_chart import LineChart, line_chart
-from evaluate.report_clips import ClipText
+from evaluate.report_clips import ClipText, ReportClips
 from evaluate.report_config import ReportConfig
 from evaluate.report_runs import STEP, Run
-from evaluate.report_sounds import Example, Sound
-from evaluate.report_tables import Table
-from evaluate.sound_bundle import SoundBundle
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,10 +66,10 @@ def gather(config: ReportConfig) -> ReportContents:
         fit the shards.
     """
     # What is cheap to check comes before anything that takes time.
-    pretraining = report_runs.read_runs(config.encoder, encoder_runs.STAGE)
+    pretraining = report_runs.read_runs(config.encoder, *encoder_files.STAGES)
     separating = report_runs.read_runs(
         (config.separation,) if config.separation else (),
-        processor_files.STAGE,
+        *processor_files.STAGES,
     )
     probe = _measured(config.probe, "probe", "Probe")
     retrieval = _measured(config.retrieval, "retrieval", "Retrieval")
@@ -81,34 +80,29 @@ def gather(config: ReportConfig) -> ReportContents:
         info = DatasetInfo.load(config.shards)
     info.shards_of(config.splits)
 
-    texts = report_clips.read_texts(info, config.splits)
+    clips = ReportClips(info, config.splits)
+    texts = clips.texts
     labels = [text.labels for text in texts]
     room = int(config.audio_megabytes * 1e6)
     bundle = SoundBundle(info.sample_rate_hz, room)
     examples = report_sounds.make_examples(
-        info,
-        config.splits,
-        texts,
+        clips,
         report_sounds.choose_examples(labels, config.examples, config.seed),
         bundle,
     )
     map_clips = _draw(len(texts), config.max_map_clips, config.seed)
-    views = encoder_views.make_views(config, info, labels, map_clips)
+    views = encoder_views.make_views(config, info, texts, map_clips)
     heard = {
         clip
         for view in views
         for query in view.queries
         for clip in (query.clip, *(near.clip for near in query.neighbors))
     }
-    query_sounds = report_sounds.make_small_sounds(
-        info, config.splits, texts, sorted(heard), bundle
-    )
+    query_sounds = report_sounds.make_small_sounds(clips, sorted(heard), bundle)
     if views:
         # Shuffled, so that what there is room for is spread over the map.
         order = np.random.default_rng(config.seed).permutation(map_clips)
-        report_sounds.add_until_full(
-            info, config.splits, order.tolist(), bundle
-        )
+        report_sounds.add_until_full(clips, order.tolist(), bundle)
     return ReportContents(
         config=config,
         info=info,
@@ -121,12 +115,15 @@ def gather(config: ReportConfig) -> ReportContents:
         retrieval=retrieval,
         separation=separation,
         examples=tuple(examples),
-        texts=tuple(texts),
+        texts=texts,
         views=views,
         query_sounds=query_sounds,
         map_clips=tuple(map_clips),
         bundle=bundle,
-        notes=tuple(_notes(config, info, separation)),
+        notes=(
+            *_notes(config, info, separating, separation),
+            *_bad_records_note(info, clips),
+        ),
     )
 
 
@@ -202,7 +199,10 @@ def _draw(total: int, count: int, seed: int) -> list[int]:
 
 
 def _notes(
-    config: ReportConfig, info: DatasetInfo, separation: Table | None
+    config: ReportConfig,
+    info: DatasetInfo,
+    separating: Sequence[Run],
+    separation: Table | None,
 ) -> Iterable[str]:
     if not config.encoder:
         yield "No --encoder was named: no map and no retrieval examples."
@@ -212,6 +212,11 @@ def _notes(
         yield "No --retrieval was named: no table of query by example."
     if not config.separation:
         yield "No --separation was named: no curves of the separator."
+    elif separating[0].stage == processor_files.IMPORT_STAGE:
+        yield (
+            f"{config.separation} was imported, not trained here: it has no "
+            "curves, and its SI-SDR was not measured."
+        )
     elif separation is None:
         yield (
             f"{config.separation} has no metrics.json: SI-SDR is measured "
@@ -221,4 +226,12 @@ def _notes(
         yield (
             f"The clips of {info.folder} carry no separated channels: name "
             "an output of train/separate_shards.py with --shards to see them."
+        )
+
+
+def _bad_records_note(info: DatasetInfo, clips: ReportClips) -> Iterable[str]:
+    if clips.num_bad:
+        yield (
+            f"{clips.num_bad} records of {info.folder} cannot be used: "
+            "data/inspect_shards.py tells why."
         )

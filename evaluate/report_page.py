@@ -1,13 +1,9 @@
 """Writes a report's contents as one HTML page that needs nothing else."""
 
-import base64
-import hashlib
 import pathlib
 
-import jinja2
-from markupsafe import Markup
-
-from evaluate import embedding_map, line_chart, spectrogram_image
+from data import html_page, spectrogram_image
+from evaluate import embedding_map, line_chart
 from evaluate.report_contents import ReportContents
 from evaluate.report_sounds import clip_key
 
@@ -32,33 +28,23 @@ _MAIN_FLAGS = (
 
 def render(contents: ReportContents) -> str:
     """The page; every text from outside is escaped by the template."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["flag"] = _flag
-    script = (_TEMPLATES / "script.js").read_text(encoding="utf-8")
-    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-    digest = hashlib.sha256(script.encode()).digest()
-    return environment.get_template("page.html.jinja").render(
+    return html_page.render(
+        "report.html.jinja",
+        _TEMPLATES,
+        _payload(contents),
+        scripts=("map.js",),
+        styles=("report.css",),
+        title="report",
         report=contents,
-        payload=_payload(contents),
         main_flags=_MAIN_FLAGS,
         chart=line_chart,
         plot=embedding_map,
         image=spectrogram_image,
-        script=Markup(script),
-        style=Markup(style),
-        # The page's policy lets this very script run and no other.
-        script_hash=base64.b64encode(digest).decode(),
     )
 
 
 def _payload(contents: ReportContents) -> dict:
-    """What the page's script reads."""
+    """What the page's scripts read."""
     sounds = contents.bundle.encoded
     return {
         "sounds": sounds,
@@ -71,12 +57,3 @@ def _payload(contents: ReportContents) -> dict:
             for clip in contents.map_clips
         },
     }
-
-
-def _flag(value: object) -> str:
-    """A flag's value as one types it; counts as a list of them."""
-    if isinstance(value, dict):
-        return "; ".join(f"{k}: {_flag(v)}" for k, v in value.items()) or "–"
-    if isinstance(value, list | tuple):
-        return ",".join(map(str, value)) or "–"
-    return "–" if value in ("", None) else str(value)

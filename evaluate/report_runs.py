@@ -39,15 +39,16 @@ class Run:
     history: dict[str, list[float]]
 
 
-def read_runs(paths: tuple[str, ...], stage: str) -> list[Run]:
-    """Reads the run directories of one stage.
+def read_runs(paths: tuple[str, ...], *stages: str) -> list[Run]:
+    """Reads run directories.
 
     Raises:
-      UserError: a path is not a run of `stage`, or its history is unreadable.
+      UserError: a path is not a run of one of `stages`, or its history is
+        unreadable.
     """
     runs = []
     for path, name in zip(paths, unique_names(paths), strict=True):
-        record = run_directory.read(path, stage)
+        record = run_directory.read(path, *stages)
         runs.append(
             Run(
                 name=name,

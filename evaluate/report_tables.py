@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+from data.page_table import Cell, Row, Table
 from evaluate.representation import ENCODER, LOG_MEL_STATISTICS, UNTRAINED
 from evaluate.results import AP, AUC, CLIPS, D_PRIME
 
@@ -20,33 +21,6 @@ _SEPARATION_MEASURES = {
     "si_sdr_improvement_mixit_db": "MixIT-assigned",
     "si_sdr_improvement_oracle_db": "oracle-matched",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """A number as shown; `bar` is a share in percent, or None."""
-
-    value: float | None
-    text: str
-    best: bool = False
-    bar: float | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    name: str
-    note: str
-    cells: tuple[Cell, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """`first` heads the column of names, `columns` those of the cells."""
-
-    caption: str
-    first: str
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
 
 
 def measures_table(caption: str, results: Sequence[dict]) -> Table:

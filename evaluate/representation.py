@@ -13,8 +13,8 @@ ENCODER = "encoder"
 UNTRAINED = "untrained"
 LOG_MEL_STATISTICS = "log_mel_statistics"
 
-# Windows encoded at once.
-BATCH_WINDOWS = 64
+# Frames encoded at once: 64 windows of 0.96 s.
+_BATCH_FRAMES = 64 * 96
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,12 +42,17 @@ class Representation:
     @functools.cached_property
     def _encode_batch(self):
         spec = tf.TensorSpec(
-            [BATCH_WINDOWS, self.geometry.window_samples], tf.float32
+            [self.batch_windows, self.geometry.window_samples], tf.float32
         )
         # Traced when first needed: kept embeddings need no graph.
         return tf.function(
             self.to_vectors, input_signature=[spec], autograph=False
         ).get_concrete_function()
+
+    @property
+    def batch_windows(self) -> int:
+        """Windows encoded at once; fewer of long ones, for their memory."""
+        return max(1, _BATCH_FRAMES // self.geometry.window_frames)
 
     @property
     def sample_rate_hz(self) -> int:
@@ -60,13 +65,14 @@ class Representation:
     def encode(self, windows: np.ndarray) -> np.ndarray:
         """(N, window_samples) -> (N, d) float32, for any N.
 
-        The graph always sees `BATCH_WINDOWS` windows, the last ones zeros: it
+        The graph always sees `batch_windows` windows, the last ones zeros: it
         is traced once, and a vector does not depend on its batch.
         """
-        vectors = []
-        for start in range(0, len(windows), BATCH_WINDOWS):
-            batch = windows[start : start + BATCH_WINDOWS]
-            missing = BATCH_WINDOWS - len(batch)
+        dim = self._encode_batch.structured_outputs.shape[-1]
+        vectors = [np.zeros((0, dim), np.float32)]
+        for start in range(0, len(windows), self.batch_windows):
+            batch = windows[start : start + self.batch_windows]
+            missing = self.batch_windows - len(batch)
             padded = np.pad(batch, [(0, missing), (0, 0)])
             vectors.append(
                 self._encode_batch(tf.constant(padded)).numpy()[: len(batch)]

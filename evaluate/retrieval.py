@@ -65,7 +65,7 @@ def retrieval(config: RetrievalConfig) -> pathlib.Path:
 
     from evaluate import results
     from evaluate.baselines import make_baselines
-    from evaluate.embed import check_sample_rate
+    from evaluate.clip_embeddings import check_sample_rate
     from evaluate.embedding_cache import labeled_embeddings
     from evaluate.encoders import load_encoders
     from evaluate.query_by_example import has_pairs, query_by_example

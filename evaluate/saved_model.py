@@ -1,49 +1,106 @@
-"""An encoder as a SavedModel: waveform in, embedding out, no Keras needed."""
+"""Models as a SavedModel: waveform in, no Keras needed to run it."""
 
+import dataclasses
 import os
+from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
-from models.embedding_model import EmbeddingModel
+from evaluate.served_models import ServedModels
 
 SERVING = "serving_default"
 WINDOWS = "windows"
+SCORES = "scores"
+SEPARATE = "separate"
 WAVEFORM = "waveform"
 EMBEDDING = "embedding"
+CHANNELS = "channels"
 
 
-def write(model: EmbeddingModel, path: str | os.PathLike) -> None:
-    """Writes the SavedModel folder `path`.
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """One function of a waveform [B, T], float32, any B and T.
 
-    Signatures, each with the input `waveform` [B, T] float32 at the model's
-    sample rate, any B and T: `serving_default` gives `embedding` [B, d], the
-    mean over windows, and `windows` gives `windows` [B, W, d].
+    Attributes:
+      output: name of what it gives.
+      axes: of the output, for people.
+      call: the function in Keras.
+      lengths: T at which `check` compares it, in samples.
     """
+
+    output: str
+    axes: str
+    call: Callable[[tf.Tensor], tf.Tensor]
+    lengths: tuple[int, ...]
+
+
+def signatures(models: ServedModels) -> dict[str, Signature]:
+    """What can be served of the models, by name.
+
+    With an encoder, `serving_default` gives its `embedding` [B, d], the mean
+    over windows, and `windows` those of each; with a classifier, `scores`
+    gives the mean of the windows' scores. With a separator, `separate` gives
+    `channels` [B, M, T], and is `serving_default` where no encoder is.
+    """
+    found = {}
+    encoder, separator = models.encoder, models.separator
+    if encoder:
+        dim, window = encoder.embedding_dim, encoder.window_samples
+        lengths = (window // 2, window, int(3.3 * window))
+
+        def scores(waveform):
+            h = encoder.embed_windows(waveform)  # (B, W, d)
+            flat = models.classifier(ops.reshape(h, (-1, dim)))
+            shape = (-1, ops.shape(h)[1], models.num_classes)
+            return ops.mean(ops.reshape(flat, shape), axis=1)
+
+        found[SERVING] = Signature(EMBEDDING, f"[B, {dim}]", encoder, lengths)
+        found[WINDOWS] = Signature(
+            WINDOWS, f"[B, W, {dim}]", encoder.embed_windows, lengths
+        )
+        if models.classifier:
+            axes = f"[B, {models.num_classes}]"
+            found[SCORES] = Signature(SCORES, axes, scores, lengths)
+    if separator:
+        window = separator.transform.window_samples
+        found[SEPARATE] = Signature(
+            CHANNELS,
+            f"[B, {separator.num_sources}, T]",
+            separator,
+            (1, window - 1, int(30.3 * window)),
+        )
+        found.setdefault(SERVING, found[SEPARATE])
+    return found
+
+
+def write(served: dict[str, Signature], path: str | os.PathLike) -> None:
+    """Writes the SavedModel folder `path`."""
     spec = [tf.TensorSpec([None, None], tf.float32, name=WAVEFORM)]
 
-    def serve(waveform):
-        return {EMBEDDING: model(waveform, training=False)}
+    def endpoint(signature):
+        def serve(waveform):
+            return {signature.output: signature.call(waveform)}
 
-    def windows(waveform):
-        return {WINDOWS: model.embed_windows(waveform, training=False)}
+        return serve
 
     # The endpoints find their variables; `track` would store them twice.
     archive = keras.export.ExportArchive()
-    archive.add_endpoint(SERVING, serve, input_signature=spec)
-    archive.add_endpoint(WINDOWS, windows, input_signature=spec)
+    for name, signature in served.items():
+        archive.add_endpoint(name, endpoint(signature), input_signature=spec)
     archive.write_out(str(path), verbose=False)
 
 
 def check(
-    model: EmbeddingModel, path: str | os.PathLike, seed: int = 0
+    served: dict[str, Signature], path: str | os.PathLike, seed: int = 0
 ) -> float:
-    """Loads what `write` wrote and compares both signatures with Keras.
+    """Loads what `write` wrote and compares every signature with Keras.
 
     Returns:
-      The largest absolute difference over noise of half a window, of one
-      window and of several, in batches of 1 and 3.
+      The largest absolute difference over noise of the signatures' lengths,
+      in batches of 1 and 3.
 
     Raises:
       RuntimeError: it is above 1e-5 of the largest value (or of 1).
@@ -51,20 +108,16 @@ def check(
     loaded = tf.saved_model.load(str(path))
     random = np.random.default_rng(seed)
     worst = 0.0
-    for batch, share in ((1, 0.5), (3, 1.0), (3, 3.3)):
-        length = int(share * model.window_samples)
-        waveform = random.normal(0, 0.1, (batch, length)).astype(np.float32)
-        for signature, key, expected in (
-            (SERVING, EMBEDDING, model(waveform)),
-            (WINDOWS, WINDOWS, model.embed_windows(waveform)),
-        ):
-            served = loaded.signatures[signature](waveform=waveform)[key]
-            error = float(np.abs(served.numpy() - expected.numpy()).max())
-            scale = max(1.0, float(np.abs(expected.numpy()).max()))
-            if not error <= 1e-5 * scale:
+    for name, signature in served.items():
+        for batch, length in zip((1, 3, 3), signature.lengths, strict=True):
+            waveform = random.normal(0, 0.1, (batch, length)).astype("f4")
+            answer = loaded.signatures[name](waveform=tf.constant(waveform))
+            expected = signature.call(waveform).numpy()
+            error = np.abs(answer[signature.output].numpy() - expected).max()
+            if not error <= 1e-5 * max(1.0, np.abs(expected).max()):
                 raise RuntimeError(
-                    f"the SavedModel's {signature} is {error:.2g} off Keras "
-                    f"for {batch} waveforms of {length} samples"
+                    f"the SavedModel's {name} is {error:.2g} off Keras for "
+                    f"{batch} waveforms of {length} samples"
                 )
-            worst = max(worst, error)
+            worst = max(worst, float(error))
     return worst

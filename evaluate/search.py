@@ -20,8 +20,6 @@ from data.flag_fields import option
 from data.user_error import UserError
 from evaluate import encoder_runs
 
-ALL_SPLITS = "all"
-
 
 @dataclasses.dataclass(frozen=True)
 class SearchConfig:
@@ -32,16 +30,12 @@ class SearchConfig:
     shards: str = option(
         "", "the collection; default: the encoder's training shards"
     )
-    splits: tuple[str, ...] = option(
-        (ALL_SPLITS,), "splits to search in, or 'all'"
-    )
+    splits: tuple[str, ...] = option((), "splits to search in; empty: all")
     top: int = option(10, "clips to print", minimum=1)
 
     def __post_init__(self):
         if not self.query:
             raise ValueError("--query is empty: name a recording")
-        if not self.splits:
-            raise ValueError("--splits is empty: name one, or 'all'")
 
 
 def main() -> None:
@@ -51,9 +45,7 @@ def main() -> None:
 def search(config: SearchConfig) -> list[tuple[str, float]]:
     """Runs the search; returns (clip id, similarity), nearest first."""
     info = encoder_runs.open_shards([config.encoder], config.shards)
-    splits = config.splits
-    if splits == (ALL_SPLITS,):
-        splits = tuple(sorted(s for s, shards in info.splits.items() if shards))
+    splits = info.any_splits(config.splits)
     info.shards_of(splits)
     audio = read_query(config.query, info.sample_rate_hz)
 

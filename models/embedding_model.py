@@ -5,6 +5,10 @@ from keras import ops
 
 from models.cnn14.cnn14 import CNN14
 from models.frontend.log_mel import LogMel
+from models.frontend.panns_log_mel import PANNsLogMel
+from models.separation import framing
+
+FRONTENDS = {"google": LogMel, "panns": PANNsLogMel}
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
@@ -21,43 +25,61 @@ class EmbeddingModel(keras.Model):
 
     Args:
       sample_rate_hz: of the waveform.
-      embedding_dim: d, size of h.
+      embedding_dim: d, size of h; None for CNN14 without a bottleneck.
       width: of CNN14; 1 is the published network.
       hidden_layer: whether CNN14 has the fully connected layer of PANNs.
       dropout: rate after each block of CNN14, in training.
       window_frames: frames of a window (96 at 10 ms).
       window_hop_frames: frames between windows.
+      frontend: log-mel of the AudioSet work ("google") or of PANNs ("panns").
+      hidden_dropout: rate around the hidden layer of CNN14, in training.
+
+    Attributes:
+      embedding_dim: size of h, with a bottleneck or without.
+
+    Raises:
+      ValueError: the front end is unknown, or a size is out of range.
     """
 
     def __init__(
         self,
         sample_rate_hz: int = 16000,
-        embedding_dim: int = 128,
+        embedding_dim: int | None = 128,
         width: float = 1.0,
         hidden_layer: bool = False,
         dropout: float = 0.2,
         window_frames: int = 96,
         window_hop_frames: int = 48,
+        frontend: str = "google",
+        hidden_dropout: float = 0.5,
         **kwargs,
     ):
         # A reduced precision policy must not round the waveform.
         super().__init__(autocast=False, **kwargs)
+        if frontend not in FRONTENDS:
+            raise ValueError(
+                f"frontend must be one of {', '.join(FRONTENDS)}. Received: "
+                f"frontend={frontend}"
+            )
         self.sample_rate_hz = sample_rate_hz
-        self.embedding_dim = embedding_dim
         self.width = width
         self.hidden_layer = hidden_layer
         self.dropout = dropout
         self.window_frames = window_frames
         self.window_hop_frames = window_hop_frames
-        self.frontend = LogMel(sample_rate_hz, name="log_mel")
+        self.frontend_name = frontend
+        self.hidden_dropout = hidden_dropout
+        self.frontend = FRONTENDS[frontend](sample_rate_hz, name="log_mel")
         self.encoder = CNN14(
-            embedding_dim,
-            width,
-            hidden_layer,
-            self.frontend.mel_bands,
-            dropout,
+            embedding_dim=embedding_dim,
+            width=width,
+            hidden_layer=hidden_layer,
+            mel_bands=self.frontend.mel_bands,
+            dropout=dropout,
+            hidden_dropout=hidden_dropout,
             name="cnn14",
         )
+        self.embedding_dim = self.encoder.embedding_dim
         self.window_samples = self.frontend.samples_for(window_frames)
         self.window_hop_samples = window_hop_frames * self.frontend.hop_samples
         self.built = True
@@ -71,11 +93,11 @@ class EmbeddingModel(keras.Model):
 
     def cut_windows(self, waveform):
         """(B, T) -> (B, windows, window_samples)."""
-        windows = self.num_windows(ops.shape(waveform)[-1])
-        length = self.window_samples + (windows - 1) * self.window_hop_samples
-        padded = ops.pad(waveform, [[0, 0], [0, self.window_samples]])
-        return ops.extract_sequences(
-            padded[:, :length], self.window_samples, self.window_hop_samples
+        return framing.frame(
+            waveform,
+            self.window_samples,
+            self.window_hop_samples,
+            self.num_windows(ops.shape(waveform)[-1]),
         )
 
     def encode(self, windows, training=False):
@@ -98,10 +120,12 @@ class EmbeddingModel(keras.Model):
             "name": self.name,
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
             "sample_rate_hz": self.sample_rate_hz,
-            "embedding_dim": self.embedding_dim,
+            "embedding_dim": self.encoder.bottleneck_dim,
             "width": self.width,
             "hidden_layer": self.hidden_layer,
             "dropout": self.dropout,
             "window_frames": self.window_frames,
             "window_hop_frames": self.window_hop_frames,
+            "frontend": self.frontend_name,
+            "hidden_dropout": self.hidden_dropout,
         }

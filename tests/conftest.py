@@ -6,6 +6,11 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 import keras  # noqa: E402
 import pytest  # noqa: E402
 
+from tests.agreement import (  # noqa: E402, F401
+    agrees,
+    pytest_terminal_summary,
+)
+
 
 @pytest.fixture(autouse=True)
 def same_start():

@@ -4,7 +4,6 @@ import csv
 import os
 import pathlib
 import re
-import shlex
 import subprocess
 import sys
 
@@ -12,8 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-ROOT = pathlib.Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+from tests.readme_commands import ROOT, commands, run, run_script
 
 # What makes each command tiny; the rest of it is as in the README.
 TINY = {
@@ -35,6 +33,7 @@ TINY = {
         "--clip_seconds=1.5",
         "--steps=2",
     ],
+    "data/inspect_shards.py": ["--workers=1"],
     "evaluate/probe.py": ["--epochs=2"],
 }
 # `make test` passes its own settings on to the make of a test.
@@ -42,21 +41,6 @@ ENVIRONMENT = {
     k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))
 }
 HOSTILE = 'it\'s a "quoted" <script>alert(1) ünï 名前.wav'
-
-
-def _commands(section: str) -> list[list[str]]:
-    """The python commands in the README's section, line by line."""
-    body = README.split(f"## {section}\n")[1].split("\n## ")[0]
-    code = "\n".join(re.findall(r"```sh\n(.*?)```", body, re.DOTALL))
-    lines = code.replace("\\\n", " ").splitlines()
-    return [shlex.split(x, comments=True) for x in lines if "python " in x]
-
-
-def _run(command: list[str], folder: pathlib.Path) -> str:
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert result.returncode == 0, f"{command}\n{result.stderr[-3000:]}"
-    assert "Traceback" not in result.stderr
-    return result.stdout
 
 
 @pytest.fixture(scope="module")
@@ -85,17 +69,12 @@ def recordings(tmp_path_factory):
 
 
 def test_readme_path_for_own_audio_runs_line_by_line(recordings):
-    commands = _commands("Your own audio")
-    scripts = [command[1] for command in commands]
-    assert len(set(scripts)) == 9
+    stages = commands("Your own audio")
+    assert len({script for _, script, *_ in stages}) == 11
     printed = {}
-    for command, script in zip(commands, scripts, strict=True):
-        assert command[0] == "python"
-        printed[script] = _run(
-            [sys.executable, str(ROOT / script), *command[2:]]
-            + TINY.get(script, []),
-            recordings,
-        )
+    for command in stages:
+        tiny = TINY.get(command[1], [])
+        printed[command[1]] = run_script(command, recordings, *tiny)
     rejects = (recordings / "runs/mine/shards/rejects.csv").read_text()
     assert "broken.mp3" in rejects and rejects.count("\n") == 2
     page = (recordings / "runs/mine/report.html").read_text()
@@ -111,9 +90,9 @@ def test_readme_path_for_own_audio_runs_line_by_line(recordings):
             assert re.search(rf"^{name} .*\d\.\d", rows, re.MULTILINE)
 
 
-def _make_demo(run: pathlib.Path, *variables: str) -> str:
+def _make_demo(folder: pathlib.Path, *variables: str) -> str:
     venv = pathlib.Path(sys.executable).parents[1]
-    command = ["make", "demo", f"RUN={run}", f"VENV={venv}", *variables]
+    command = ["make", "demo", f"RUN={folder}", f"VENV={venv}", *variables]
     # The packages are here, or this test would not run.
     command += ["-o", f"{venv}/installed"]
     for name, script in (
@@ -121,7 +100,7 @@ def _make_demo(run: pathlib.Path, *variables: str) -> str:
         ("PRETRAIN", "train/pretrain_contrastive.py"),
     ):
         command.append(f"{name}_FLAGS={' '.join(TINY[script])}")
-    return _run(command, ROOT)
+    return run(command, ROOT)
 
 
 def _files(folder: pathlib.Path) -> dict[str, int]:

@@ -47,10 +47,27 @@ MISTAKES = {
         (["--output=o", "--input=missing"], "missing"),
         (["--output=o", "--input=."], "--input=. has no .wav"),
     ],
+    "data/inspect_shards.py": [
+        (["--output=p.html", "--shards=missing"], "missing does not exist"),
+        (["--output=p", "--shards=."], "--output=p must name a file ending"),
+    ],
     "train/train_separation.py": [
         (["--output=o", "--shards=missing"], "missing does not exist"),
         (["--output=o", "--shards=."], "dataset.json"),
         (["--steps=1", "--keep_steps=5"], "--steps=1"),
+    ],
+    "train/import_separator.py": [
+        (["--output=o"], "--checkpoint is empty"),
+        (["--checkpoint=c"], "--output is empty"),
+        (["--output=o", "--checkpoint=m.ckpt"], "m.ckpt.index does not exist"),
+        (["--output=o", "--checkpoint=."], "holds no checkpoint"),
+        (["--output=o", "--checkpoint=c", "--processor=a b"], "a b: use"),
+    ],
+    "train/import_panns.py": [
+        (["--output=o"], "--checkpoint is empty"),
+        (["--checkpoint=c"], "--output is empty"),
+        (["--output=o", "--checkpoint=c.pth"], "c.pth cannot be read: No such"),
+        (["--output=o", "--checkpoint=c", "--window_seconds=0.1"], "window_s"),
     ],
     "train/separate_shards.py": [
         (["--output=o", "--shards=missing"], "missing does not exist"),
@@ -61,6 +78,10 @@ MISTAKES = {
         (["--comparison=both"], "mix_vs_mix|mix_vs_chan|chan_vs_chan"),
         (["--flagfile=missing.flags"], "missing.flags"),
         (["positional"], "positional"),
+    ],
+    "evaluate/embed.py": [
+        (["--output=o", "--encoder=missing"], "missing does not exist"),
+        (["--encoder=missing"], "--output is empty"),
     ],
     "evaluate/probe.py": [(["--output=o", "--encoder=missing"], "missing")],
     "evaluate/retrieval.py": [(["--output=o", "--encoder=missing"], "missing")],

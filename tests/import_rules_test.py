@@ -11,9 +11,13 @@ ROOT = pathlib.Path(__file__).parents[1]
 FOLDERS = ("data", "models", "train", "evaluate")
 ENTRY_POINTS = (
     "data/write_shards.py",
+    "data/inspect_shards.py",
     "train/train_separation.py",
+    "train/import_separator.py",
+    "train/import_panns.py",
     "train/separate_shards.py",
     "train/pretrain_contrastive.py",
+    "evaluate/embed.py",
     "evaluate/probe.py",
     "evaluate/retrieval.py",
     "evaluate/search.py",

@@ -7,8 +7,11 @@ from absl import flags
 
 from data import flag_fields
 from data.ingest_config import IngestConfig
+from data.user_error import UserError
+from models.embedding_model import FRONTENDS
+from models.losses import mixit
 from models.views.view_choice import COMPARISONS
-from train import contrastive_config
+from train import contrastive_config, separation_config
 from train.contrastive_config import ContrastiveConfig
 from train.separation_config import SeparationConfig
 
@@ -30,6 +33,7 @@ ROWS = {
         ".282",
     ),
     "table5/d128": ("mix_vs_chan", S2 + F + N, "joint", True, 128, ".310"),
+    "table5/triplet": ("mix_vs_mix", (), "triplet", False, 128, ".244"),
     "table5/d1024": ("mix_vs_chan", S2 + F + N, "joint", True, 1024, ".326"),
 }
 for _row, _processors, _alone, _joint in (
@@ -114,6 +118,21 @@ def test_defaults_are_those_of_the_paper():
 
 def test_choices_of_flags_are_those_of_the_models():
     assert contrastive_config.COMPARISONS == COMPARISONS
+    assert contrastive_config.FRONTENDS == tuple(FRONTENDS)
+    assert separation_config.MIXIT_SEARCHES == mixit.SEARCHES
+    assert separation_config.MAX_EXACT_SOURCES == mixit.MAX_EXACT_ESTIMATES
+
+
+def test_flags_that_do_not_go_together_are_told(tmp_path):
+    flagfile = tmp_path / "x.flags"
+    flagfile.write_text("--objective=triplet\n--comparison=mix_vs_chan\n")
+    with pytest.raises(UserError, match="needs --comparison=mix_vs_mix"):
+        _parse(ContrastiveConfig, flagfile)
+    flagfile.write_text("--num_sources=17\n")
+    with pytest.raises(UserError, match="17: .*--mixit_search=least_squares"):
+        _parse(SeparationConfig, flagfile)
+    config = _parse(SeparationConfig, flagfile, "--mixit_search=least_squares")
+    assert config.num_sources == 17
 
 
 def test_demo_uses_processors_that_it_keeps():

@@ -13,6 +13,7 @@ from absl import logging
 
 from data import audio_codec, example_schema, shard_jobs
 from data.dataset_info import DatasetInfo
+from data.job_runner import InProcess
 from data.user_error import UserError
 from models.separation.separator import Separator
 
@@ -88,7 +89,9 @@ def separate(
         return {}
 
     # In this process: TensorFlow uses every core by itself.
-    accounts = shard_jobs.run("separate", write_shard, tasks, folder, workers=1)
+    accounts = shard_jobs.run(
+        "separate", write_shard, tasks, folder, InProcess()
+    )
     sizes = {a["shard"]: a["num_bytes"] for a in accounts}
     splits = {
         split: tuple(

@@ -6,7 +6,8 @@ from data.flag_fields import option
 from train.training_options import TrainingOptions
 
 COMPARISONS = ("mix_vs_mix", "mix_vs_chan", "chan_vs_chan")
-OBJECTIVES = ("similarity", "coincidence", "joint")
+FRONTENDS = ("google", "panns")
+OBJECTIVES = ("similarity", "coincidence", "joint", "triplet")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,8 @@ class ContrastiveConfig(TrainingOptions):
     )
     objective: str = option(
         "joint",
-        "similarity: NT-Xent. coincidence: BCE over all pairs. joint: both.",
+        "similarity: NT-Xent. coincidence: BCE over all pairs. joint: both. "
+        "triplet: margin loss on h, for --comparison=mix_vs_mix.",
         choices=OBJECTIVES,
     )
     processors: tuple[str, ...] = option(
@@ -47,7 +49,8 @@ class ContrastiveConfig(TrainingOptions):
     )
     separator: str = option(
         "",
-        "Run directory of train_separation: separate on the fly with its "
+        "Run directory of train_separation or import_separator: separate on "
+        "the fly with its "
         "checkpoints. Empty: read channels that the shards carry.",
     )
     clip_seconds: float = option(
@@ -60,6 +63,12 @@ class ContrastiveConfig(TrainingOptions):
     coincidence_weight: float = option(
         1.0, "Weight of the coincidence loss in the joint one.", minimum=0
     )
+    triplet_margin: float = option(
+        0.1,
+        "Squared distance by which the triplet loss wants the negative to be "
+        "farther than the positive.",
+        minimum=0,
+    )
     tp_max_offset: float = option(
         0.0,
         "Temporal proximity: largest distance of the two views, seconds. 0: "
@@ -69,10 +78,34 @@ class ContrastiveConfig(TrainingOptions):
     spec_augment: bool = option(
         True, "Time and frequency masks and mild time warp on each view."
     )
+    time_masks: int = option(2, "SpecAugment: masks along time.", minimum=0)
+    time_mask_frames: int = option(
+        16, "SpecAugment: widest mask along time, frames.", minimum=0
+    )
+    freq_masks: int = option(
+        2, "SpecAugment: masks along frequency.", minimum=0
+    )
+    freq_mask_bands: int = option(
+        8, "SpecAugment: widest mask along frequency, mel bands.", minimum=0
+    )
+    time_warp_frames: int = option(
+        8, "SpecAugment: largest move of the time warp, frames.", minimum=0
+    )
     silence_db: float = option(
         -70.0,
         "A channel view with an RMS level below this (dB re full scale) is "
         "replaced by the mixture.",
+    )
+    frontend: str = option(
+        "google",
+        "Log-mel spectrogram. google: that of the AudioSet work. panns: that "
+        "of PANNs, in decibels.",
+        choices=FRONTENDS,
+    )
+    initial_encoder: str = option(
+        "",
+        "Run directory of pretrain_contrastive or import_panns: CNN14 starts "
+        "from its weights. Empty: from random ones.",
     )
     embedding_dim: int = option(128, "Size d of the embedding h.", minimum=1)
     width: float = option(
@@ -84,7 +117,21 @@ class ContrastiveConfig(TrainingOptions):
     dropout: float = option(
         0.2, "Dropout after each block of CNN14.", minimum=0, maximum=0.9
     )
+    hidden_dropout: float = option(
+        0.5,
+        "Dropout before and after the layer of --hidden_layer.",
+        minimum=0,
+        maximum=0.9,
+    )
     head_units: int = option(512, "Hidden units of each head.", minimum=1)
     projection_dim: int = option(
         128, "Size of z, on which NT-Xent is computed.", minimum=1
     )
+
+    def __post_init__(self):
+        if self.objective == "triplet" and self.comparison != "mix_vs_mix":
+            raise ValueError(
+                "--objective=triplet makes its own positives of the mixture: "
+                "it needs --comparison=mix_vs_mix, not "
+                f"--comparison={self.comparison}"
+            )

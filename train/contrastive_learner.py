@@ -9,22 +9,31 @@ from models.heads.coincidence_head import CoincidenceHead
 from models.heads.similarity_head import SimilarityHead
 from models.losses.coincidence_loss import coincidence_loss
 from models.losses.nt_xent import nt_xent
+from models.losses.triplet import triplet_loss
 from models.views.spec_augment import SpecAugment
+from models.views.triplet_positive import TripletPositive
 from train.contrastive_config import ContrastiveConfig
 
 # Keys of a batch.
 VIEWS = "views"  # (B, 2, view samples) float32
 AUGMENT = "augment"  # (B, 2, draws of SpecAugment) in [0, 1)
+# For the triplet objective only.
+POSITIVE = "positive"  # (B, draws of TripletPositive) in [0, 1)
+NOISE = "noise"  # (B, frames, bands) standard normal
 
 
 class ContrastiveLearner(keras.Model):
     """Encoder, heads and losses of the WASPAA 2021 slides.
 
-    L = L_SM + coincidence_weight * L_CP for `joint`; either alone otherwise.
+    L = L_SM + coincidence_weight * L_CP for `joint`; either alone for
+    `similarity` and `coincidence`. `triplet` has no head: it is the loss of h.
 
     Args:
       embedding_model: the encoder with its front end.
       config: objective, temperature, weights and head sizes.
+
+    Attributes:
+      triplet_patch: frames and bands of NOISE; None without triplets.
     """
 
     def __init__(
@@ -35,7 +44,23 @@ class ContrastiveLearner(keras.Model):
         self.config = config
         # Turns a batch into views; `OnTheFlyViews` separates it on the way.
         self.make_views = None
-        self.spec_augment = SpecAugment() if config.spec_augment else None
+        self.spec_augment = None
+        if config.spec_augment:
+            self.spec_augment = SpecAugment(
+                config.time_masks,
+                config.time_mask_frames,
+                config.freq_masks,
+                config.freq_mask_bands,
+                config.time_warp_frames,
+            )
+        self.triplet_positive = self.triplet_patch = None
+        if config.objective == "triplet":
+            frontend = embedding_model.frontend
+            self.triplet_positive = TripletPositive(frontend)
+            self.triplet_patch = (
+                embedding_model.window_frames,
+                frontend.mel_bands,
+            )
         self.similarity_head = self.coincidence_head = None
         if config.objective in ("similarity", "joint"):
             self.similarity_head = SimilarityHead(
@@ -58,6 +83,12 @@ class ContrastiveLearner(keras.Model):
         # that both share the batch's statistics.
         flat = tf.concat([views[:, 0], views[:, 1]], axis=0)
         log_mel = self.embedding_model.frontend(flat)  # (2B, frames, bands)
+        if self.triplet_positive is not None:
+            anchors, second_views = tf.split(log_mel, 2)
+            positives = self.triplet_positive(
+                anchors, second_views, batch[POSITIVE], batch[NOISE]
+            )
+            log_mel = tf.concat([anchors, positives], axis=0)
         if self.spec_augment is not None:
             draws = batch[AUGMENT]
             draws = tf.concat([draws[:, 0], draws[:, 1]], axis=0)
@@ -86,6 +117,11 @@ class ContrastiveLearner(keras.Model):
             if self.config.objective == "joint":
                 weight = self.config.coincidence_weight
             scalars["loss"] += weight * scalars["coincidence"]
+        if self.triplet_positive is not None:
+            losses, active = triplet_loss(h_a, h_b, self.config.triplet_margin)
+            scalars["triplet"] = ops.mean(losses)
+            scalars["active_triplets"] = ops.mean(active)
+            scalars["loss"] += scalars["triplet"]
         return scalars
 
     def train_step(self, batch) -> dict[str, tf.Tensor]:

@@ -2,12 +2,13 @@
 
 Views are the mixture or a channel that a separator made of it, cut at random
 times (temporal proximity) and masked (SpecAugment); the objective is
-similarity (NT-Xent), coincidence (BCE over all pairs), or both.
+similarity (NT-Xent), coincidence (BCE over all pairs), or both; or, as a
+baseline without separation, triplets (with --comparison=mix_vs_mix).
 
   python train/pretrain_contrastive.py --shards=SEPARATED --output=RUN \\
       --processors=S2,N --comparison=mix_vs_chan --objective=joint
   python train/pretrain_contrastive.py \\
-      --flagfile=train/flagfiles/table4/s2_f_n_joint.flags \\
+      --flagfile=train/flagfiles/table4/s2_or_f_or_n_joint.flags \\
       --shards=SEPARATED --output=RUN
 
 Without channels in the shards, --separator=RUN_OF_TRAIN_SEPARATION separates
@@ -23,6 +24,7 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 from absl import logging
 
 from data import entry_point, flag_fields, run_directory
+from data.encoder_files import MODEL_FILE, STAGE
 from train.contrastive_config import ContrastiveConfig
 
 
@@ -33,12 +35,12 @@ def main() -> None:
     from train import pretraining
 
     info = DatasetInfo.load(config.shards)
-    folder = run_directory.start(config.output, "pretrain_contrastive", config)
+    folder = run_directory.start(config.output, STAGE, config)
     if pretraining.is_finished(config, folder):
         logging.info("%s is finished: nothing to do", folder)
     else:
         pretraining.pretrain(config, info, folder)
-    print(folder / pretraining.MODEL_FILE)
+    print(folder / MODEL_FILE)
 
 
 if __name__ == "__main__":

@@ -10,16 +10,15 @@ from absl import logging
 from data import processor_files
 from data.atomic_write import atomic_path
 from data.dataset_info import DatasetInfo
+from data.encoder_files import MODEL_FILE
 from data.user_error import UserError
 from models.embedding_model import EmbeddingModel
 from models.separation.separator import Separator
-from train import training_loop, view_pipeline
+from train import initial_encoder, training_loop, view_pipeline
 from train.contrastive_config import ContrastiveConfig
 from train.contrastive_learner import ContrastiveLearner
 from train.on_the_fly_separation import OnTheFlyViews
 from train.view_pipeline import ViewSpec
-
-MODEL_FILE = "embedding_model.keras"
 
 
 def pretrain(
@@ -31,8 +30,8 @@ def pretrain(
       Path of the embedding model, written when training is complete.
 
     Raises:
-      UserError: the flags do not go with the shards or the separator, or the
-        loss diverges.
+      UserError: the flags do not go with the shards, the separator or the
+        initial encoder, or the loss diverges.
     """
     training_loop.prepare(config)
     try:
@@ -42,9 +41,14 @@ def pretrain(
             width=config.width,
             hidden_layer=config.hidden_layer,
             dropout=config.dropout,
+            frontend=config.frontend,
+            hidden_dropout=config.hidden_dropout,
         )
     except ValueError as error:
         raise UserError(str(error)) from error
+    # A run that goes on has weights of its own.
+    if config.initial_encoder and not training_loop.last_step(folder):
+        initial_encoder.copy_weights(config.initial_encoder, embedding_model)
     separators = _load_separators(config, info)
     learner = ContrastiveLearner(embedding_model, config)
     spec = _view_spec(config, info, learner, separators)
@@ -143,4 +147,5 @@ def _view_spec(
         ),
         silence_db=config.silence_db,
         augment_draws=augment.num_draws if augment else 0,
+        triplet_patch=learner.triplet_patch,
     )

@@ -10,7 +10,9 @@ class SeparateConfig:
     """Flags of train/separate_shards.py."""
 
     shards: str = option("", "Folder of shards, of data/write_shards.py.")
-    separator: str = option("", "Run directory of train_separation.")
+    separator: str = option(
+        "", "Run directory of train_separation or import_separator."
+    )
     processors: tuple[str, ...] = option(
         (), "Kept checkpoints to separate with. Empty: all of the run."
     )

@@ -37,7 +37,9 @@ def train_separator(
         )
     except ValueError as error:
         raise UserError(str(error)) from error
-    learner = SeparationLearner(separator, config.max_snr_db)
+    learner = SeparationLearner(
+        separator, config.max_snr_db, config.mixit_search
+    )
     learner.optimizer = training_loop.make_optimizer(config)
     crop_samples = round(config.crop_seconds * info.sample_rate_hz)
     logging.info("TDCN++ with %d parameters", separator.count_params())

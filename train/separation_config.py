@@ -8,6 +8,8 @@ from train.training_options import TrainingOptions
 
 BASES = ("learned", "stft")
 CONSISTENCIES = ("predicted", "magsq", "uniform", "none")
+MIXIT_SEARCHES = ("exact", "least_squares")
+MAX_EXACT_SOURCES = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +35,12 @@ class SeparationConfig(TrainingOptions):
         10.0, "Length of the random crops that are mixed, seconds.", minimum=0.1
     )
     num_sources: int = option(2, "M, channels to split into.", minimum=2)
+    mixit_search: str = option(
+        "exact",
+        "How channels are assigned to the two mixtures: by comparing all 2^M "
+        "assignments, or by least squares, for many sources.",
+        choices=MIXIT_SEARCHES,
+    )
     max_snr_db: float = option(30.0, "Soft cap of the loss, dB.")
     basis: str = option(
         "learned", "Analysis and synthesis of the waveform.", choices=BASES
@@ -50,6 +58,12 @@ class SeparationConfig(TrainingOptions):
     )
 
     def __post_init__(self):
+        too_many = self.num_sources > MAX_EXACT_SOURCES
+        if too_many and self.mixit_search == "exact":
+            raise ValueError(
+                f"--num_sources={self.num_sources}: the exact search takes at "
+                f"most {MAX_EXACT_SOURCES}; use --mixit_search=least_squares"
+            )
         kept = self.processors()
         if len(kept) < len(self.keep_steps):
             raise ValueError(f"--keep_steps={self.keep_steps}: a name is twice")

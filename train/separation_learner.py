@@ -14,12 +14,19 @@ class SeparationLearner(keras.Model):
     Args:
       separator: (B, T) -> (B, M, T).
       max_snr_db: soft cap of the loss.
+      mixit_search: one of `mixit.SEARCHES`.
     """
 
-    def __init__(self, separator: Separator, max_snr_db: float):
+    def __init__(
+        self,
+        separator: Separator,
+        max_snr_db: float,
+        mixit_search: str = "exact",
+    ):
         super().__init__()
         self.separator = separator
         self.max_snr_db = max_snr_db
+        self.mixit_search = mixit_search
         self.built = True
 
     def compute_losses(
@@ -29,7 +36,9 @@ class SeparationLearner(keras.Model):
         estimates = self.separator(
             tf.reduce_sum(mixtures, axis=1), training=training
         )  # (B, M, T)
-        losses, assignment = mixit_loss(mixtures, estimates, self.max_snr_db)
+        losses, assignment = mixit_loss(
+            mixtures, estimates, self.max_snr_db, self.mixit_search
+        )
         # Share of examples whose estimates all went to one mixture: the
         # separator left the other one nothing.
         given = ops.sum(assignment, axis=2)  # (B, 2)

@@ -73,14 +73,11 @@ def train(
     """
     step = tf.Variable(0, dtype=tf.int64, trainable=False)
     learner.optimizer.build(learner.trainable_variables)
-    # Dropout's random state is a variable that no layer tracks for TensorFlow.
-    random_states = [
-        variable.value
-        for variable in learner.variables
-        if "seed_generator" in variable.path
-    ]
+    # TensorFlow looks into no list of layers, and sees no random state of a
+    # dropout; the weights it finds through the optimizer.
+    statistics = [v.value for v in learner.non_trainable_variables]
     checkpoint = tf.train.Checkpoint(
-        learner=learner, step=step, random_states=random_states
+        learner=learner, step=step, statistics=statistics
     )
     manager = tf.train.CheckpointManager(
         checkpoint, str(folder / CHECKPOINT_FOLDER), max_to_keep=2

@@ -8,15 +8,21 @@ from data import audio_codec, example_schema, record_reader
 from data.dataset_info import DatasetInfo
 from models.views.silence import replace_silent
 from models.views.temporal_proximity import crop_starts
+from models.views.triplet_positive import NUM_DRAWS as NUM_TRIPLET_DRAWS
 from models.views.view_choice import (
     MIXTURE,
     choose_processor,
     choose_signals,
 )
-from train.contrastive_learner import AUGMENT, VIEWS
+from train.contrastive_learner import AUGMENT, NOISE, POSITIVE, VIEWS
 
 # Uniform numbers of an example: processor, two signals, two times.
 NUM_VIEW_DRAWS = 5
+
+# Keys of a batch of clips that are separated inside the step.
+MIXTURES = "mixtures"
+LENGTHS = "lengths"
+DRAWS = "draws"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +37,8 @@ class ViewSpec:
       max_offset_samples: temporal proximity.
       silence_db: see `models.views.silence`.
       augment_draws: uniform numbers each view's SpecAugment takes; 0 for none.
+      triplet_patch: frames and bands of a patch, for a triplet's positive;
+        None without triplets.
     """
 
     comparison: str
@@ -40,19 +48,34 @@ class ViewSpec:
     max_offset_samples: int
     silence_db: float
     augment_draws: int
+    triplet_patch: tuple[int, int] | None = None
 
-    def draw(self, seed: int, position: tf.Tensor):
-        """Numbers of the example at `position`, in [0, 1).
+    def draw(self, seed: int, position: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Random numbers of the example at `position`.
 
         Returns:
-          (NUM_VIEW_DRAWS,) for its views, (2, augment_draws) for SpecAugment.
+          {DRAWS: (NUM_VIEW_DRAWS,) for its views, AUGMENT: (2,
+          augment_draws)}, and for a triplet POSITIVE: (NUM_TRIPLET_DRAWS,),
+          all in [0, 1), and NOISE: `triplet_patch`, standard normal.
         """
-        uniform = tf.random.stateless_uniform(
-            [NUM_VIEW_DRAWS + 2 * self.augment_draws],
-            seed=tf.stack([tf.cast(seed, tf.int64), position]),
-        )
-        augment = tf.reshape(uniform[NUM_VIEW_DRAWS:], [2, self.augment_draws])
-        return uniform[:NUM_VIEW_DRAWS], augment
+        sizes = [NUM_VIEW_DRAWS, 2 * self.augment_draws]
+        if self.triplet_patch:
+            sizes.append(NUM_TRIPLET_DRAWS)
+        key = tf.stack([tf.cast(seed, tf.int64), position])
+        uniform = tf.random.stateless_uniform([sum(sizes)], key)
+        draws, augment, *positive = tf.split(uniform, sizes)
+        numbers = {
+            DRAWS: draws,
+            AUGMENT: tf.reshape(augment, [2, self.augment_draws]),
+        }
+        if self.triplet_patch:
+            numbers[POSITIVE] = positive[0]
+            # A key of its own, or it would repeat the bits of the others.
+            numbers[NOISE] = tf.random.stateless_normal(
+                self.triplet_patch,
+                tf.random.experimental.stateless_fold_in(key, 1),
+            )
+        return numbers
 
     def processor(self, draws: tf.Tensor) -> tf.Tensor:
         """Index of the processor drawn: draws (..., n) -> (...,) int32."""
@@ -104,12 +127,14 @@ def batches_from_channels(
     Only the two crops of each clip are decoded, never the rest of it.
 
     Returns:
-      Batches {VIEWS: (B, 2, view_samples), AUGMENT: (B, 2, augment_draws)}.
+      Batches {VIEWS: (B, 2, view_samples), AUGMENT: (B, 2, augment_draws)},
+      and POSITIVE and NOISE for triplets.
     """
 
     def to_views(position, record):
         clip = example_schema.parse(record, spec.processors, spec.num_channels)
-        draws, augment = spec.draw(seed, position)
+        numbers = spec.draw(seed, position)
+        draws = numbers.pop(DRAWS)
         encoded = clip[example_schema.AUDIO][None]
         if spec.processors:
             keys = map(example_schema.channels_key, spec.processors)
@@ -124,18 +149,12 @@ def batches_from_channels(
             )
 
         views = spec.take(crop, draws, clip[example_schema.NUM_SAMPLES])
-        return {VIEWS: views, AUGMENT: augment}
+        return {VIEWS: views, **numbers}
 
     records = record_reader.read_shuffled(
         info, splits, seed, start_step * batch_size
     )
     return _batched(records, to_views, batch_size)
-
-
-# Keys of a batch of clips that are separated inside the step.
-MIXTURES = "mixtures"
-LENGTHS = "lengths"
-DRAWS = "draws"
 
 
 def batches_of_clips(
@@ -156,7 +175,6 @@ def batches_of_clips(
 
     def to_clip(position, record):
         clip = example_schema.parse(record)
-        draws, augment = spec.draw(seed, position)
         mixture = audio_codec.decode_crop(
             clip[example_schema.AUDIO], 0, clip_samples, info.audio_format
         )
@@ -164,8 +182,7 @@ def batches_of_clips(
         return {
             MIXTURES: mixture,
             LENGTHS: length,
-            DRAWS: draws,
-            AUGMENT: augment,
+            **spec.draw(seed, position),
         }
 
     records = record_reader.read_shuffled(

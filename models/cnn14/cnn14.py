@@ -20,13 +20,19 @@ class CNN14(keras.Model):
     bottleneck of the WASPAA 2021 slides.
 
     Args:
-      embedding_dim: d, size of h; the slides use 128 and 1024.
+      embedding_dim: d, size of h; the slides use 128 and 1024. None: no
+        bottleneck, h is what would enter it (2048 * width).
       width: multiplies all channel counts; 1 is the published network (our
         choice, for small machines).
       hidden_layer: whether the fully connected layer with ReLU of PANNs stands
         before the bottleneck. Off: the slides' "~75M" is the network without.
       mel_bands: bands of the input.
       dropout: rate after each block, in training.
+      hidden_dropout: rate before and after the hidden layer, in training, as
+        in PANNs.
+
+    Attributes:
+      embedding_dim: size of h, with a bottleneck or without.
 
     Raises:
       ValueError: a size is not positive, or mel_bands is below 32.
@@ -34,16 +40,18 @@ class CNN14(keras.Model):
 
     def __init__(
         self,
-        embedding_dim: int = 128,
+        embedding_dim: int | None = 128,
         width: float = 1.0,
         hidden_layer: bool = False,
         mel_bands: int = 64,
         dropout: float = 0.2,
+        hidden_dropout: float = 0.5,
         **kwargs,
     ):
         super().__init__(**kwargs)
         filters = [round(width * 64 * 2**i) for i in range(NUM_BLOCKS)]
-        if embedding_dim < 1 or filters[0] < 1:
+        h_dim = filters[-1] if embedding_dim is None else embedding_dim
+        if h_dim < 1 or filters[0] < 1:
             raise ValueError(
                 "embedding_dim and 64 * width must be at least 1. Received: "
                 f"embedding_dim={embedding_dim}, width={width}"
@@ -53,11 +61,13 @@ class CNN14(keras.Model):
                 f"five poolings need mel_bands >= {MIN_FRAMES}. Received: "
                 f"mel_bands={mel_bands}"
             )
-        self.embedding_dim = embedding_dim
+        self.bottleneck_dim = embedding_dim
+        self.embedding_dim = h_dim
         self.width = width
         self.hidden_layer = hidden_layer
         self.mel_bands = mel_bands
         self.dropout = dropout
+        self.hidden_dropout = hidden_dropout
 
         self.bn0 = keras.layers.BatchNormalization(name="bn0", **BATCH_NORM)
         self.blocks = [
@@ -69,15 +79,22 @@ class CNN14(keras.Model):
             )
             for number, channels in enumerate(filters, start=1)
         ]
-        self.fc1 = None
+        self.fc1 = self.drop_pooled = self.drop_hidden = None
         if hidden_layer:
+            self.drop_pooled = keras.layers.Dropout(
+                hidden_dropout, name="drop_pooled"
+            )
             self.fc1 = keras.layers.Dense(
                 filters[-1], activation="relu", name="fc1"
             )
-        # h enters cosines and losses, which need float32 under any policy.
-        self.bottleneck = keras.layers.Dense(
-            embedding_dim, dtype="float32", name="bottleneck"
-        )
+            self.drop_hidden = keras.layers.Dropout(
+                hidden_dropout, name="drop_hidden"
+            )
+        self.bottleneck = None
+        if embedding_dim is not None:
+            self.bottleneck = keras.layers.Dense(
+                embedding_dim, dtype="float32", name="bottleneck"
+            )
         # Built here, so that weights can be set and loaded before a call.
         self(ops.zeros((1, MIN_FRAMES, mel_bands)))
 
@@ -93,16 +110,21 @@ class CNN14(keras.Model):
     def call(self, log_mel, training=False):
         x = self.pool(log_mel, training=training)
         if self.fc1 is not None:
-            x = self.fc1(x)
-        return self.bottleneck(x)
+            x = self.fc1(self.drop_pooled(x, training=training))
+            x = self.drop_hidden(x, training=training)
+        if self.bottleneck is not None:
+            x = self.bottleneck(x)
+        # h enters cosines and losses, which need float32 under any policy.
+        return ops.cast(x, "float32")
 
     def get_config(self):
         return {
             "name": self.name,
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
-            "embedding_dim": self.embedding_dim,
+            "embedding_dim": self.bottleneck_dim,
             "width": self.width,
             "hidden_layer": self.hidden_layer,
             "mel_bands": self.mel_bands,
             "dropout": self.dropout,
+            "hidden_dropout": self.hidden_dropout,
         }

@@ -4,6 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
+# Floor of the power under the square root, whose slope at zero is infinite:
+# digital silence must have a gradient. Far below any real power.
+_POWER_FLOOR = 1e-30
+
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
 class LogMel(keras.layers.Layer):
@@ -75,8 +79,10 @@ class LogMel(keras.layers.Layer):
         frames = ops.extract_sequences(
             waveform, self.window_samples, self.hop_samples
         )  # (..., frames, window)
-        real, imag = ops.rfft(frames * self._window, self.fft_length)
-        magnitude = ops.sqrt(real * real + imag * imag)
+        windowed = ops.multiply(frames, self._window)
+        real, imag = ops.rfft(windowed, self.fft_length)
+        power = ops.maximum(real * real + imag * imag, _POWER_FLOOR)
+        magnitude = ops.sqrt(power)
         return ops.log(ops.matmul(magnitude, self._mel_matrix) + self.offset)
 
     def compute_output_shape(self, input_shape):

@@ -1,7 +1,8 @@
 """The head that predicts whether two embeddings coincide in time."""
 
 import keras
-from keras import ops
+
+from models.heads.pair_logits import pair_logits
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
@@ -10,13 +11,16 @@ class CoincidenceHead(keras.Model):
 
     Call: h_m (N, d), h_c (K, d) -> logits (N, K). The first layer of the
     concatenation factors, W [h_m, h_c] = W_m h_m + W_c h_c, so N + K rows are
-    multiplied and no pair is concatenated. Source: Jansen et al., ICASSP 2020;
+    multiplied and no pair is concatenated. Memory is that of the logits and
+    of the rows: see `pair_logits`. Source: Jansen et al., ICASSP 2020;
     the hidden size is our choice.
     """
 
     def __init__(
         self, embedding_dim: int = 128, hidden_units: int = 512, **kwargs
     ):
+        # A reduced precision policy must not round h or the logits.
+        kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         self.embedding_dim = embedding_dim
         self.hidden_units = hidden_units
@@ -33,9 +37,10 @@ class CoincidenceHead(keras.Model):
         self.built = True
 
     def call(self, h_m, h_c):
-        rows = ops.expand_dims(self.first(h_m), 1)  # (N, 1, hidden)
-        columns = ops.expand_dims(self.second(h_c), 0)  # (1, K, hidden)
-        return ops.squeeze(self.logit(ops.relu(rows + columns)), -1)
+        logits = pair_logits(
+            self.first(h_m), self.second(h_c), self.logit.kernel[:, 0]
+        )
+        return logits + self.logit.bias
 
     def get_config(self):
         return {

@@ -18,6 +18,8 @@ class SimilarityHead(keras.Model):
         projection_dim: int = 128,
         **kwargs,
     ):
+        # A reduced precision policy must not round h or z.
+        kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         self.embedding_dim = embedding_dim
         self.hidden_units = hidden_units

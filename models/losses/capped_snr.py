@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from models.losses.loss_dtype import loss_dtype
+
 # Keeps the logarithm finite where reference and error are both silent.
 _ENERGY_FLOOR = 1e-8
 _DB_PER_LOG = 10.0 / math.log(10.0)
@@ -31,6 +33,9 @@ def capped_error_db(
     Returns:
         The level in dB.
     """
+    dtype = loss_dtype(error_energy, reference_energy)
+    error_energy = ops.cast(error_energy, dtype)
+    reference_energy = ops.cast(reference_energy, dtype)
     soft_floor = 10.0 ** (-max_snr_db / 10.0) * reference_energy
     return _DB_PER_LOG * ops.log(error_energy + soft_floor + _ENERGY_FLOOR)
 
@@ -50,6 +55,9 @@ def capped_snr_loss(
     Returns:
         (...), in dB; it grows with the length and the level of the signals.
     """
+    dtype = loss_dtype(references, estimates)
+    references = ops.cast(references, dtype)
+    estimates = ops.cast(estimates, dtype)
     error_energy = ops.sum(ops.square(references - estimates), axis=-1)
     reference_energy = ops.sum(ops.square(references), axis=-1)
     return capped_error_db(error_energy, reference_energy, max_snr_db)

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from models.losses.loss_dtype import loss_dtype
+
 
 def coincidence_loss(logits, offset=0):
     """BCE whose positives and negatives are averaged apart.
@@ -27,18 +29,18 @@ def coincidence_loss(logits, offset=0):
             "coincidence needs at least 2 clips in the batch, for a negative. "
             f"Received: logits of shape {tuple(logits.shape)}"
         )
-    logits = ops.cast(logits, "float32")
+    dtype = loss_dtype(logits)
+    logits = ops.cast(logits, dtype)
     num_all = ops.shape(logits)[1]
     own = offset + ops.arange(ops.shape(logits)[0])
-    is_positive = ops.one_hot(own, num_all, dtype="float32")
-    negatives = ops.cast(num_all - 1, "float32")
+    is_own = ops.expand_dims(own, 1) == ops.arange(num_all)  # (n, N)
+    num_negatives = ops.cast(num_all - 1, dtype)
 
-    def balanced(of_positive, of_negative):
-        return (
-            ops.sum(of_positive * is_positive, axis=1)
-            + ops.sum(of_negative * (1 - is_positive), axis=1) / negatives
-        )
+    def mean_of_negatives(values):
+        return ops.sum(ops.where(is_own, 0.0, values), axis=1) / num_negatives
 
-    loss = balanced(ops.softplus(-logits), ops.softplus(logits))
-    right = ops.cast(logits > 0, "float32")
-    return loss, balanced(right, 1 - right) / 2
+    positive = ops.sum(ops.where(is_own, logits, 0.0), axis=1)
+    loss = ops.softplus(-positive) + mean_of_negatives(ops.softplus(logits))
+    right = ops.cast(positive > 0, dtype)
+    wrong = mean_of_negatives(ops.cast(logits > 0, dtype))
+    return loss, (right + 1 - wrong) / 2

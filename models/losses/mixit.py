@@ -5,57 +5,86 @@ import numpy as np
 from keras import ops
 
 from models.losses.capped_snr import capped_error_db, capped_snr_loss
+from models.losses.loss_dtype import loss_dtype
 
-# The table of assignments has 2**M rows.
-_MAX_ESTIMATES = 16
+SEARCHES = ("exact", "least_squares")
+
+# The exact search has a table of 2**M assignments.
+MAX_EXACT_ESTIMATES = 16
+
+# Differences within which assignments count as equal, by precision of the
+# inputs: dB of the exact search, relative size of least-squares entries.
+_TIE = {"float32": 1e-5, "float64": 1e-10}
+
+# Added to the Gram matrix of estimates of energy 1 (Tikhonov), by precision
+# of the search: silent and duplicated estimates still have one solution (our
+# choice).
+_RIDGE = {"float32": 1e-5, "float64": 1e-8}
 
 
 def mixit_loss(
     mixtures: keras.KerasTensor,
     estimates: keras.KerasTensor,
     max_snr_db: float = 30.0,
+    search: str = "exact",
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Loss of the estimates under their best assignment to the mixtures.
 
-    Wisdom et al., "Unsupervised Sound Separation Using Mixture Invariant
-    Training" (NeurIPS 2020), equation 1. Every estimate goes to exactly one
-    mixture, a mixture may get none, and the loss is the mean over the two
-    mixtures of the capped error level. All 2^M assignments are compared,
-    exactly, but through the M x M Gram matrix of the estimates: time is
-    O(M^2 T), memory O(M T), and no assignment is ever mixed to find it.
+    Every estimate goes to exactly one mixture, a mixture may get none, and
+    the loss is the mean over the two mixtures of the capped error level. The
+    assignment is searched through the M x M Gram matrix of the estimates:
+    time is O(M^2 T), memory O(M T), and nothing is ever mixed to find it.
 
-    The gradient flows through the chosen assignment only. Computed in
-    float32, or float64 where an input is float64.
+    "exact" compares all 2^M assignments: Wisdom et al., "Unsupervised Sound
+    Separation Using Mixture Invariant Training" (NeurIPS 2020), equation 1.
+    "least_squares" takes the mixing matrix that is best without the
+    constraint, and the larger entry of each column, for any M: Wisdom et al.,
+    "Sparse, Efficient, and Semantic Mixture Invariant Training" (WASPAA
+    2021). Its loss is never below the exact one.
+
+    The gradient flows through the chosen assignment only. The loss is
+    computed in float32, or float64 where an input is float64; the search in
+    float64.
 
     Args:
         mixtures: (batch, 2, samples).
         estimates: (batch, M, samples), from the sum of the two mixtures.
         max_snr_db: Soft cap, see `capped_error_db`.
+        search: One of `SEARCHES`.
 
     Returns:
         loss: (batch,), in dB.
         mix_matrix: (batch, 2, M) of zeros and ones, one 1 in a column. Of
-            equally good assignments it is the first, where an assignment is
-            a binary number of M digits (0 for the first mixture) and the
-            first estimate its leading digit.
+            assignments whose losses are equal to 1e-5 dB (float64: 1e-10 dB)
+            it is the first, where an assignment is a binary number of M
+            digits (0 for the first mixture) and the first estimate its
+            leading digit. Least squares gives an estimate to the first
+            mixture where its two entries are as close, relatively.
 
     Raises:
-        ValueError: For shapes other than these, or M above 16.
+        ValueError: For shapes other than these, an unknown search, or M above
+            16 in the exact one.
     """
-    _check_shapes(mixtures, estimates)
-    dtypes = [
-        keras.backend.standardize_dtype(x.dtype) for x in (mixtures, estimates)
-    ]
-    dtype = "float64" if "float64" in dtypes else "float32"
+    _check(mixtures, estimates, search)
+    dtype = loss_dtype(mixtures, estimates)
     mixtures = ops.cast(mixtures, dtype)
     estimates = ops.cast(estimates, dtype)
-    mix_matrix = _best_mix_matrix(
-        ops.stop_gradient(mixtures), ops.stop_gradient(estimates), max_snr_db
+    # The Gram form cancels for good estimates. JAX has no float64 unless it
+    # is told so.
+    precise = dtype if keras.backend.backend() == "jax" else "float64"
+    known = (
+        ops.cast(ops.stop_gradient(mixtures), precise),
+        ops.cast(ops.stop_gradient(estimates), precise),
+        _TIE[dtype],
     )
-    # The Gram form of the error cancels for good estimates. It is exact
-    # enough to choose by; the value and the gradient come from the residual.
-    # Products and sums instead of a matrix product, which accelerators may
-    # round to fewer bits.
+    if search == "exact":
+        second = _best_of_all(*known, max_snr_db)
+    else:
+        second = _larger_entries(*known)
+    second = ops.cast(second, dtype)  # (batch, M)
+    mix_matrix = ops.stack([1.0 - second, second], axis=1)
+    # Value and gradient come from the residual. Products and sums instead of
+    # a matrix product, which accelerators may round to fewer bits.
     losses = [
         capped_snr_loss(
             mixtures[:, i],
@@ -67,19 +96,21 @@ def mixit_loss(
     return (losses[0] + losses[1]) / 2.0, mix_matrix
 
 
-def _best_mix_matrix(mixtures, estimates, max_snr_db):
-    """Finds the assignment with the least loss, (batch, 2, M)."""
-    dtype = mixtures.dtype
-    num_estimates = estimates.shape[1]
-    gram = ops.matmul(estimates, ops.transpose(estimates, (0, 2, 1)))
-    # (batch, M, M)
-    products = ops.matmul(mixtures, ops.transpose(estimates, (0, 2, 1)))
-    # (batch, 2, M)
+def _products(mixtures, estimates):
+    """Gram matrix (batch, M, M), and with the mixtures (batch, 2, M)."""
+    across = ops.transpose(estimates, (0, 2, 1))
+    return ops.matmul(estimates, across), ops.matmul(mixtures, across)
+
+
+def _best_of_all(mixtures, estimates, tie_db, max_snr_db):
+    """1 for the estimates of the second mixture: (batch, M)."""
+    gram, products = _products(mixtures, estimates)
     energies = ops.sum(ops.square(mixtures), axis=-1)  # (batch, 2)
 
     # Row k: the estimates that assignment k gives to the second mixture.
-    chosen = ops.convert_to_tensor(_binary_digits(num_estimates), dtype)
-    # (2^M, M)
+    chosen = ops.convert_to_tensor(
+        _binary_digits(estimates.shape[1]), gram.dtype
+    )  # (2^M, M)
     remix_energy = ops.sum(ops.matmul(chosen, gram) * chosen, axis=-1)
     # (batch, 2^M)
     inner = ops.matmul(products, ops.transpose(chosen))  # (batch, 2, 2^M)
@@ -92,10 +123,30 @@ def _best_mix_matrix(mixtures, estimates, max_snr_db):
     energies = ops.expand_dims(energies, -1)
     # Rounding can leave a vanishing error slightly negative.
     errors = ops.maximum(errors + energies, 0.0)
-    losses = ops.sum(capped_error_db(errors, energies, max_snr_db), axis=1)
-    best = ops.argmin(losses, axis=1)  # (batch,); the first of equals
-    second = ops.take(chosen, best, axis=0)  # (batch, M)
-    return ops.stack([1.0 - second, second], axis=1)
+    losses = ops.mean(capped_error_db(errors, energies, max_snr_db), axis=1)
+    # The first of the best; the first of all where a network has diverged.
+    worse = losses > ops.min(losses, axis=1, keepdims=True) + tie_db
+    last = chosen.shape[0] - 1
+    best = ops.min(ops.where(worse, last, ops.arange(last + 1)), axis=1)
+    return ops.take(chosen, best, axis=0)
+
+
+def _larger_entries(mixtures, estimates, tie):
+    """As `_best_of_all`, by the larger entry of a least-squares column."""
+    gram, products = _products(mixtures, estimates)
+    energies = ops.diagonal(gram, axis1=1, axis2=2)  # (batch, M)
+    # Estimates of energy 1, so that the ridge does not depend on their level.
+    scale = ops.where(energies > 0, ops.rsqrt(energies), 0.0)
+    identity = ops.eye(estimates.shape[1], dtype=gram.dtype)
+    gram = gram * ops.expand_dims(scale, 1) * ops.expand_dims(scale, 2)
+    gram = gram + _RIDGE[keras.backend.standardize_dtype(gram.dtype)] * identity
+    # A diverged network must reach the caller as a loss that is not finite.
+    gram = ops.where(ops.isfinite(gram), gram, identity)
+    right = ops.transpose(products * ops.expand_dims(scale, 1), (0, 2, 1))
+    mixing = ops.solve(gram, right)  # (batch, M, 2)
+    first, second = mixing[:, :, 0], mixing[:, :, 1]
+    slack = tie * ops.maximum(ops.abs(first), ops.abs(second))
+    return second > first + slack
 
 
 def _binary_digits(num_digits):
@@ -104,11 +155,15 @@ def _binary_digits(num_digits):
     return (numbers >> np.arange(num_digits)[::-1]) & 1
 
 
-def _check_shapes(mixtures, estimates):
+def _check(mixtures, estimates, search):
     shapes = (
         f"Received: mixtures.shape={tuple(mixtures.shape)}, "
         f"estimates.shape={tuple(estimates.shape)}"
     )
+    if search not in SEARCHES:
+        raise ValueError(
+            f"search must be one of {', '.join(SEARCHES)}. Received: {search}"
+        )
     if len(mixtures.shape) != 3 or mixtures.shape[1] != 2:
         raise ValueError(
             f"mixtures must have shape (batch, 2, samples). {shapes}"
@@ -118,10 +173,10 @@ def _check_shapes(mixtures, estimates):
             "estimates must have shape (batch, M, samples) with a known M. "
             f"{shapes}"
         )
-    if estimates.shape[1] > _MAX_ESTIMATES:
+    if search == "exact" and estimates.shape[1] > MAX_EXACT_ESTIMATES:
         raise ValueError(
-            f"The exact search takes at most {_MAX_ESTIMATES} estimates; "
-            f"give the separator fewer sources. {shapes}"
+            f"The exact search takes at most {MAX_EXACT_ESTIMATES} estimates; "
+            f"take search='least_squares' or fewer. {shapes}"
         )
     lengths = (mixtures.shape[2], estimates.shape[2])
     if None not in lengths and lengths[0] != lengths[1]:

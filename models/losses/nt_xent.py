@@ -2,15 +2,21 @@
 
 from keras import ops
 
-# Leaves an anchor out of its own softmax.
+from models.losses.loss_dtype import loss_dtype
+from models.losses.unit_norm import unit_norm
+
+# Leaves a pair out of the negatives.
 _MASKED = -1e9
+# Cosines that differ by less are equal: rounding decides between them.
+_TIE = 1e-6
 
 
 def nt_xent(z_a, z_b, temperature, all_z_a=None, all_z_b=None, offset=0):
     """Normalised temperature-scaled cross entropy (SimCLR, ICML 2020).
 
     Row i of view a and row i of view b are a positive pair; the other 2N - 2
-    rows of both views are its negatives. Computed in float32.
+    rows of both views are its negatives. Memory is that of a few (n, N)
+    matrices.
 
     Args:
       z_a: (n, p) projections of the first views, not normalised.
@@ -24,30 +30,31 @@ def nt_xent(z_a, z_b, temperature, all_z_a=None, all_z_b=None, offset=0):
       loss: (n,) mean of a pair's two anchors; its mean over the global batch
         is the usual mean over 2N anchors.
       correct: (n,) share of a pair's two anchors whose positive is the most
-        similar of the 2N - 1 rows.
+        similar of the 2N - 1 rows; with another as similar, it is wrong.
     """
-    z_a, z_b = unit_norm(z_a), unit_norm(z_b)
-    all_z_a = z_a if all_z_a is None else unit_norm(all_z_a)
-    all_z_b = z_b if all_z_b is None else unit_norm(all_z_b)
+    dtype = loss_dtype(z_a, z_b, all_z_a, all_z_b)
+    z_a, z_b = (unit_norm(ops.cast(z, dtype)) for z in (z_a, z_b))
+    all_z_a, all_z_b = (
+        local if whole is None else unit_norm(ops.cast(whole, dtype))
+        for local, whole in ((z_a, all_z_a), (z_b, all_z_b))
+    )
     own = offset + ops.arange(ops.shape(z_a)[0])
-    loss_a, correct_a = _one_view(z_a, all_z_b, all_z_a, own, temperature)
-    loss_b, correct_b = _one_view(z_b, all_z_a, all_z_b, own, temperature)
+    is_own = ops.expand_dims(own, 1) == ops.arange(ops.shape(all_z_a)[0])
+    positive = ops.sum(z_a * z_b, axis=1) / temperature
+
+    def one_view(anchors, other_view, same_view):
+        anchors = anchors / temperature
+        of_views = []  # Log of the sum, and the largest, over each view.
+        for view in (other_view, same_view):
+            logits = ops.matmul(anchors, ops.transpose(view))  # (n, N)
+            logits = ops.where(is_own, _MASKED, logits)
+            of_views.append((ops.logsumexp(logits, 1), ops.max(logits, 1)))
+        (sum_other, max_other), (sum_same, max_same) = of_views
+        # -log softmax of the positive, without cancelling for small losses.
+        loss = ops.softplus(ops.logaddexp(sum_other, sum_same) - positive)
+        lead = positive - ops.maximum(max_other, max_same)
+        return loss, ops.cast(lead > _TIE / temperature, dtype)
+
+    loss_a, correct_a = one_view(z_a, all_z_b, all_z_a)
+    loss_b, correct_b = one_view(z_b, all_z_a, all_z_b)
     return (loss_a + loss_b) / 2, (correct_a + correct_b) / 2
-
-
-def unit_norm(z):
-    """Rows scaled to norm 1 in float32; a zero row stays zero."""
-    z = ops.cast(z, "float32")
-    squared = ops.sum(z * z, axis=-1, keepdims=True)
-    return z * ops.rsqrt(ops.maximum(squared, 1e-12))
-
-
-def _one_view(anchors, other_view, same_view, own, temperature):
-    across = ops.matmul(anchors, ops.transpose(other_view)) / temperature
-    within = ops.matmul(anchors, ops.transpose(same_view)) / temperature
-    is_own = ops.one_hot(own, ops.shape(same_view)[0], dtype="float32")
-    positive = ops.sum(across * is_own, axis=1)
-    logits = ops.concatenate([across, within + _MASKED * is_own], axis=1)
-    loss = ops.logsumexp(logits, axis=1) - positive
-    correct = ops.cast(positive >= ops.max(logits, axis=1), "float32")
-    return loss, correct

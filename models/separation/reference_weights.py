@@ -9,8 +9,11 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from models.separation.mixture_consistency import KINDS
 from models.separation.separator import Separator
 
+_ENCODER = "conv_encoder/dense/kernel"
+_MIX_WEIGHTS = "mix_weights/dense/kernel"
 _SCOPES = (
     "conv_encoder/",
     "layer_norm_on_mag/",
@@ -31,6 +34,11 @@ _VARIABLES = (
 )
 
 
+def is_model_variable(name: str) -> bool:
+    """Tells variables of the network from slots such as NAME/Adam_1."""
+    return name.startswith(_SCOPES) and name.endswith(_VARIABLES)
+
+
 def load_reference_weights(
     separator: Separator, arrays: Mapping[str, np.ndarray]
 ) -> None:
@@ -49,22 +57,15 @@ def load_reference_weights(
             message names it and both shapes.
     """
     wanted = variables_by_reference_name(separator)
-    for name, (_, shape) in wanted.items():
-        found = np.shape(arrays[name]) if name in arrays else "no such variable"
-        if found != shape:
+    for name in (*wanted, *filter(is_model_variable, sorted(arrays))):
+        ours = wanted[name][1] if name in wanted else None
+        theirs = np.shape(arrays[name]) if name in arrays else None
+        if ours != theirs:
             raise ValueError(
                 f"The checkpoint does not fit the separator at {name}: the "
-                f"separator has shape {shape}, the checkpoint {found}. "
-                "Build the separator with the checkpoint's architecture; "
-                "separator_from_reference() does."
-            )
-    for name in sorted(arrays):
-        if _is_model_variable(name) and name not in wanted:
-            raise ValueError(
-                f"The checkpoint does not fit the separator at {name}: the "
-                "separator has no such variable, the checkpoint shape "
-                f"{np.shape(arrays[name])}. Build the separator with the "
-                "checkpoint's architecture; separator_from_reference() does."
+                f"separator has {_shown(ours)}, the checkpoint "
+                f"{_shown(theirs)}. Both must be a TDCN++ as in "
+                "models/neurips2020_mixit, of the same sizes."
             )
     for name, (variable, _) in wanted.items():
         # Same values in the same order; only axes of size one differ.
@@ -76,43 +77,45 @@ def separator_from_reference(
     sample_rate_hz: int = 16000,
     num_dilations: int = 8,
     consistency: str | None = None,
+    window_s: float | None = None,
+    hop_s: float | None = None,
 ) -> Separator:
     """Builds the separator that a reference checkpoint belongs to.
 
     Sizes are read from the shapes. Not in a checkpoint, and so assumed or
-    given: the rate; the dilations; the hop (half a window for the learned
-    basis, a quarter for the STFT); and an STFT window as long as its FFT.
+    given: the rate; window and hop in seconds, which are rounded to samples
+    at that rate; the dilations; and a consistency without weights. The
+    window is checked against the shapes, the hop cannot be.
 
     Args:
         arrays: Variable name -> value, with the names of the checkpoint.
         sample_rate_hz: Rate of the waveforms.
         num_dilations: Blocks in a repeat.
-        consistency: Kind of mixture consistency; None for "predicted",
-            which needs the weights for it in the checkpoint.
+        consistency: Kind of mixture consistency. None where the checkpoint
+            has the weights of "predicted"; needed where it has not.
+        window_s: Window in seconds; None for the reference's 0.0025
+            (learned basis) or 0.032 (STFT).
+        hop_s: Distance between frames in seconds; None for 0.00125 (learned
+            basis) or 0.008 (STFT).
 
     Returns:
         A separator that holds the weights.
 
     Raises:
         ValueError: When the arrays lack a variable that gives a size, when
-            `num_dilations` does not divide the number of blocks, or when
-            the arrays do not fit together.
+            `num_dilations` does not divide the number of blocks, when the
+            window does not fit the shapes, when the consistency is not that
+            of the checkpoint or not known, or when the arrays do not fit
+            together.
     """
-
-    def shape_of(name):
-        if name not in arrays:
-            raise ValueError(
-                f"{name} is not in the checkpoint: the separator needs its "
-                "shape. Is this a checkpoint of the sound-separation TDCN++?"
-            )
-        return np.shape(arrays[name])
-
-    num_features, bottleneck = shape_of("initial_dense/dense/kernel")
+    num_features, bottleneck = _shape_of(
+        arrays, "initial_dense/dense/kernel", 2
+    )
     num_blocks = len(
         {
             name.split("/")[1]
             for name in arrays
-            if name.startswith("improved_tdcn/")
+            if name.startswith("improved_tdcn/conv_block_")
         }
     )
     if num_blocks == 0 or num_blocks % num_dilations != 0:
@@ -121,37 +124,85 @@ def separator_from_reference(
             f"checkpoint. Received: num_dilations={num_dilations} for "
             f"{num_blocks} blocks"
         )
-    block = "improved_tdcn/conv_block_0/tdcn_block"
-    kernel_size, _, conv_channels, _ = shape_of(
-        f"{block}/timeconv/separable_conv/depthwise_kernel"
+    kernel_size, _, conv_channels, _ = _shape_of(
+        arrays,
+        "improved_tdcn/conv_block_0/tdcn_block/timeconv/separable_conv/"
+        "depthwise_kernel",
+        4,
     )
-    learned = "conv_encoder/dense/kernel" in arrays
-    if learned:
-        window_samples, _ = shape_of("conv_encoder/dense/kernel")
-    else:
-        window_samples = 2 * (num_features - 1)
-    hop_samples = window_samples // (2 if learned else 4)
+    mask_width = _shape_of(arrays, "dense/kernel", 2)[1]
     separator = Separator(
-        num_sources=shape_of("dense/kernel")[1] // num_features,
+        # At least 1: the check of all shapes tells of a width that is none.
+        num_sources=max(1, mask_width // num_features),
         sample_rate_hz=sample_rate_hz,
-        basis="learned" if learned else "stft",
-        window_s=window_samples / sample_rate_hz,
-        hop_s=hop_samples / sample_rate_hz,
+        basis="learned" if _ENCODER in arrays else "stft",
+        window_s=window_s,
+        hop_s=hop_s,
         num_coefficients=num_features,
         bottleneck=bottleneck,
         conv_channels=conv_channels,
         num_dilations=num_dilations,
         num_repeats=num_blocks // num_dilations,
         kernel_size=kernel_size,
-        consistency=consistency or "predicted",
+        consistency=_consistency_of(arrays, consistency),
     )
+    _check_window(separator, arrays)
     load_reference_weights(separator, arrays)
     return separator
 
 
-def _is_model_variable(name):
-    """Tells variables of the network from slots such as NAME/Adam_1."""
-    return name.startswith(_SCOPES) and name.endswith(_VARIABLES)
+def _shape_of(arrays, name, rank):
+    shape = np.shape(arrays[name]) if name in arrays else None
+    if shape is None or len(shape) != rank:
+        raise ValueError(
+            f"The checkpoint has {_shown(shape)} at {name}, where {rank} axes "
+            "give sizes of the separator. Is this a checkpoint of the "
+            "sound-separation TDCN++?"
+        )
+    return shape
+
+
+def _consistency_of(arrays, given):
+    if _MIX_WEIGHTS in arrays:
+        if given not in (None, "predicted"):
+            raise ValueError(
+                f"{_MIX_WEIGHTS} is in the checkpoint, which makes its "
+                f"consistency 'predicted'; leave it out. Received: "
+                f"consistency={given!r}"
+            )
+        return "predicted"
+    if given not in KINDS:
+        raise ValueError(
+            f"{_MIX_WEIGHTS} is not in the checkpoint, which so cannot tell "
+            "how its channels are made to sum to the mixture: consistency "
+            f"must be one of {KINDS}. Received: consistency={given!r}"
+        )
+    return given
+
+
+def _check_window(separator, arrays):
+    """Compares the window in seconds with the shapes."""
+    transform = separator.transform
+    if separator.basis == "learned":
+        name, unit = _ENCODER, "samples a window"
+        found = _shape_of(arrays, name, 2)[0]
+        expected = transform.window_samples
+    else:
+        name, unit = "initial_dense/dense/kernel", "bins"
+        found = _shape_of(arrays, name, 2)[0]
+        expected = transform.num_coefficients
+    if found != expected:
+        raise ValueError(
+            f"{name} has {found} {unit}, but sample_rate_hz="
+            f"{separator.sample_rate_hz} and window_s="
+            f"{separator.window_s or 'default'} give {expected} (a window of "
+            f"{transform.window_samples} samples): name the rate of the "
+            "checkpoint, or its window_s and hop_s"
+        )
+
+
+def _shown(shape):
+    return "no such variable" if shape is None else f"shape {shape}"
 
 
 def variables_by_reference_name(
@@ -166,7 +217,7 @@ def variables_by_reference_name(
 
     transform, tdcn = separator.transform, separator.tdcn
     if separator.basis == "learned":
-        add("conv_encoder/dense/kernel", transform.encoder.kernel)
+        add(_ENCODER, transform.encoder.kernel)
         add("conv_decoder/dense_1/kernel", transform.decoder.kernel)
     else:
         norm = transform.magnitude_norm
@@ -198,5 +249,5 @@ def variables_by_reference_name(
     # The mask layer has the plainest name of all in the reference.
     add("dense/kernel", separator.mask_head.kernel)
     if separator.weight_head is not None:
-        add("mix_weights/dense/kernel", separator.weight_head.kernel)
+        add(_MIX_WEIGHTS, separator.weight_head.kernel)
     return names

@@ -16,9 +16,11 @@ _POWER_FLOOR = 1e-30
 class STFTBasis(keras.layers.Layer):
     """Complex STFT with normalised magnitudes as features; and its inverse.
 
-    Conventions of google-research/sound-separation: square root of the
-    periodic Hann window, FFT length the next power of two, frames from the
-    first sample on and zeros after the last, so ceil(samples / hop) frames.
+    Conventions of google-research/sound-separation: square root of the Hann
+    window, FFT length the next power of two, frames from the first sample on
+    and zeros after the last, so ceil(samples / hop) frames. The window is
+    periodic if its length is even and symmetric if it is odd, which is what
+    tf.signal.hann_window(periodic=True) gives and the reference uses.
     Synthesis uses the dual window (the analysis window over the sum of its
     squares at all hops). Nothing is padded at the start, so the first
     window - hop samples come back attenuated.
@@ -28,8 +30,9 @@ class STFTBasis(keras.layers.Layer):
 
     Args:
         window_samples: Window length.
-        hop_samples: Distance between frames; under the window length, or the
-            taper leaves samples that no frame sees.
+        hop_samples: Distance between frames; under the window's period (its
+            length, less one if odd), or the taper leaves samples that no
+            frame sees.
 
     Raises:
         ValueError: For a hop outside this range.
@@ -37,17 +40,18 @@ class STFTBasis(keras.layers.Layer):
 
     def __init__(self, window_samples: int, hop_samples: int, **kwargs):
         super().__init__(**kwargs)
-        if not 1 <= hop_samples < window_samples:
+        period = window_samples - window_samples % 2
+        if not 1 <= hop_samples < period:
             raise ValueError(
-                "hop_samples must be at least 1 and under window_samples, "
-                "so that tapered frames overlap. Received: "
+                f"hop_samples must be at least 1 and under {period}, the "
+                "window's period, so that tapered frames overlap. Received: "
                 f"hop_samples={hop_samples}, window_samples={window_samples}"
             )
         self.window_samples = window_samples
         self.hop_samples = hop_samples
         self.fft_length = 1 << (window_samples - 1).bit_length()
         self.num_coefficients = self.fft_length // 2 + 1
-        phase = 2 * np.pi * np.arange(window_samples) / window_samples
+        phase = 2 * np.pi * np.arange(window_samples) / period
         window = np.sqrt(0.5 - 0.5 * np.cos(phase))
         self._analysis_window = window.astype(self.compute_dtype)
         self._synthesis_window = (

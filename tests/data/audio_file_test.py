@@ -149,6 +149,24 @@ def test_a_header_that_promises_too_much_is_refused(tmp_path, monkeypatch):
     assert kind == "damaged" and "68719477 s in 32044 bytes" in reason
 
 
+def test_a_header_whose_end_is_not_there_is_refused(tmp_path):
+    path = write(tmp_path / "a.flac")
+    data = bytearray(path.read_bytes())
+    assert int.from_bytes(data[22:26], "big") == 16000  # Its samples.
+    data[22:26] = (16000 * 60 * 60).to_bytes(4, "big")
+    path.write_bytes(data)
+    kind, reason = rejection(audio_file.read_header, path)
+    assert kind == "damaged"
+    assert f"3600 s in {len(data)} bytes, and its end is not there" in reason
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.ogg"])
+def test_long_silence_is_no_damage(tmp_path, name):
+    path = write(tmp_path / name, np.zeros(160000))
+    assert audio_file.read_header(path).num_frames == 160000
+    assert 160000 > 20 * path.stat().st_size
+
+
 def test_length_and_level_limits():
     audio_file.check_length(0.25, 0.25)
     kind, reason = rejection(audio_file.check_length, 0.1, 0.25)

@@ -1,7 +1,10 @@
+import dataclasses
+
 import pytest
 
 from data import clip_plan
 from data.recording_files import Recording
+from data.segment import Segment
 
 RECORDING = Recording("a.wav", 1, 1)
 
@@ -19,14 +22,28 @@ RECORDING = Recording("a.wav", 1, 1)
     ],
 )
 def test_cuts(seconds, hop_seconds, starts):
-    clips = clip_plan.cut(RECORDING, seconds, 10.0, hop_seconds, 0.25)
+    clips = clip_plan.cut(RECORDING, 0.0, seconds, 10.0, hop_seconds, 0.25)
     assert [clip.start_s for clip in clips] == starts
 
 
+def test_cuts_of_a_segment_stay_in_it():
+    segment = Segment(30.0, 37.0, True)
+    recording = dataclasses.replace(RECORDING, segment=segment)
+    clips = clip_plan.cut(recording, 30.0, 37.0, 3.0, 2.5, 0.25)
+    cuts = [(clip.start_s, clip.seconds, clip.clip_id) for clip in clips]
+    assert cuts == [
+        (30.0, 3.0, "a.wav#30.000"),
+        (32.5, 3.0, "a.wav#32.500"),
+        (35.0, 2.0, "a.wav#35.000"),
+    ]
+    [whole] = clip_plan.cut(recording, 30.0, 37.0, 8.0, 8.0, 0.25)
+    assert (whole.seconds, whole.clip_id) == (7.0, "a.wav#30.000")
+
+
 def test_clip_ids_name_the_start_where_a_recording_is_cut():
-    [whole] = clip_plan.cut(RECORDING, 5.0, 10.0, 10.0, 0.25)
+    [whole] = clip_plan.cut(RECORDING, 0.0, 5.0, 10.0, 10.0, 0.25)
     assert whole.clip_id == "a.wav"
-    clips = clip_plan.cut(RECORDING, 5.0, 2.0, 2.0, 0.25)
+    clips = clip_plan.cut(RECORDING, 0.0, 5.0, 2.0, 2.0, 0.25)
     ids = [clip.clip_id for clip in clips]
     assert ids == ["a.wav#0.000", "a.wav#2.000", "a.wav#4.000"]
 

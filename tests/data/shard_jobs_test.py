@@ -10,7 +10,9 @@ import time
 import pytest
 
 from data import shard_jobs
+from data.job_runner import InProcess
 from data.user_error import UserError
+from data.worker_pool import WorkerPool
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -67,9 +69,13 @@ def files(folder):
     }
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_accounts_come_in_the_order_of_the_tasks(tmp_path, workers):
-    accounts = shard_jobs.run("job", write_numbers, tasks(), tmp_path, workers)
+@pytest.fixture(params=["in process", "pool"])
+def runner(request):
+    return InProcess() if request.param == "in process" else WorkerPool(2)
+
+
+def test_accounts_come_in_the_order_of_the_tasks(tmp_path, runner):
+    accounts = shard_jobs.run("job", write_numbers, tasks(), tmp_path, runner)
     assert [a["shard"] for a in accounts] == [t.shard for t in tasks()]
     assert [a["sum"] for a in accounts] == [1, 21, 41, 61, 81]
     assert [a["num_bytes"] for a in accounts] == [4, 6, 6, 6, 6]
@@ -77,13 +83,13 @@ def test_accounts_come_in_the_order_of_the_tasks(tmp_path, workers):
 
 
 def test_pool_and_inline_write_the_same_bytes(tmp_path):
-    shard_jobs.run("job", write_numbers, tasks(), tmp_path / "a", 1)
-    shard_jobs.run("job", write_numbers, tasks(), tmp_path / "b", 3)
+    shard_jobs.run("job", write_numbers, tasks(), tmp_path / "a", InProcess())
+    shard_jobs.run("job", write_numbers, tasks(), tmp_path / "b", WorkerPool(3))
     assert files(tmp_path / "a") == files(tmp_path / "b")
 
 
 def test_a_rerun_makes_only_what_is_not_done(tmp_path):
-    first = shard_jobs.run("job", write_numbers, tasks(), tmp_path, 1)
+    first = shard_jobs.run("job", write_numbers, tasks(), tmp_path, InProcess())
     whole = files(tmp_path)
     made = []
 
@@ -91,23 +97,23 @@ def test_a_rerun_makes_only_what_is_not_done(tmp_path):
         made.append(task.shard)
         return write_numbers(task, path, report)
 
-    assert shard_jobs.run("job", spy, tasks(), tmp_path, 1) == first
+    assert shard_jobs.run("job", spy, tasks(), tmp_path, InProcess()) == first
     assert made == []
 
     (tmp_path / "1.txt").unlink()
     (tmp_path / "2.txt").write_text("cut")
     (tmp_path / "accounts" / "3.txt.json").write_text("{")
     (tmp_path / ".writing-0-4.txt").write_text("left by a kill")
-    assert shard_jobs.run("job", spy, tasks(), tmp_path, 1) == first
+    assert shard_jobs.run("job", spy, tasks(), tmp_path, InProcess()) == first
     assert made == ["1.txt", "2.txt", "3.txt"]
     assert files(tmp_path) == whole
 
 
 def test_changed_tasks_are_redone_and_foreign_shards_removed(tmp_path):
-    shard_jobs.run("job", write_numbers, tasks(), tmp_path, 1)
+    shard_jobs.run("job", write_numbers, tasks(), tmp_path, InProcess())
     changed = [CountTask("0.txt", (7,)), *tasks()[1:3]]
-    shard_jobs.run("job", write_numbers, changed, tmp_path, 1)
-    shard_jobs.run("job", write_numbers, changed, tmp_path / "new", 1)
+    shard_jobs.run("job", write_numbers, changed, tmp_path, InProcess())
+    shard_jobs.run("job", write_numbers, changed, tmp_path / "new", InProcess())
     again = files(tmp_path / "new")
     for name in again:
         (tmp_path / "new" / name).unlink()
@@ -115,10 +121,9 @@ def test_changed_tasks_are_redone_and_foreign_shards_removed(tmp_path):
     assert again["0.txt"] == b"7\n" and "4.txt" not in again
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_of_a_shard_is_passed_on(tmp_path, workers):
+def test_an_error_of_a_shard_is_passed_on(tmp_path, runner):
     with pytest.raises(UserError, match="twenty is bad"):
-        shard_jobs.run("job", fail_at_20, tasks(), tmp_path, workers)
+        shard_jobs.run("job", fail_at_20, tasks(), tmp_path, runner)
     # One of the first two was finished before the third began; it is kept.
     assert {"0.txt", "1.txt"} & files(tmp_path).keys()
     assert "2.txt" not in files(tmp_path)
@@ -127,7 +132,7 @@ def test_an_error_of_a_shard_is_passed_on(tmp_path, workers):
 
 def test_a_dead_worker_is_told_with_shard_and_item(tmp_path):
     with pytest.raises(UserError) as caught:
-        shard_jobs.run("job", die_at_20, tasks(), tmp_path, 2)
+        shard_jobs.run("job", die_at_20, tasks(), tmp_path, WorkerPool(2))
     message = str(caught.value)
     assert "died (SIGSEGV) in shard 2.txt, at number 20" in message
     assert not list(tmp_path.glob(".writing-*"))
@@ -137,9 +142,14 @@ def test_a_dead_worker_is_told_with_shard_and_item(tmp_path):
 
 def test_on_account_sees_all_accounts_and_can_stop_the_job(tmp_path):
     seen = []
-    shard_jobs.run("job", write_numbers, tasks(2), tmp_path, 1)
+    shard_jobs.run("job", write_numbers, tasks(2), tmp_path, InProcess())
     shard_jobs.run(
-        "job", write_numbers, tasks(4), tmp_path, 1, on_account=seen.append
+        "job",
+        write_numbers,
+        tasks(4),
+        tmp_path,
+        InProcess(),
+        on_account=seen.append,
     )
     assert [account["sum"] for account in seen] == [1, 21, 41, 61]
 
@@ -148,24 +158,30 @@ def test_on_account_sees_all_accounts_and_can_stop_the_job(tmp_path):
 
     with pytest.raises(UserError, match="enough"):
         shard_jobs.run(
-            "job", write_numbers, tasks(), tmp_path / "b", 1, on_account=stop
+            "job",
+            write_numbers,
+            tasks(),
+            tmp_path / "b",
+            InProcess(),
+            on_account=stop,
         )
     assert sorted(files(tmp_path / "b")) == ["0.txt", "accounts/0.txt.json"]
 
 
 def test_progress_counts_items_and_what_was_there(tmp_path, capsys):
-    shard_jobs.run("job", write_numbers, tasks(2), tmp_path, 1)
-    shard_jobs.run("job", write_numbers, tasks(4), tmp_path, 1)
+    shard_jobs.run("job", write_numbers, tasks(2), tmp_path, InProcess())
+    shard_jobs.run("job", write_numbers, tasks(4), tmp_path, InProcess())
     assert "job: 8/8 clips (100%)" in capsys.readouterr().err
 
 
 SLOW_JOB = """
 import sys
 from data import shard_jobs
+from data.worker_pool import WorkerPool
 from tests.data.shard_jobs_test import tasks, write_slowly
 
 if __name__ == "__main__":
-    shard_jobs.run("job", write_slowly, tasks(8), sys.argv[1], 2)
+    shard_jobs.run("job", write_slowly, tasks(8), sys.argv[1], WorkerPool(2))
 """
 
 
@@ -189,7 +205,11 @@ def test_killed_at_any_moment_and_rerun_equals_uninterrupted(tmp_path):
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     assert len(list((tmp_path / "killed").glob("*.txt"))) < 8
-    shard_jobs.run("job", write_slowly, tasks(8), tmp_path / "killed", 1)
-    shard_jobs.run("job", write_slowly, tasks(8), tmp_path / "whole", 1)
+    shard_jobs.run(
+        "job", write_slowly, tasks(8), tmp_path / "killed", InProcess()
+    )
+    shard_jobs.run(
+        "job", write_slowly, tasks(8), tmp_path / "whole", InProcess()
+    )
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
     json.loads(files(tmp_path / "whole")["accounts/7.txt.json"])

@@ -16,6 +16,7 @@ from data.ingest_config import IngestConfig
 from data.synthetic_scenes import CLASS_NAMES, SceneConfig, generate_scene
 from data.user_error import UserError
 from tests.data import sound_files
+from tests.data.ingested import clips, rejects
 from tests.data.sound_files import tone, write
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -39,27 +40,6 @@ def synthetic(tmp_path, **options):
         "clips_per_shard": 3,
     } | options
     return config(tmp_path, **options)
-
-
-def clips(info, splits=None):
-    """Clip id → (audio, label names), as later stages read them."""
-    found = {}
-    for record in record_reader.read_in_order(info, splits or [*info.splits]):
-        parsed = example_schema.parse(record)
-        audio = audio_codec.decode(
-            parsed[example_schema.AUDIO], info.audio_format
-        ).numpy()
-        assert audio.size == parsed[example_schema.NUM_SAMPLES]
-        clip_id = parsed[example_schema.CLIP_ID].numpy().decode()
-        labels = parsed[example_schema.LABELS].numpy()
-        found[clip_id] = audio, [info.class_names[k] for k in labels]
-    return found
-
-
-def rejects(tmp_path):
-    with (tmp_path / "out" / "rejects.csv").open(encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    return {row["file"]: (row["kind"], row["reason"]) for row in rows}
 
 
 def contents(folder):
@@ -331,7 +311,7 @@ def test_a_finished_output_is_left_alone_and_a_lost_shard_remade(tmp_path):
     lost, *kept = times
     (info.folder / lost).unlink()
     with pytest.raises(UserError, match=f"{lost} is missing"):
-        DatasetInfo.load(info.folder)
+        DatasetInfo.load(info.folder).check_whole()
     assert ingest.run(options) == info
     assert contents(tmp_path / "out") == before
     for file in kept:
@@ -391,7 +371,24 @@ def test_a_wrong_input_leaves_no_output_behind(tmp_path):
         ({"input": ""}, "--input is empty"),
         ({"source": "synthetic"}, "--input does not go with"),
         ({"eval_folds": ("1",)}, "--eval_folds needs --labels"),
+        (
+            {"source": "esc", "labels": "l.csv"},
+            "--labels does not go with --source=esc, only with folder:",
+        ),
+        (
+            {"source": "fsd50k", "eval_folds": ("1",)},
+            "--eval_folds does not go with --source=fsd50k, only with folder, "
+            "esc:",
+        ),
+        ({"source": "esc", "input": ""}, "--input is empty"),
+        ({"esc10_only": True}, "--esc10_only does not go with --source=folder"),
+        ({"source": "audioset"}, "--segments is empty.*balanced_train"),
+        (
+            {"source": "audioset", "segments": ("eval_segments.csv",)},
+            "--class_labels is empty.*class_labels_indices.csv",
+        ),
         ({"classes": ("a", "b", "a")}, "names a class twice"),
+        ({"beam_options": "--x"}, "--beam_options goes with another --runner"),
         ({"min_seconds": 11.0}, "--min_seconds=11 is above --clip_seconds=10"),
     ],
 )

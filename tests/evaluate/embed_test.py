@@ -1,107 +1,189 @@
-import dataclasses
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from data.progress import Progress
+from data.dataset_info import DatasetInfo
 from data.user_error import UserError
-from evaluate.baselines import log_mel_statistics
-from evaluate.embed import embed_dataset
+from evaluate import embedding_job
+from evaluate.embed import EmbedConfig, embed
+from evaluate.embedding_cache import embeddings
+from evaluate.encoder_runs import model_digest
 from evaluate.encoders import load_encoders
-from tests.evaluate.toy_runs import toy_clip, write_toy_run, write_toy_shards
+from tests.evaluate.entry_point_runs import FOLDER, run_entry_point
+from tests.evaluate.toy_runs import write_toy_run, write_toy_shards
 
-# Shorter than a window, one window, one window and a bit, several; in sum
-# more windows than one batch holds.
-CLIPS = [(0.3, (0,)), (0.975, (1, 2)), (1.7, ()), (70.0, (2,)), (2.9, (0, 1))]
+CLIPS = {
+    "train": [(0.5, (0,)), (1.5, (1, 2)), (0.7, ()), (2.0, (2,)), (0.9, (1,))],
+    "eval": [(1.0, (2,)), (0.6, (0,)), (1.7, (0,))],
+}
+NAMES = ("hum", 'h"i,s<s> ñ', "tick")
 
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
     folder = tmp_path_factory.mktemp("embed")
-    info = write_toy_shards(
-        folder / "shards", {"train": CLIPS[:2], "eval": CLIPS[2:]}
+    write_toy_shards(
+        folder / "shards", CLIPS, class_names=NAMES, clips_per_shard=2
     )
-    model = write_toy_run(folder / "run", folder / "shards")
-    [encoder] = load_encoders([str(folder / "run")])
-    return info, model, encoder
+    write_toy_run(folder / "run", folder / "shards")
+    embed(config(folder, "whole"))
+    return folder
 
 
-def stored_audio(number):
-    audio = toy_clip(number, *CLIPS[number])
-    return np.round(audio.astype("f8") * 32768).astype("f4") / 32768
-
-
-def test_each_clip_equals_the_model_on_that_clip_alone(toy):
-    info, model, encoder = toy
-    store = embed_dataset(encoder, info, ["train", "eval"])
-    assert store.clip_ids == (
-        "train/0",
-        "train/1",
-        "eval/2",
-        "eval/3",
-        "eval/4",
+def config(folder, output, **changes):
+    return EmbedConfig(
+        encoder=str(folder / "run"), output=str(folder / output), **changes
     )
-    for number in range(len(CLIPS)):
-        audio = stored_audio(number)[None]
-        np.testing.assert_allclose(
-            store.windows[store.window_clip == number],
-            model.embed_windows(audio)[0],
-            atol=1e-5,
-        )
-        np.testing.assert_allclose(
-            store.clips[number], model(audio)[0], atol=1e-5
-        )
-    counts = np.bincount(store.window_clip)
-    np.testing.assert_array_equal(counts, [1, 1, 2, 144, 5])
 
 
-def test_labels_are_multi_hot(toy):
-    info, _, encoder = toy
-    store = embed_dataset(encoder, info, ["eval", "train"])
-    expected = [[0, 0, 0], [0, 0, 1], [1, 1, 0], [1, 0, 0], [0, 1, 1]]
-    np.testing.assert_array_equal(store.labels, expected)
-    assert store.class_names == ("hum", "hiss", "tick")
+def files(folder):
+    """What a job ends with; config.json names the command and the output."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "config.json"
+    }
 
 
-def test_log_mel_statistics_equal_numpy_on_the_log_mel(toy):
-    info, model, encoder = toy
-    store = embed_dataset(log_mel_statistics(encoder, 0), info, ["eval"])
-    log_mel = model.frontend(stored_audio(2)[None, : model.window_samples])
-    log_mel = np.asarray(log_mel, np.float64)[0]
-    expected = np.concatenate([log_mel.mean(0), log_mel.std(0)])
-    assert store.windows.shape == (2 + 144 + 5, 2 * 64)
-    np.testing.assert_allclose(store.windows[0], expected, atol=1e-4)
+def test_index_names_encoder_shards_and_sizes(toy):
+    index = json.loads((toy / "whole" / "embeddings.json").read_text("utf-8"))
+    splits = index.pop("splits")
+    assert index == {
+        "encoder": str(toy / "run"),
+        "encoder_identity": model_digest(toy / "run"),
+        "embedding_dim": 11,
+        "sample_rate_hz": 16000,
+        "window_samples": 400 + 95 * 160,
+        "window_hop_samples": 48 * 160,
+        "shards": str(toy / "shards"),
+        "class_names": list(NAMES),
+        "clips": 8,
+        # 2 s and 1.7 s are 3 and 2 windows, 1.5 s are 2, the others 1.
+        "windows": 8 + 2 + 1 + 1,
+    }
+    assert list(splits) == ["eval", "train"]
+    assert [f["clips"] for f in splits["eval"]] == [2, 1]
+    assert [f["windows"] for f in splits["train"]] == [3, 4, 1]
+    for file in splits["eval"] + splits["train"]:
+        size = (toy / "whole" / file["file"]).stat().st_size
+        assert file["num_bytes"] == size
+        assert (toy / "shards" / file["shard"]).exists()
 
 
-def test_progress_counts_clips(toy):
-    info, _, encoder = toy
-    progress = Progress("embed", 3, "clips")
-    embed_dataset(encoder, info, ["eval"], progress)
-    assert progress.done == 3
+def test_every_clip_is_found_by_file_and_row(toy):
+    info = DatasetInfo.load(toy / "shards")
+    [encoder] = load_encoders([str(toy / "run")])
+    wanted = embeddings(encoder, info, ["eval", "train"])
+    with (toy / "whole" / "clips.csv").open(newline="", encoding="utf-8") as f:
+        rows = list(csv.DictReader(f))
+    assert [row["clip"] for row in rows] == list(wanted.clip_ids)
+    for number, row in enumerate(rows):
+        assert row["clip"].split("/")[0] == row["split"]
+        names = [NAMES[c] for c in wanted.labels[number].nonzero()[0]]
+        assert row["labels"] == ";".join(names)
+        with np.load(toy / "whole" / row["file"], allow_pickle=False) as arrays:
+            np.testing.assert_array_equal(
+                arrays["clips"][int(row["row"])], wanted.clips[number]
+            )
 
 
-def test_refuses_another_sample_rate(toy):
-    info, _, encoder = toy
-    other = dataclasses.replace(info, sample_rate_hz=8000)
-    with pytest.raises(UserError, match="at 16000 Hz.*has 8000 Hz"):
-        embed_dataset(encoder, other, ["eval"])
+KILLED = """
+import os, signal, sys
+from evaluate.embed import EmbedConfig, embed
+from evaluate.embedding_store import EmbeddingStore
+
+save = EmbeddingStore.save
+
+def save_or_die(store, path):
+    save(store, path)
+    if store.clip_ids[0] == "train/2":
+        os.truncate(path, 100)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+EmbeddingStore.save = save_or_die
+embed(EmbedConfig(encoder=sys.argv[1], output=sys.argv[2]))
+"""
 
 
-def test_refuses_embeddings_that_are_not_finite(toy, tmp_path):
-    info, _, encoder = toy
-    broken = dataclasses.replace(
-        encoder, to_vectors=lambda windows: windows[:, :2] * np.nan
+def test_killed_and_rerun_equals_uninterrupted(toy, monkeypatch):
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(toy / "run"), str(toy / "killed")],
+        cwd=FOLDER.parent,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        stderr=subprocess.DEVNULL,
     )
-    with pytest.raises(UserError, match="2 of 2 windows .*clip train/0"):
-        embed_dataset(broken, info, ["train"])
+    assert killed.returncode == -signal.SIGKILL
+    done = {n for n in files(toy / "killed") if n.endswith(".npz")}
+    [half] = {n for n in done if n.startswith(".writing-")}
+    assert done - {half} == {"eval.npz", "eval-1.npz", "train.npz"}
+    made = []
+    embed_shard = embedding_job.embed_shard
+
+    def spy(representation, index, report):
+        made.append(index.shards[0].file)
+        return embed_shard(representation, index, report)
+
+    monkeypatch.setattr(embedding_job, "embed_shard", spy)
+    embed(config(toy, "killed"))
+    assert made == ["train-1.tfrecord", "train-2.tfrecord"]
+    assert files(toy / "killed") == files(toy / "whole")
 
 
-def test_refuses_a_damaged_shard(toy, tmp_path):
-    _, _, encoder = toy
-    info = write_toy_shards(tmp_path / "shards", {"eval": CLIPS[:2]})
-    shard = tmp_path / "shards" / "eval.tfrecord"
-    content = bytearray(shard.read_bytes())
-    content[-1000] ^= 255
-    shard.write_bytes(content)
-    with pytest.raises(UserError, match="damaged after 1 clips"):
-        embed_dataset(encoder, info, ["eval"])
+def test_a_finished_job_embeds_nothing(toy, monkeypatch):
+    whole = files(toy / "whole")
+    monkeypatch.delattr(embedding_job, "embed_shard")
+    embed(config(toy, "whole"))
+    assert files(toy / "whole") == whole
+
+
+def test_splits_and_other_shards_can_be_named(toy, tmp_path, capsys):
+    shards = tmp_path / "shards"
+    write_toy_shards(shards, {"a": CLIPS["eval"][:1], "b": [(0.4, ())]})
+    output = str(tmp_path / "out")
+    embed(config(toy, output, shards=str(shards), splits=("b",)))
+    assert "1 clips in 1 files" in capsys.readouterr().out
+    assert "a.npz" not in files(tmp_path / "out")
+
+
+def test_a_damaged_file_is_told(toy, tmp_path):
+    shutil.copytree(toy / "whole", tmp_path / "out")
+    file = tmp_path / "out" / "eval-1.npz"
+    file.write_bytes(bytes(file.stat().st_size))
+    record = tmp_path / "out" / "config.json"
+    text = record.read_text("utf-8")
+    record.write_text(text.replace(str(toy / "whole"), str(tmp_path / "out")))
+    with pytest.raises(UserError, match="eval-1.npz is damaged: delete it"):
+        embed(config(toy, str(tmp_path / "out")))
+
+
+def test_mistakes_are_told_before_anything_is_written(toy, tmp_path):
+    other = tmp_path / "other"
+    write_toy_shards(other, {"eval": [(1.0, ())]}, sample_rate_hz=8000)
+    for match, changes in (
+        ("no split 'test'", {"splits": ("test",)}),
+        ("at 16000 Hz.*has 8000 Hz", {"shards": str(other)}),
+        ("does not exist", {"shards": str(tmp_path / "none")}),
+    ):
+        with pytest.raises(UserError, match=match):
+            embed(config(toy, str(tmp_path / "out"), **changes))
+    assert not (tmp_path / "out").exists()
+
+
+def test_entry_point_prints_where_the_index_is(toy, tmp_path):
+    done = run_entry_point(
+        "embed",
+        f"--encoder={toy / 'run'}",
+        "--splits=eval",
+        f"--output={tmp_path / 'out'}",
+    )
+    assert done.returncode == 0, done.stderr
+    index = tmp_path / "out" / "embeddings.json"
+    assert done.stdout == f"3 clips in 2 files, described in {index}\n"
+    assert "embed eval, run: 3/3 clips (100%)" in done.stderr

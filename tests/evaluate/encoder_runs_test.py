@@ -3,6 +3,7 @@ import pytest
 from data.user_error import UserError
 from evaluate import encoder_runs
 from evaluate.encoders import load_encoders
+from tests.evaluate.toy_import import write_toy_import
 from tests.evaluate.toy_runs import (
     balanced_clips,
     write_toy_run,
@@ -36,7 +37,8 @@ def test_shards_default_to_those_of_the_first_encoder(tmp_path, shards):
 
 def test_refuses_an_unfinished_run(tmp_path, shards):
     write_unfinished_run(tmp_path / "run", shards)
-    with pytest.raises(UserError, match="has no embedding_model.keras: its tr"):
+    told = "has no embedding_model.keras: its run .* train/pretrain_contrastive"
+    with pytest.raises(UserError, match=told):
         encoder_runs.open_shards([str(tmp_path / "run")], "")
 
 
@@ -56,17 +58,24 @@ def test_refuses_missing_folders(tmp_path, shards):
         encoder_runs.open_shards(
             [str(tmp_path / "run")], str(tmp_path / "nowhere")
         )
-    (shards / "eval.tfrecord").unlink()
-    with pytest.raises(UserError, match="eval.tfrecord is missing"):
-        encoder_runs.open_shards([str(tmp_path / "run")], "")
 
 
 def test_refuses_another_stage(tmp_path, shards):
     write_toy_run(tmp_path / "run", shards)
     config = tmp_path / "run" / "config.json"
     config.write_text(config.read_text().replace("pretrain_", "other_"))
-    with pytest.raises(UserError, match="is a run of other_contrastive"):
-        encoder_runs.model_file(tmp_path / "run")
+    told = "other_contrastive: name one of pretrain_contrastive or import_panns"
+    with pytest.raises(UserError, match=told):
+        load_encoders([str(tmp_path / "run")])
+
+
+def test_an_imported_encoder_has_no_shards_of_its_own(tmp_path, shards):
+    write_toy_import(tmp_path / "run")
+    told = "run is a run of import_panns, .* name some with --shards"
+    with pytest.raises(UserError, match=told):
+        encoder_runs.open_shards([str(tmp_path / "run")], "")
+    info = encoder_runs.open_shards([str(tmp_path / "run")], str(shards))
+    assert info.folder == shards
 
 
 def test_refuses_shards_without_classes(tmp_path):

@@ -1,19 +1,21 @@
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from data.dataset_info import DatasetInfo
+from data.record_index import RecordIndex
 from data.user_error import UserError
 from evaluate import saved_model
-from evaluate.embed import embed_dataset
+from evaluate.clip_embeddings import embed_shard
 from evaluate.encoders import load_encoders
 from evaluate.export_saved_model import ExportConfig, export
 from tests.evaluate.entry_point_runs import assert_user_error, run_entry_point
+from tests.evaluate.saved_model_loaders import (
+    answers_in_a_session,
+    answers_without_keras,
+)
 from tests.evaluate.toy_runs import (
     RATE_HZ,
     toy_clip,
@@ -23,40 +25,6 @@ from tests.evaluate.toy_runs import (
 
 SECONDS = (0.5, 0.96, 3.0, 10.0)
 BATCHES = (1, 7)
-
-# Run without this repository on the path and with keras out of reach.
-LOADER = """
-import sys
-
-class WithoutKeras:
-    def __init__(self, finder):
-        self.finder = finder
-
-    def __getattr__(self, name):
-        return getattr(self.finder, name)
-
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("keras", "tf_keras"):
-            return None
-        return self.finder.find_spec(name, path, target)
-
-sys.meta_path[:] = [WithoutKeras(finder) for finder in sys.meta_path]
-import numpy as np
-import tensorflow as tf
-
-folder, waveforms, answers = sys.argv[1:]
-model = tf.saved_model.load(folder)
-found = {}
-with np.load(waveforms) as inputs:
-    for name in inputs:
-        waveform = tf.constant(inputs[name])
-        served = model.signatures["serving_default"](waveform=waveform)
-        found[name + "/embedding"] = served["embedding"].numpy()
-        served = model.signatures["windows"](waveform=waveform)
-        found[name + "/windows"] = served["windows"].numpy()
-assert not {"keras", "models", "evaluate"} & set(sys.modules)
-np.savez(answers, **found)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -88,55 +56,35 @@ def test_fresh_process_without_keras_gives_the_embedding_of_evaluate(
     toy, waveforms, tmp_path
 ):
     folder, model, served = toy
-    np.savez(tmp_path / "waveforms.npz", **waveforms)
-    (tmp_path / "load.py").write_text(LOADER)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-I",
-            "load.py",
-            str(served),
-            "waveforms.npz",
-            "answers.npz",
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    answers = np.load(tmp_path / "answers.npz")
+    answers = answers_without_keras(served, waveforms, tmp_path)
     for name, waveform in waveforms.items():
-        embedding = answers[f"{name}/embedding"]
-        np.testing.assert_allclose(embedding, model(waveform), atol=1e-5)
         np.testing.assert_allclose(
-            answers[f"{name}/windows"],
+            answers[f"{name}/serving_default/embedding"],
+            model(waveform),
+            atol=1e-5,
+        )
+        np.testing.assert_allclose(
+            answers[f"{name}/windows/windows"],
             model.embed_windows(waveform),
             atol=1e-5,
         )
     [encoder] = load_encoders([str(folder / "run")])
     info = DatasetInfo.load(folder / "shards")
     for seconds in SECONDS:
-        store = embed_dataset(encoder, info, [str(seconds)])
+        index = RecordIndex.of(info, [str(seconds)])
+        store, _ = embed_shard(encoder, index)
         for batch in BATCHES:
-            served_row = answers[f"{batch}x{seconds}/embedding"][0]
-            np.testing.assert_allclose(store.clips[0], served_row, atol=1e-5)
+            answer = answers[f"{batch}x{seconds}/serving_default/embedding"]
+            np.testing.assert_allclose(store.clips[0], answer[0], atol=1e-5)
 
 
 def test_session_loader_gives_the_same(toy, waveforms):
     _, model, served = toy
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(served))
-        signature = loaded.signature_def["serving_default"]
-        answers = {
-            name: session.run(
-                signature.outputs["embedding"].name,
-                {signature.inputs["waveform"].name: waveform},
-            )
-            for name, waveform in waveforms.items()
-        }
+    answers = answers_in_a_session(served, waveforms)
+    assert len(answers) == 2 * len(waveforms)
     for name, waveform in waveforms.items():
-        np.testing.assert_allclose(answers[name], model(waveform), atol=1e-5)
+        answer = answers[f"{name}/serving_default/embedding"]
+        np.testing.assert_allclose(answer, model(waveform), atol=1e-5)
 
 
 def test_description_says_where_the_model_comes_from(toy):
@@ -170,7 +118,7 @@ def test_exporting_again_does_nothing_and_another_model_is_refused(
 def test_an_export_that_disagrees_never_appears(toy, tmp_path, monkeypatch):
     folder, model, served = toy
     monkeypatch.setattr(
-        saved_model, "write", lambda model, path: shutil.copytree(served, path)
+        saved_model, "write", lambda _, path: shutil.copytree(served, path)
     )
     write_toy_run(tmp_path / "other", folder / "shards", seed=1)
     with pytest.raises(RuntimeError, match="off Keras"):

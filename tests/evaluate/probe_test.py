@@ -124,7 +124,7 @@ def test_mistakes_are_told_in_one_line(toy):
         (["--output=x", f"--encoder={toy / 'no'}"], "no does not exist"),
         (
             [f"--encoder={toy / 'unfinished'}", "--output=x"],
-            "has no embedding_model.keras: its training has not finished",
+            "has no embedding_model.keras: its run has not finished",
         ),
         (
             [

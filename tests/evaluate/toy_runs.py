@@ -8,6 +8,7 @@ import tensorflow as tf
 from data import audio_codec, example_schema
 from data.atomic_write import write_json
 from data.dataset_info import DatasetInfo, Shard
+from data.record_index import RecordIndex
 from models.embedding_model import EmbeddingModel
 
 RATE_HZ = 16000
@@ -34,15 +35,22 @@ def write_toy_shards(
     clips: dict[str, list[tuple[float, tuple[int, ...]]]],
     sample_rate_hz: int = RATE_HZ,
     class_names: tuple[str, ...] = CLASS_NAMES,
+    clips_per_shard: int = 1000,
 ) -> DatasetInfo:
-    """One shard a split; `clips` has (seconds, labels) for each clip.
+    """Shards named "<split>.tfrecord", "<split>-1.tfrecord" and so on.
 
-    Clip ids are "<split>/<number>"; numbers count over all splits.
+    `clips` has (seconds, labels) for each clip. Clip ids are
+    "<split>/<number>"; numbers count over all splits.
     """
     folder.mkdir(parents=True)
-    splits, number = {}, 0
-    for split, rows in clips.items():
-        file = folder / f"{split}.tfrecord"
+    splits, number = {split: () for split in clips}, 0
+    shards = [
+        (split, start // clips_per_shard, rows[start : start + clips_per_shard])
+        for split, rows in clips.items()
+        for start in range(0, len(rows), clips_per_shard)
+    ]
+    for split, shard, rows in shards:
+        file = folder / f"{split}{f'-{shard}' if shard else ''}.tfrecord"
         with tf.io.TFRecordWriter(str(file)) as writer:
             for seconds, labels in rows:
                 audio = toy_clip(number, seconds, labels)
@@ -63,7 +71,7 @@ def write_toy_shards(
                 number += 1
         total = sum(seconds for seconds, _ in rows)
         size = file.stat().st_size
-        splits[split] = (Shard(file.name, len(rows), total, size),)
+        splits[split] += (Shard(file.name, len(rows), total, size),)
     info = DatasetInfo(
         folder=folder,
         sample_rate_hz=sample_rate_hz,
@@ -73,6 +81,15 @@ def write_toy_shards(
     )
     info.save()
     return info
+
+
+def damage(info: DatasetInfo, split: str, record: int) -> None:
+    """Flips a bit in the audio of one record of the first shard."""
+    index = RecordIndex.of(info, [split])
+    content = bytearray(index.file_of(record).read_bytes())
+    middle = index.offset_of[record] + index.size_of[record] // 2
+    content[middle] ^= 1
+    index.file_of(record).write_bytes(content)
 
 
 def toy_model(seed: int = 0, **kwargs) -> EmbeddingModel:

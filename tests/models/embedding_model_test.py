@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from models.embedding_model import EmbeddingModel
+from models.frontend.log_mel import LogMel
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +77,65 @@ def test_reduced_precision_does_not_round_the_waveform(model):
 
 def test_silence_has_a_finite_embedding(model):
     assert np.isfinite(model(np.zeros((1, 16000), "float32"))).all()
+
+
+def test_panns_front_end_has_windows_of_its_own():
+    model = EmbeddingModel(
+        8000,
+        None,
+        0.0625,
+        window_frames=41,
+        window_hop_frames=20,
+        frontend="panns",
+    )
+    # Centred frames: 40 hops of 80 samples hold 41 of them.
+    assert (model.window_samples, model.window_hop_samples) == (3200, 1600)
+    assert model.embedding_dim == 128
+    waveform = _noise(3, 5000)
+    windows = np.asarray(model.embed_windows(waveform))
+    assert windows.shape == (3, 2, 128)
+    log_mel = model.frontend(waveform[:, 1600:4800])
+    assert log_mel.shape == (3, 41, 64)
+    np.testing.assert_allclose(
+        windows[:, 1], model.encoder(log_mel), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_any_length_goes_through_the_panns_front_end():
+    model = EmbeddingModel(
+        embedding_dim=3, width=0.0625, window_frames=33, frontend="panns"
+    )
+    silence = np.asarray(model(np.zeros((1, 5120), "float32")))
+    assert np.isfinite(silence).all()
+    np.testing.assert_array_equal(model(np.zeros((1, 1), "float32")), silence)
+
+
+@pytest.mark.parametrize("embedding_dim", [5, None])
+def test_panns_layout_survives_a_file(embedding_dim, tmp_path):
+    model = EmbeddingModel(
+        embedding_dim=embedding_dim,
+        width=0.0625,
+        hidden_layer=True,
+        frontend="panns",
+        hidden_dropout=0.25,
+    )
+    model.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras")
+    assert again.get_config() == model.get_config()
+    assert again.embedding_dim == model.embedding_dim == (embedding_dim or 128)
+    np.testing.assert_array_equal(
+        again(_noise(2, 9000)), model(_noise(2, 9000))
+    )
+
+
+def test_models_saved_before_there_was_a_choice_still_load():
+    config = EmbeddingModel(embedding_dim=5, width=0.0625).get_config()
+    del config["frontend"], config["hidden_dropout"]
+    model = EmbeddingModel.from_config(config)
+    assert model.get_config()["frontend"] == "google"
+    assert isinstance(model.frontend, LogMel)
+
+
+def test_unknown_front_end_is_refused():
+    with pytest.raises(ValueError, match="google, panns. .* frontend=mel"):
+        EmbeddingModel(frontend="mel")

@@ -4,13 +4,24 @@ import pytest
 import tensorflow as tf
 
 from models.embedding_model import EmbeddingModel
-from train.contrastive_config import ContrastiveConfig
-from train.contrastive_learner import AUGMENT, VIEWS, ContrastiveLearner
+from models.losses.triplet import triplet_loss
+from models.views.spec_augment import SpecAugment
+from models.views.triplet_positive import NUM_DRAWS
+from train.contrastive_config import OBJECTIVES, ContrastiveConfig
+from train.contrastive_learner import (
+    AUGMENT,
+    NOISE,
+    POSITIVE,
+    VIEWS,
+    ContrastiveLearner,
+)
 
 
 def _learner(**flags):
     keras.utils.set_random_seed(1)
     model = EmbeddingModel(embedding_dim=7, width=0.0625)
+    if flags.get("objective") == "triplet":
+        flags["comparison"] = "mix_vs_mix"
     config = ContrastiveConfig(head_units=9, projection_dim=5, **flags)
     learner = ContrastiveLearner(model, config)
     learner.optimizer = keras.optimizers.Adam(1e-3)
@@ -24,10 +35,14 @@ def _batch(size=4, seed=1):
     pitch = 200 * 2 ** np.arange(size)[:, None, None]
     phase = rng.uniform(0, 6, (size, 2, 1))
     views = 0.3 * np.sin(2 * np.pi * pitch * time + phase)
-    draws = rng.uniform(size=(size, 2, 10))
+    numbers = {
+        VIEWS: views,
+        AUGMENT: rng.uniform(size=(size, 2, 10)),
+        POSITIVE: rng.uniform(size=(size, NUM_DRAWS)),
+        NOISE: rng.normal(size=(size, 96, 64)),
+    }
     return {
-        VIEWS: tf.constant(views, tf.float32),
-        AUGMENT: tf.constant(draws, tf.float32),
+        name: tf.constant(array, tf.float32) for name, array in numbers.items()
     }
 
 
@@ -47,7 +62,59 @@ def test_either_objective_runs_alone(objective):
     assert sum(head is None for head in heads) == 1
 
 
-@pytest.mark.parametrize("objective", ["similarity", "coincidence", "joint"])
+def test_triplet_is_the_loss_of_h_on_anchors_and_their_positives():
+    learner = _learner(objective="triplet", triplet_margin=0.4)
+    assert learner.similarity_head is learner.coincidence_head is None
+    batch = _batch()
+    scalars = learner.test_step(batch)
+    losses, active = triplet_loss(*learner.encode_views(batch, False), 0.4)
+    assert float(scalars["triplet"]) == pytest.approx(np.mean(losses), abs=1e-6)
+    assert float(scalars["active_triplets"]) == np.mean(active)
+    assert float(scalars["loss"]) == float(scalars["triplet"])
+    assert learner.triplet_patch == (96, 64)
+
+
+def test_positive_is_made_before_spec_augment():
+    """Draws of a positive that is the second view: as without triplets."""
+    batch = _batch()
+    batch[POSITIVE] = tf.ones_like(batch[POSITIVE]) * 0.9
+    expected = _learner(objective="similarity").encode_views(batch, False)
+    found = _learner(objective="triplet").encode_views(batch, False)
+    for h, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(h, other)
+    batch[POSITIVE] *= 0.1  # Noise.
+    anchors, positives = _learner(objective="triplet").encode_views(
+        batch, False
+    )
+    np.testing.assert_array_equal(anchors, expected[0])
+    assert np.all(np.any(positives != expected[1], axis=1))
+
+
+def test_flags_size_spec_augment():
+    learner = _learner(
+        time_masks=1,
+        time_mask_frames=5,
+        freq_masks=3,
+        freq_mask_bands=4,
+        time_warp_frames=6,
+    )
+    sizes = learner.spec_augment.get_config()
+    del sizes["name"]
+    assert sizes == {
+        "time_masks": 1,
+        "time_mask_frames": 5,
+        "freq_masks": 3,
+        "freq_mask_bands": 4,
+        "time_warp_frames": 6,
+    }
+    config = ContrastiveConfig()
+    assert (
+        SpecAugment().get_config().items()
+        >= {name: getattr(config, name) for name in sizes}.items()
+    )
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_trainable_variable_has_a_gradient(objective):
     learner = _learner(objective=objective)
     with tf.GradientTape() as tape:
@@ -87,12 +154,22 @@ def test_test_step_moves_nothing():
         np.testing.assert_array_equal(old, new)
 
 
-def test_silent_batch_has_finite_gradients():
-    learner = _learner(objective="joint")
-    batch = _batch()
-    batch[VIEWS] = tf.zeros_like(batch[VIEWS])
-    learner.train_step(batch)
-    assert all(np.isfinite(w).all() for w in learner.get_weights())
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_degenerate_batches_leave_all_weights_finite(objective):
+    learner = _learner(objective=objective)
+    five = _batch(5)
+    sound = five[VIEWS].numpy()
+    sound[0] = 0  # A silent clip, a silent view,
+    sound[1, 0] = 0
+    sound[2, 1] = sound[2, 0]  # identical views, and a clip twice.
+    sound[4] = sound[3]
+    for batch in (
+        five | {VIEWS: tf.constant(sound)},
+        _batch(2) | {VIEWS: tf.zeros([2, 2, 15600])},
+    ):
+        scalars = learner.train_step(batch)
+        assert all(np.isfinite(s) for s in scalars.values())
+        assert all(np.isfinite(w).all() for w in learner.get_weights())
 
 
 def test_bfloat16_losses_are_float32_and_close():

@@ -10,6 +10,13 @@ from models.separation.separator import Separator
 from tests.train.small_shards import noise_clips, write_shards
 from train import pretraining
 from train.contrastive_config import ContrastiveConfig
+from train.contrastive_learner import (
+    AUGMENT,
+    NOISE,
+    POSITIVE,
+    VIEWS,
+    ContrastiveLearner,
+)
 from train.separation_config import SeparationConfig
 
 CONFIG = ContrastiveConfig(
@@ -58,6 +65,40 @@ def test_each_option_trains_a_model_that_loads(shards, tmp_path, changes):
     assert np.isfinite(model(np.ones((1, 20000), "f4"))).all()
     # The front end's statistics moved: it was trained.
     assert np.abs(model.encoder.bn0.moving_mean).max() > 0.01
+
+
+def test_triplets_train_in_one_trace(shards, tmp_path, monkeypatch):
+    traces = []
+    train_step = ContrastiveLearner.train_step
+
+    def counted(self, batch):
+        traces.append({name: x.shape for name, x in batch.items()})
+        return train_step(self, batch)
+
+    monkeypatch.setattr(ContrastiveLearner, "train_step", counted)
+    _pretrain(
+        shards,
+        tmp_path,
+        comparison="mix_vs_mix",
+        objective="triplet",
+        time_masks=3,
+        log_every=1,
+    )
+    # Three steps of static shapes.
+    assert traces == [
+        {
+            VIEWS: (2, 2, 15600),
+            AUGMENT: (2, 2, 12),
+            POSITIVE: (2, 4),
+            NOISE: (2, 96, 64),
+        }
+    ]
+    header, *rows = (tmp_path / "history.csv").read_text().splitlines()
+    assert header == "step,loss,triplet,active_triplets"
+    assert len(rows) == 3
+    for row in rows:
+        _, loss, triplet, active = map(float, row.split(","))
+        assert loss == triplet and 0 <= active <= 1
 
 
 def test_same_seed_gives_the_same_weights(shards, tmp_path):

@@ -8,6 +8,7 @@ import tensorflow as tf
 from data import audio_codec, example_schema, processor_files, run_directory
 from data.dataset_info import DatasetInfo
 from data.user_error import UserError
+from models.losses.mixit import mixit_loss
 from models.separation.separator import Separator
 from tests.train.small_shards import RATE_HZ, noise_clips, write_shards
 from train import channel_writer, separation, separation_measure
@@ -124,6 +125,29 @@ def test_training_separates_tones(tmp_path):
     batches = batches_of_pairs(info, ("train",), 4000, 4, 1)
     losses = [float(step(batch)["loss"]) for batch in batches.take(60)]
     assert np.mean(losses[-10:]) < np.mean(losses[:10]) - 3
+
+
+def test_many_sources_are_assigned_by_least_squares(run, tmp_path):
+    _, info, _ = run
+    config = _config(
+        num_sources=17,
+        mixit_search="least_squares",
+        steps=2,
+        keep_steps=("2",),
+    )
+    separation.train_separator(config, info, tmp_path)
+    kept = keras.saving.load_model(
+        processor_files.processor_path(tmp_path, "step2")
+    )
+    assert kept.num_sources == 17
+    assert all(np.isfinite(w).all() for w in kept.get_weights())
+    mixtures = np.stack(_tones(3))[:, :, :900].astype("f4")
+    learner = SeparationLearner(kept, 20.0, config.mixit_search)
+    scalars = learner.test_step(mixtures)
+    losses, _ = mixit_loss(
+        mixtures, kept(mixtures.sum(axis=1)), 20.0, "least_squares"
+    )
+    assert float(scalars["loss"]) == pytest.approx(np.mean(losses), abs=1e-4)
 
 
 def test_pairs_are_neighbours_and_continue_by_step(tmp_path):

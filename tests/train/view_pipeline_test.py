@@ -7,7 +7,7 @@ import tensorflow as tf
 from models.separation.separator import Separator
 from tests.train.small_shards import noise_clips, write_shards
 from train import view_pipeline
-from train.contrastive_learner import AUGMENT, VIEWS
+from train.contrastive_learner import AUGMENT, NOISE, POSITIVE, VIEWS
 from train.on_the_fly_separation import OnTheFlyViews
 from train.view_pipeline import ViewSpec
 
@@ -134,6 +134,64 @@ def test_augment_draws_differ_by_view_and_example(labeled_signals):
     )
     draws = next(dataset.as_numpy_iterator())[AUGMENT]
     assert draws.shape == (5, 2, 3) and len(np.unique(draws)) == 30
+
+
+def test_no_two_numbers_of_a_batch_are_the_same(labeled_signals):
+    """Of SpecAugment and of a triplet, in both kinds of batch, any epoch."""
+    spec = _spec(triplet_patch=(7, 11))
+    of_views = view_pipeline.batches_from_channels(
+        labeled_signals, ("train",), spec, 5, 3
+    )
+    of_clips = view_pipeline.batches_of_clips(
+        labeled_signals, ("train",), spec, CLIP, 5, 3
+    )
+    normal = []
+    for batch, clips in zip(
+        of_views.take(20).as_numpy_iterator(),
+        of_clips.take(20).as_numpy_iterator(),
+        strict=True,
+    ):
+        for name in (AUGMENT, POSITIVE, NOISE):
+            np.testing.assert_array_equal(batch[name], clips[name])
+        uniform = [batch[AUGMENT].ravel(), batch[POSITIVE].ravel()]
+        uniform.append(clips[view_pipeline.DRAWS].ravel())
+        uniform = np.concatenate(uniform)
+        assert uniform.size == len(np.unique(uniform)) == 5 * (6 + 4 + 5)
+        assert uniform.min() >= 0 and uniform.max() < 1
+        assert batch[NOISE].shape == (5, 7, 11)
+        normal.append(batch[NOISE])
+    normal = np.concatenate(normal)  # (100, 7, 11)
+    assert len(np.unique(normal)) > 0.99 * normal.size
+    assert abs(normal.mean()) < 0.05 and abs(normal.std() - 1) < 0.05
+    # Not the bits of the uniform numbers once more.
+    first = normal[-5:].reshape(5, -1)[:, :4].ravel()
+    assert abs(np.corrcoef(first, batch[POSITIVE].ravel())[0, 1]) < 0.9
+
+
+def test_numbers_follow_the_seed_and_the_position(labeled_signals):
+    spec = _spec(triplet_patch=(7, 11))
+
+    def batches(seed, start_step=0):
+        dataset = view_pipeline.batches_from_channels(
+            labeled_signals, ("train",), spec, 5, seed, start_step
+        )
+        return list(dataset.take(4).as_numpy_iterator())
+
+    first, again, other = batches(3), batches(3), batches(4)
+    later = batches(3, start_step=2)
+    for name in (VIEWS, AUGMENT, POSITIVE, NOISE):
+        for k in range(4):
+            np.testing.assert_array_equal(first[k][name], again[k][name])
+            assert not np.any(first[k][name] == other[k][name]) or name == VIEWS
+        np.testing.assert_array_equal(first[2][name], later[0][name])
+        np.testing.assert_array_equal(first[3][name], later[1][name])
+
+
+def test_without_triplets_there_are_no_numbers_for_them(labeled_signals):
+    dataset = view_pipeline.batches_from_channels(
+        labeled_signals, ("train",), _spec(), 5, 3
+    )
+    assert set(dataset.element_spec) == {VIEWS, AUGMENT}
 
 
 def test_on_the_fly_equals_separated_beforehand(tmp_path):

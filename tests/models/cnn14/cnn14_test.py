@@ -1,90 +1,86 @@
-import zlib
-
 import keras
 import numpy as np
 import pytest
 
 from models.cnn14.cnn14 import CNN14
 from models.cnn14.panns_weights import load_panns_weights
+from models.heads.linear_classifier import LinearClassifier
+from tests.agreement import largest_difference
 from tests.golden.loading import load
+from tests.models.cnn14 import panns_recipe
 
-
-def _recipe_weights(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The weights the stored outputs were made with follow from names."""
-    seed = zlib.crc32(f"{name}#shared".encode()) & 0x7FFFFFFF
-    random = np.random.RandomState(seed)
-    if ".conv" in name:
-        scale = np.sqrt(2 / (shape[1] * 9))
-        return random.normal(0, scale, shape).astype("float32")
-    if name.startswith("fc") and name.endswith("weight"):
-        return random.normal(0, np.sqrt(1 / shape[1]), shape).astype("float32")
-    if name.endswith(("running_var", "weight")):
-        return random.uniform(0.5, 1.5, shape).astype("float32")
-    return random.normal(0, 0.1, shape).astype("float32")
-
-
-def _recipe() -> dict[str, np.ndarray]:
-    shapes = {"fc1.weight": (2048, 2048), "fc1.bias": (2048,)}
-    widths = [1, 64, 128, 256, 512, 1024, 2048]
-    norms = {"bn0": 64}
-    for block in range(1, 7):
-        for number in (1, 2):
-            channels = widths[block - 1] if number == 1 else widths[block]
-            name = f"conv_block{block}"
-            shapes[f"{name}.conv{number}.weight"] = (
-                widths[block],
-                channels,
-                3,
-                3,
-            )
-            norms[f"{name}.bn{number}"] = widths[block]
-    for name, size in norms.items():
-        for part in ("weight", "bias", "running_mean", "running_var"):
-            shapes[f"{name}.{part}"] = (size,)
-    return {name: _recipe_weights(name, s) for name, s in shapes.items()}
+SOURCE = "audioset_tagging_cnn"
 
 
 @pytest.fixture(scope="module")
-def encoder():
-    model = CNN14(hidden_layer=True)
-    load_panns_weights(model, _recipe())
-    return model
+def network():
+    """The encoder and the classifier that the stored values are of."""
+    encoder = CNN14(embedding_dim=None, hidden_layer=True)
+    classifier = LinearClassifier(encoder.embedding_dim, 527)
+    load_panns_weights(encoder, panns_recipe.state_dict(), classifier)
+    return encoder, classifier
 
 
-def test_full_width_values_are_those_of_the_reference(encoder):
+def _after_bn0(encoder, log_mel):
+    """Pooled features of input that skips the first batch norm."""
+    x = log_mel[..., None]
+    for block in encoder.blocks:
+        x = block(x)
+    x = np.mean(x, axis=2)
+    return x.max(axis=1) + x.mean(axis=1)
+
+
+# 500 frames are 15 after five poolings that round down.
+@pytest.mark.parametrize("frames, suffix", [(96, ""), (500, "_500")])
+@pytest.mark.parametrize("start", ["with_bn0", "after_bn0"])
+def test_full_width_values_are_those_of_the_reference(
+    agrees, network, start, frames, suffix
+):
+    encoder, classifier = network
     golden = load("cnn14")
-    pooled = np.asarray(encoder.pool(golden["input"]))
-    np.testing.assert_allclose(
-        pooled, golden["with_bn0_pooled"], atol=1e-4, rtol=0
-    )
-    np.testing.assert_allclose(
-        np.asarray(encoder.fc1(pooled)),
-        golden["with_bn0_embedding"],
-        atol=1e-4,
-        rtol=0,
-    )
+    log_mel = golden[f"input{suffix}"]
+    if start == "with_bn0":
+        pooled = encoder.pool(log_mel)
+    else:
+        pooled = _after_bn0(encoder, log_mel)
+    embedding = np.asarray(encoder.fc1(pooled))
+    scores = classifier(embedding)
+    for part, value, key, tolerance in (
+        ("pooled", pooled, "pooled", 1e-4),
+        ("embedding", embedding, "embedding", 1e-4),
+        ("class scores", scores, "clipwise_output", 1e-5),
+    ):
+        stored = golden[f"{start}_{key}{suffix}"]
+        difference = largest_difference(value, stored)
+        agrees(f"CNN14, {frames} frames: {part}", SOURCE, difference, tolerance)
 
 
-def test_odd_lengths_are_floored_as_in_the_reference(encoder):
+def test_blocks_are_those_of_the_reference(agrees, network):
+    encoder, _ = network
     golden = load("cnn14")
-    np.testing.assert_allclose(
-        np.asarray(encoder.pool(golden["input_500"])),
-        golden["with_bn0_pooled_500"],
-        atol=1e-4,
-        rtol=0,
+    normed = np.asarray(encoder.bn0(golden["input"]))
+    part = "CNN14: first batch norm"
+    difference = largest_difference(
+        normed[:, 0], golden["with_bn0_first_frame"]
     )
-
-
-def test_blocks_are_those_of_the_reference(encoder):
-    golden = load("cnn14")
-    x = golden["input"][..., None]
-    for number, block in enumerate(encoder.blocks, start=1):
-        x = np.asarray(block(x))
-        key = f"after_bn0_block{number}_channel_mean"
-        if key in golden:
-            np.testing.assert_allclose(
-                x.mean(axis=(1, 2)), golden[key], atol=1e-4
-            )
+    agrees(part, SOURCE, difference, 1e-6)
+    for start, measure, x in (
+        ("after_bn0", "mean", golden["input"]),
+        ("with_bn0", "std", normed),
+    ):
+        x = x[..., None]
+        for number, block in enumerate(encoder.blocks, start=1):
+            x = np.asarray(block(x))
+            key = f"{start}_block{number}"
+            # Stored as (channel, time, mel).
+            first = x.transpose(0, 3, 1, 2).reshape(2, -1)[:, :64]
+            of_channels = getattr(np, measure)(x, axis=(1, 2))
+            for value, stored in (
+                (first, golden[f"{key}_first64"]),
+                (of_channels, golden[f"{key}_channel_{measure}"]),
+            ):
+                difference = largest_difference(value, stored)
+                agrees("CNN14: blocks", SOURCE, difference, 1e-4)
 
 
 def test_parameter_counts():
@@ -100,13 +96,30 @@ def test_parameter_counts():
     assert convolutions == 75_461_184
     # With batch norms (moving statistics too) and the bottleneck: "~75M".
     assert model.count_params() == 75_755_968
-    assert count(hidden_layer=True) == 75_755_968 + 2048 * 2049
-    assert count(embedding_dim=1024) == 75_755_968 + 896 * 2049
+    assert count(embedding_dim=1024) == 77_591_872
+    assert count(embedding_dim=None, width=0.125) == 1_183_432
     assert count(width=0.125) == 1_216_328
 
 
-def test_config_and_file_round_trip(tmp_path):
-    model = CNN14(7, 0.0625, True, 40, 0.1)
+def test_parameter_count_of_panns_is_the_published_one():
+    encoder = CNN14(embedding_dim=None, hidden_layer=True)
+    classifier = LinearClassifier(encoder.embedding_dim, 527)
+
+    def count(kind):
+        return sum(
+            int(np.prod(variable.shape))
+            for model in (encoder, classifier)
+            for variable in getattr(model, kind)
+        )
+
+    assert count("trainable_weights") == 80_753_615
+    # With the moving statistics.
+    assert count("weights") == 80_769_871
+
+
+@pytest.mark.parametrize("embedding_dim", [7, None])
+def test_config_and_file_round_trip(embedding_dim, tmp_path):
+    model = CNN14(embedding_dim, 0.0625, True, 40, 0.1, 0.3)
     assert CNN14.from_config(model.get_config()).get_config() == (
         model.get_config()
     )
@@ -127,6 +140,34 @@ def test_dropout_and_batch_statistics_act_in_training_only():
     )
 
 
+def test_without_a_bottleneck_h_is_what_would_enter_it():
+    x = np.random.default_rng(1).normal(size=(3, 70, 64)).astype("f4")
+    model = CNN14(None, 0.0625)
+    assert model.embedding_dim == 128
+    np.testing.assert_array_equal(model(x), model.pool(x))
+    model = CNN14(None, 0.0625, hidden_layer=True)
+    np.testing.assert_array_equal(model(x), model.fc1(model.pool(x)))
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    assert CNN14(None, 0.0625)(x).dtype == "float32"
+
+
+def test_hidden_dropout_acts_on_both_sides_of_the_hidden_layer(monkeypatch):
+    def in_training(**kwargs):
+        model = CNN14(None, 0.0625, True, dropout=0, **kwargs)
+        # Pooled features and weights that let the layer add one to one.
+        model.fc1.set_weights([np.eye(128), np.ones(128)])
+        ones = np.ones((9, 128), "f4")
+        monkeypatch.setattr(model, "pool", lambda x, training: ones)
+        return np.asarray(model(np.zeros((9, 64, 64), "f4"), training=True))
+
+    # What is kept is doubled: 2 (2 + 1), 2 (0 + 1), or 0.
+    values, counts = np.unique(in_training(), return_counts=True)
+    np.testing.assert_array_equal(values, [0, 2, 6])
+    shares = counts / counts.sum()
+    np.testing.assert_allclose(shares, [0.5, 0.25, 0.25], atol=0.05)
+    np.testing.assert_array_equal(in_training(hidden_dropout=0), 2)
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -138,10 +179,3 @@ def test_dropout_and_batch_statistics_act_in_training_only():
 def test_bad_sizes_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         CNN14(**arguments)
-
-
-def test_wrong_weights_name_both_shapes():
-    with pytest.raises(ValueError, match=r"conv1.weight.*64.*\(3, 3, 1, 4\)"):
-        load_panns_weights(CNN14(width=0.0625), _recipe())
-    with pytest.raises(ValueError, match="lack conv_block1.conv1.weight"):
-        load_panns_weights(CNN14(width=0.0625), {})

@@ -18,3 +18,12 @@ def test_file_round_trip(tmp_path):
     again = keras.saving.load_model(tmp_path / "h.keras")
     h = np.ones((2, 5), "float32")
     np.testing.assert_array_equal(again(h), head(h))
+
+
+def test_reduced_precision_rounds_nothing():
+    head = SimilarityHead(5, 7, 3)
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    reduced = SimilarityHead(5, 7, 3)
+    reduced.set_weights(head.get_weights())
+    h = np.random.default_rng(1).normal(size=(4, 5)).astype("float32")
+    np.testing.assert_array_equal(reduced(h), head(h))

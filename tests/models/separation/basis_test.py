@@ -61,6 +61,36 @@ def test_stft_uses_the_root_of_the_periodic_hann_window():
     np.testing.assert_allclose(magnitude, np.sin(np.pi * 100 / 512), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "window,hop", [(512, 128), (706, 176), (353, 88), (101, 99)]
+)
+def test_stft_is_that_of_tf_signal(window, hop):
+    """As the reference calls it; an odd window is symmetric there."""
+    basis = STFTBasis(window, hop, dtype="float64")
+    basis.build((None, None))
+
+    def taper(length, dtype):
+        return tf.sqrt(tf.signal.hann_window(length, dtype=dtype))
+
+    waveform = tf.constant(_waveform(2003), tf.float64)
+    fft_length = {512: 512, 706: 1024, 353: 512, 101: 128}[window]
+    stft = tf.signal.stft(
+        waveform, window, hop, fft_length, taper, pad_end=True
+    )
+    (real, imag), _ = basis.analyse(waveform)
+    np.testing.assert_allclose(tf.complex(real, imag), stft, atol=1e-10)
+    inverse = tf.signal.inverse_stft(
+        stft,
+        window,
+        hop,
+        fft_length,
+        tf.signal.inverse_stft_window_fn(hop, taper),
+    )
+    masks = np.ones((3, 1, *stft.shape[1:]))
+    channels = basis.synthesise(masks, (real, imag), 2003)
+    np.testing.assert_allclose(channels[:, 0], inverse[:, :2003], atol=1e-10)
+
+
 def test_stft_features_are_normalised_per_example():
     basis = STFTBasis(512, 128)
     basis.build((None, None))
@@ -95,3 +125,6 @@ def test_hops_that_lose_samples_are_refused():
         LearnedBasis(8, 9)
     with pytest.raises(ValueError, match="hop_samples=8, window_samples=8"):
         STFTBasis(8, 8)
+    # Both ends of an odd window are zero: at this hop nothing covers them.
+    with pytest.raises(ValueError, match="under 8,.*hop_samples=8"):
+        STFTBasis(9, 8)

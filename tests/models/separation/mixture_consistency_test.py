@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from models.separation.mixture_consistency import mixture_consistency
+from tests.agreement import largest_difference
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "mixture_consistency.npz"
 
@@ -28,15 +29,14 @@ def golden():
         ("explicit_not_normalised", "magsq", "not_normalised"),
     ],
 )
-def test_equals_the_reference(golden, mics, output, kind, weights):
+def test_equals_the_reference(agrees, golden, mics, output, kind, weights):
     if weights is not None:
         weights = golden[f"{mics}_weights_{weights}"]
     result = mixture_consistency(
         golden[f"{mics}_mixture"], golden[f"{mics}_separated"], kind, weights
     )
-    np.testing.assert_allclose(
-        result, golden[f"{mics}_out_{output}"], atol=1e-6
-    )
+    difference = largest_difference(result, golden[f"{mics}_out_{output}"])
+    agrees("mixture consistency", "sound-separation", difference, 1e-6)
 
 
 @pytest.mark.parametrize("kind", ["uniform", "magsq"])

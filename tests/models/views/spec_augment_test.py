@@ -41,6 +41,55 @@ def test_masks_reach_both_edges_and_are_contiguous():
     assert masked[:, 0].any() and masked[:, -1].any()
 
 
+def test_starts_of_a_mask_are_uniform_over_what_fits():
+    layer = _masks_only(
+        time_masks=1, time_mask_frames=3, freq_masks=1, freq_mask_bands=2
+    )
+    x = np.random.default_rng(3).normal(size=(20000, 8, 6)).astype("f4")
+    masked = np.asarray(layer(x, _draws(layer, 20000))) != x
+    for axis, size, limit in ((2, 8, 3), (1, 6, 2)):
+        inside = masked.all(axis=axis)
+        width = inside.sum(axis=1)
+        start = inside.argmax(axis=1)
+        for one in range(1, limit + 1):
+            starts = start[width == one]
+            counts = np.bincount(starts)
+            assert len(counts) == size - one + 1
+            expected = len(starts) / len(counts)
+            # Chi squared over its degrees of freedom.
+            spread = np.sum((counts - expected) ** 2 / expected)
+            assert spread / (len(counts) - 1) < 3
+
+
+def test_masks_of_two_views_and_two_examples_are_independent():
+    layer = _masks_only(time_masks=1, time_mask_frames=4, freq_masks=0)
+    x = np.random.default_rng(3).normal(size=(8000, 9, 5)).astype("f4")
+    masked = (np.asarray(layer(x, _draws(layer, 8000))) != x).all(axis=2)
+    width = masked.sum(axis=1)
+    assert abs(np.corrcoef(width[::2], width[1::2])[0, 1]) < 0.05
+
+
+def test_number_of_masks_and_their_sizes_may_be_zero():
+    x = np.random.default_rng(3).normal(size=(4, 9, 5)).astype("f4")
+    for sizes in ((0, 4, 0, 3), (2, 0, 2, 0)):
+        layer = _masks_only(
+            **dict(
+                zip(
+                    (
+                        "time_masks",
+                        "time_mask_frames",
+                        "freq_masks",
+                        "freq_mask_bands",
+                    ),
+                    sizes,
+                    strict=True,
+                )
+            )
+        )
+        assert layer.num_draws == 2 + 2 * (sizes[0] + sizes[2])
+        np.testing.assert_array_equal(layer(x, _draws(layer, 4)), x)
+
+
 def test_time_warp_keeps_the_ends_and_moves_the_middle():
     layer = SpecAugment(0, 0, 0, 0, time_warp_frames=4)
     ramp = np.broadcast_to(np.arange(40.0)[:, None], (500, 40, 2))

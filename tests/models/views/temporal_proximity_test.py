@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from models.views.temporal_proximity import crop_starts
 
@@ -19,6 +20,22 @@ def test_views_are_at_most_the_offset_apart():
     distance = second - first
     assert distance.min() == -7 and distance.max() == 7
     assert second.min() >= 0 and second.max() <= 900
+
+
+@pytest.mark.parametrize("max_offset", [0, 3, 8, 10**9])
+def test_second_start_is_uniform_over_what_the_first_allows(max_offset):
+    """Evenly spaced draws give even counts: exact, not by chance."""
+    draws_a = (np.arange(11, dtype="f4") + 0.5) / 11
+    draws_b = (np.arange(27720, dtype="f4") + 0.5) / 27720  # Of all divisors.
+    grid = np.meshgrid(draws_a, draws_b, indexing="ij")
+    first, second = map(np.asarray, crop_starts(*grid, 110, 100, max_offset))
+    for start in range(11):
+        np.testing.assert_array_equal(first[start], start)
+        low, high = max(0, start - max_offset), min(10, start + max_offset)
+        expected = np.zeros(11)
+        expected[low : high + 1] = 27720 / (high + 1 - low)
+        counts = np.bincount(second[start], minlength=11)
+        np.testing.assert_array_equal(counts, expected)
 
 
 def test_short_clips_start_at_zero():

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from data import label_table, manifest
+from data import folder_source, label_table
 from data.label_table import LabelRow
 from data.user_error import UserError
 
@@ -36,7 +36,7 @@ def splits_of(found):
 def test_audio_is_found_at_any_depth_in_order_of_path(tmp_path):
     touch(tmp_path, "b.WAV", "x/y/z/a.flac", "x/c.Ogg", "d.mp3", "notes.txt")
     touch(tmp_path, ".hidden.wav", ".git/e.wav")
-    found = manifest.read_folder(str(tmp_path))
+    found = folder_source.read(str(tmp_path))
     paths = [recording.path for recording in found.recordings]
     assert paths == ["b.WAV", "d.mp3", "x/c.Ogg", "x/y/z/a.flac"]
     assert found.recordings[0].num_bytes == 4
@@ -45,7 +45,7 @@ def test_audio_is_found_at_any_depth_in_order_of_path(tmp_path):
 
 def test_the_first_sub_folder_is_the_label(tmp_path):
     touch(tmp_path, "a.wav", "dog/b.wav", "cat bird/deep/c.wav")
-    assert labels_of(manifest.read_folder(str(tmp_path))) == {
+    assert labels_of(folder_source.read(str(tmp_path))) == {
         "a.wav": (),
         "dog/b.wav": ("dog",),
         "cat bird/deep/c.wav": ("cat bird",),
@@ -55,13 +55,13 @@ def test_the_first_sub_folder_is_the_label(tmp_path):
 def test_a_loop_of_links_ends(tmp_path):
     touch(tmp_path, "x/a.wav")
     os.symlink(tmp_path, tmp_path / "x" / "loop")
-    found = manifest.read_folder(str(tmp_path))
+    found = folder_source.read(str(tmp_path))
     assert labels_of(found) == {"x/a.wav": ("x",)}
 
 
 def test_rows_name_files_by_path_or_bare_name(tmp_path):
     touch(tmp_path, "x/a.wav", "y/a.wav", "y/b.wav")
-    found = manifest.read_folder(
+    found = folder_source.read(
         str(tmp_path),
         table(
             tmp_path,
@@ -84,7 +84,7 @@ def test_hard_names_match(tmp_path):
     touch(tmp_path, *names)
     # Letter and accent apart, as some systems store them.
     touch(tmp_path, "u\u0308.wav")
-    found = manifest.read_folder(
+    found = folder_source.read(
         str(tmp_path),
         table(
             tmp_path,
@@ -101,7 +101,7 @@ def test_hard_names_match(tmp_path):
 
 def test_files_without_row_are_kept_and_rows_without_file_listed(tmp_path):
     touch(tmp_path, "a.wav", "b.wav")
-    found = manifest.read_folder(
+    found = folder_source.read(
         str(tmp_path),
         table(
             tmp_path, "filename,labels,split\na.wav,x,eval\ngone.wav,y,train\n"
@@ -126,7 +126,7 @@ def test_folds_make_splits_and_the_last_is_the_default(
     tmp_path, eval_folds, held_out
 ):
     touch(tmp_path, "a.wav", "b.wav", "c.wav")
-    found = manifest.read_folder(
+    found = folder_source.read(
         str(tmp_path), table(tmp_path, FOLDS), eval_folds
     )
     assert splits_of(found) == {
@@ -136,7 +136,7 @@ def test_folds_make_splits_and_the_last_is_the_default(
 
 def test_without_split_and_fold_the_split_is_left_open(tmp_path):
     touch(tmp_path, "a.wav")
-    found = manifest.read_folder(
+    found = folder_source.read(
         str(tmp_path), table(tmp_path, "filename,labels\na.wav,x\n")
     )
     assert splits_of(found) == {"a.wav": ""}
@@ -144,7 +144,7 @@ def test_without_split_and_fold_the_split_is_left_open(tmp_path):
 
 def test_an_unknown_label_is_refused_with_the_nearest_names(tmp_path):
     touch(tmp_path, "a.wav", "b.wav")
-    found = manifest.read_folder(
+    found = folder_source.read(
         str(tmp_path),
         table(tmp_path, "filename,labels\na.wav,doog\nb.wav,cat\n"),
         classes=("dog", "cat", "rain"),
@@ -188,7 +188,7 @@ def test_an_unknown_label_is_refused_with_the_nearest_names(tmp_path):
 def test_a_wrong_table_is_told_with_its_line(tmp_path, text, message):
     touch(tmp_path, "a.wav", "x/b.wav", "y/b.wav")
     with pytest.raises(UserError, match=message) as caught:
-        manifest.read_folder(str(tmp_path), table(tmp_path, text))
+        folder_source.read(str(tmp_path), table(tmp_path, text))
     assert "\n" not in str(caught.value).strip()
 
 
@@ -203,17 +203,17 @@ def test_a_wrong_table_is_told_with_its_line(tmp_path, text, message):
 def test_a_wrong_fold_is_told(tmp_path, text, eval_folds, message):
     touch(tmp_path, "a.wav", "b.wav", "c.wav")
     with pytest.raises(UserError, match=re.escape(message)):
-        manifest.read_folder(str(tmp_path), table(tmp_path, text), eval_folds)
+        folder_source.read(str(tmp_path), table(tmp_path, text), eval_folds)
 
 
 def test_a_missing_folder_or_one_without_audio_is_told(tmp_path):
     with pytest.raises(UserError, match="--input=.*gone does not exist"):
-        manifest.read_folder(str(tmp_path / "gone"))
+        folder_source.read(str(tmp_path / "gone"))
     touch(tmp_path, "x.m4a", "y.m4a", "file.txt")
     with pytest.raises(UserError, match="--input=.*x.m4a is not a folder"):
-        manifest.read_folder(str(tmp_path / "x.m4a"))
+        folder_source.read(str(tmp_path / "x.m4a"))
     with pytest.raises(UserError, match=r"no .wav.*\(found: 2 .m4a, 1 .txt\)"):
-        manifest.read_folder(str(tmp_path))
+        folder_source.read(str(tmp_path))
 
 
 def test_a_missing_table_is_told(tmp_path):

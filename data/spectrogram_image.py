@@ -7,12 +7,11 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from models.frontend.log_mel import LogMel
-
 MEL_BANDS = 64
 LOW_HZ = 125.0
-# Of the front end for digital silence.
-SILENCE = float(np.log(0.001))
+_WINDOW_S, _HOP_S = 0.025, 0.010
+_OFFSET = 0.001
+SILENCE = float(np.log(_OFFSET))
 # What the colors span below the loudest value: 60 dB, in nepers.
 _SPAN = 3 * float(np.log(10))
 
@@ -25,22 +24,28 @@ def high_hz(sample_rate_hz: int) -> float:
 def log_mel(
     audio: np.ndarray, sample_rate_hz: int, max_frames: int
 ) -> np.ndarray:
-    """(T,) audio to about `max_frames` frames of the encoder's bands.
+    """(T,) audio to about `max_frames` frames.
+
+    Window, bands and offset are those of the encoder's front end, but the
+    bands are rectangles, not triangles, which no eye sees.
 
     Returns:
       (frames, MEL_BANDS) float32; silence is `SILENCE`.
     """
-    hop_s = max(0.010, len(audio) / sample_rate_hz / max_frames)
-    layer = LogMel(
-        sample_rate_hz,
-        hop_s=hop_s,
-        mel_bands=MEL_BANDS,
-        low_hz=LOW_HZ,
-        high_hz=high_hz(sample_rate_hz),
-    )
-    missing = max(0, layer.window_samples - len(audio))
-    padded = np.pad(np.asarray(audio, np.float32), (0, missing))
-    return np.asarray(layer(padded[None]))[0]
+    window = round(_WINDOW_S * sample_rate_hz)
+    hop_s = max(_HOP_S, len(audio) / sample_rate_hz / max_frames)
+    padded = np.pad(audio, (0, max(0, window - len(audio))))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, window)
+    frames = frames[:: round(hop_s * sample_rate_hz)]
+    fft_length = 2 ** int(np.ceil(np.log2(window)))
+    hann = np.sin(np.pi * np.arange(window) / window) ** 2
+    magnitude = np.abs(np.fft.rfft(frames * hann, fft_length))
+    # The integral up to an edge, which may lie inside a bin.
+    integral = np.pad(np.cumsum(magnitude, axis=1), [(0, 0), (1, 0)])
+    edges = _edges_hz(sample_rate_hz) * fft_length / sample_rate_hz + 0.5
+    bins = np.minimum(edges.astype(int), magnitude.shape[1] - 1)
+    below = integral[:, bins] + magnitude[:, bins] * (edges - bins)
+    return np.log(np.diff(below, axis=1) + _OFFSET).astype(np.float32)
 
 
 def png_uri(values: np.ndarray, high: float) -> str:
@@ -62,3 +67,9 @@ def png_uri(values: np.ndarray, high: float) -> str:
     image.save(buffer, format="PNG", optimize=True)
     text = base64.b64encode(buffer.getvalue()).decode("ascii")
     return f"data:image/png;base64,{text}"
+
+
+def _edges_hz(sample_rate_hz: int) -> np.ndarray:
+    """MEL_BANDS + 1 frequencies, equally spaced in HTK mel."""
+    ends = np.log1p(np.array([LOW_HZ, high_hz(sample_rate_hz)]) / 700)
+    return 700 * np.expm1(np.linspace(*ends, MEL_BANDS + 1))

@@ -1,0 +1,84 @@
+"""Why a record of a shard cannot be read."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from data import example_schema, record_check
+from data.record_header import FRAME_BYTES, HEADER_BYTES
+from data.record_index import RecordIndex, file_size
+from data.record_reader import read_record
+
+# Causes, beside those of `record_check`.
+MISSING_FILE = "missing_file"
+TRUNCATED = "truncated"
+CHECKSUM = "checksum"
+# Read without a fault now: repaired, or storage that fails now and then.
+PASSING = "passing"
+
+
+class BadRecord(NamedTuple):
+    """A line of the list.
+
+    Attributes:
+      shard: file name.
+      record: which one of the shard, from 0.
+      offset: byte at which it starts; "" where that is not known.
+      clip_id: "" where it is not known.
+      cause: one word to count by.
+      reason: what was found.
+    """
+
+    shard: str
+    record: int
+    offset: int | str
+    clip_id: str
+    cause: str
+    reason: str
+
+
+def examine(index: RecordIndex, numbers: Iterable[int]) -> list[BadRecord]:
+    """Reads records again, alone, to tell what is wrong with each."""
+    found = []
+    for number in numbers:
+        offset = int(index.offset_of[number]) if index.size_of[number] else ""
+        cause, reason, clip_id = _diagnose(index, number)
+        found.append(
+            BadRecord(*index.place(number), offset, clip_id, cause, reason)
+        )
+    return found
+
+
+def _diagnose(index: RecordIndex, number: int) -> tuple[str, str, str]:
+    """Cause, reason and clip id of a record."""
+    has = file_size(index.file_of(number))
+    if has < 0:
+        return MISSING_FILE, "the shard is not there", ""
+    wanted = index.shards[index.shard_of[number]].num_bytes
+    end = index.offset_of[number] + max(index.size_of[number], 1)
+    if end > has and has < wanted:
+        return TRUNCATED, f"the shard has {has} bytes, not {wanted}", ""
+    if not index.size_of[number]:
+        return CHECKSUM, "the length of a record before it is damaged", ""
+    clip_id = _clip_id(index, number)
+    try:
+        record = read_record(index, number)
+    except tf.errors.OpError as error:
+        return CHECKSUM, f"its bytes have changed ({error.message})", clip_id
+    fault = record_check.find_fault(record, index.info)
+    return (*(fault or (PASSING, "it can be read now")), clip_id)
+
+
+def _clip_id(index: RecordIndex, number: int) -> str:
+    """The id that a record bears, though it may be damaged."""
+    with index.file_of(number).open("rb") as stream:
+        stream.seek(index.offset_of[number] + HEADER_BYTES)
+        content = stream.read(index.size_of[number] - FRAME_BYTES)
+    try:
+        feature = tf.train.Example.FromString(content).features.feature
+        [clip_id] = feature[example_schema.CLIP_ID].bytes_list.value
+        return clip_id.decode()
+    except (DecodeError, ValueError):
+        return ""

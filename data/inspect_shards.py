@@ -1,0 +1,93 @@
+"""Shows what is in some shards: counts, levels, channels and a few clips.
+
+  python data/inspect_shards.py --shards=runs/shards --output=shards.html
+
+Reads every clip once. Prints the main numbers and writes one page that needs
+no network and no other file: clips, lengths, labels and classes of each split,
+levels, clipped and silent clips, ids that occur twice, records that cannot be
+used; for separated shards how loud the channels are, which are empty, and how
+far their sum is from the mixture; and --sample clips to see and hear, drawn
+by --seed. The same numbers are in a .json beside the page.
+"""
+
+import dataclasses
+import pathlib
+import sys
+
+sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
+from data import entry_point, flag_fields
+from data.dataset_info import DatasetInfo
+from data.flag_fields import option
+from data.user_error import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class InspectConfig:
+    """the flags of this entry point"""
+
+    shards: str = option(
+        "",
+        "output of data/write_shards.py or train/separate_shards.py (required)",
+    )
+    splits: tuple[str, ...] = option((), "splits to look at; empty: all")
+    output: str = option("", "page to write, ending in .html (required)")
+    sample: int = option(24, "clips in the page", minimum=0, maximum=1000)
+    seed: int = option(0, "of the choice of clips", minimum=0)
+    audio_megabytes: float = option(
+        18.0, "room for audio in the page, megabytes", minimum=0
+    )
+    silence_db: float = option(
+        -70.0,
+        "RMS level below which a clip counts as silent and a channel as nearly "
+        "empty, dB re full scale",
+    )
+    workers: int = option(0, "processes; 0: one for each core", minimum=0)
+
+    def __post_init__(self):
+        if not self.output.lower().endswith((".html", ".htm")):
+            raise ValueError(
+                f"--output={self.output} must name a file ending in .html"
+            )
+
+
+def main() -> None:
+    inspect_shards(flag_fields.read(InspectConfig))
+
+
+def inspect_shards(config: InspectConfig) -> pathlib.Path:
+    """Writes the page; returns the path of the JSON beside it."""
+    if pathlib.Path(config.output).is_dir():
+        raise UserError(f"--output={config.output} is a folder: name a file")
+    info = DatasetInfo.load(config.shards)
+    splits = info.any_splits(config.splits)
+    info.shards_of(splits)
+
+    from data import inspection, inspection_page
+    from data.atomic_write import write_json, write_text
+    from data.inspection_summary import summary
+
+    found = inspection.inspect(
+        info,
+        splits,
+        config.sample,
+        config.seed,
+        config.silence_db,
+        config.workers,
+    )
+    numbers = pathlib.Path(config.output).with_suffix(".json")
+    write_json(numbers, found.as_json())
+    write_text(
+        config.output,
+        inspection_page.render(
+            found, config.seed, int(config.audio_megabytes * 1e6)
+        ),
+    )
+    print(summary(found))
+    print(f"page: {config.output}, numbers: {numbers}")
+    return numbers
+
+
+if __name__ == "__main__":
+    flag_fields.define(InspectConfig)
+    entry_point.run(main)

@@ -1,0 +1,156 @@
+"""A resumable job over shards: each becomes a file of embeddings."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Sequence
+
+from data import shard_jobs
+from data.bad_record import PASSING, examine
+from data.bad_records import MAX_BAD_FRACTION, BadRecords
+from data.dataset_info import DATASET_FILE, DatasetInfo, Shard
+from data.job_runner import InProcess
+from data.record_index import RecordIndex
+from data.worker_pool import Report
+from evaluate import embedding_store
+from evaluate.clip_embeddings import check_sample_rate, embed_shard
+from evaluate.representation import Representation
+
+# Of a shard's start and end, read to notice audio that was written anew.
+_PROBED_BYTES = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbedTask:
+    """One shard to embed; see `shard_jobs.Task`.
+
+    Attributes:
+      shard: name of the file of embeddings.
+      num_items: clips of the shard.
+      facts: digest of all else that the embeddings depend on.
+      source: the shard. It is in no fingerprint, so that moved shards and
+        runs keep their embeddings.
+    """
+
+    shard: str
+    num_items: int
+    facts: str
+    source: Shard = dataclasses.field(repr=False)
+
+
+def tasks(
+    representation: Representation, info: DatasetInfo, splits: Sequence[str]
+) -> list[EmbedTask]:
+    """One task for each shard of the splits that has clips.
+
+    Raises:
+      UserError: a split is unknown, or together they hold no clip.
+    """
+    facts = [embedding_store.VERSION, representation.identity]
+    common = hashlib.sha256(json.dumps(facts).encode())
+    common.update((info.folder / DATASET_FILE).read_bytes())
+    return [
+        EmbedTask(
+            file_name(shard),
+            shard.clips,
+            _digest(common.copy(), info.folder / shard.file, shard),
+            shard,
+        )
+        for shard in info.shards_of(splits)
+        if shard.clips
+    ]
+
+
+def file_name(shard: Shard) -> str:
+    """Name of the file with the embeddings of a shard."""
+    return f"{pathlib.Path(shard.file).stem}.npz"
+
+
+def run(
+    representation: Representation,
+    info: DatasetInfo,
+    splits: Sequence[str],
+    folder: str | os.PathLike,
+) -> list[dict]:
+    """Writes an `EmbeddingStore` for each shard that has none in `folder`.
+
+    Records that cannot be used are left out and listed in bad_records.csv;
+    once they are repaired, their shards are embedded again.
+
+    Args:
+      representation: what encodes.
+      info: the dataset.
+      splits: names of its splits.
+      folder: where the files go.
+
+    Returns:
+      For each shard, in stored order, its account: `shard` (name of the
+      file), `num_bytes`, `clips`, `windows`, `embedding_dim` and
+      `bad_records` (their numbers in the shard).
+
+    Raises:
+      UserError: the sample rates differ, a split is unknown or empty, too
+        many records cannot be used, or an embedding is not finite.
+    """
+    check_sample_rate(representation, info)
+    folder = pathlib.Path(folder)
+    shards = info.shards_of(splits)
+    bad_records = BadRecords(
+        folder, sum(s.clips for s in shards), MAX_BAD_FRACTION, flag=""
+    )
+    number_of = {file_name(shard): k for k, shard in enumerate(shards)}
+    repaired = set()
+
+    @functools.cache
+    def all_records() -> RecordIndex:
+        return RecordIndex.of(info, splits)
+
+    def write_shard(task: EmbedTask, path: pathlib.Path, report: Report):
+        index = all_records().of_shard(number_of[task.shard])
+        store, failed = embed_shard(representation, index, report)
+        store.save(path)
+        return {
+            "clips": len(store.clip_ids),
+            "windows": len(store.windows),
+            "embedding_dim": store.windows.shape[1],
+            "bad_records": failed,
+        }
+
+    def on_account(account: dict) -> None:
+        if not account["bad_records"]:
+            return
+        index = all_records().of_shard(number_of[account["shard"]])
+        rows = examine(index, account["bad_records"])
+        if any(row.cause == PASSING for row in rows):
+            repaired.add(account["shard"])
+        bad_records.add(row for row in rows if row.cause != PASSING)
+
+    def run_all() -> list[dict]:
+        return shard_jobs.run(
+            f"embed {','.join(splits)}, {representation.name}",
+            write_shard,
+            tasks(representation, info, splits),
+            folder,
+            InProcess(),  # TensorFlow uses every core by itself.
+            on_account=on_account,
+        )
+
+    accounts = run_all()
+    if repaired:
+        for name in repaired:
+            (folder / name).unlink()
+        accounts = run_all()
+    bad_records.save()
+    return accounts
+
+
+def _digest(digest, file: pathlib.Path, shard: Shard) -> str:
+    if file.exists():
+        with file.open("rb") as stream:
+            digest.update(stream.read(_PROBED_BYTES))
+            stream.seek(max(0, shard.num_bytes - _PROBED_BYTES))
+            digest.update(stream.read())
+    return digest.hexdigest()

@@ -1,0 +1,46 @@
+"""The tagger of PANNs: one linear layer on the embedding."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="separated_scenes")
+class LinearClassifier(keras.Model):
+    """Embedding h (N, embedding_dim) -> sigmoid scores (N, num_classes).
+
+    float32 under any policy. "fc_audioset" of PANNs (Kong et al., TASLP
+    2020).
+
+    Args:
+      embedding_dim: d, size of h.
+      num_classes: C.
+
+    Raises:
+      ValueError: a size is not positive.
+    """
+
+    def __init__(self, embedding_dim: int, num_classes: int, **kwargs):
+        # A reduced precision policy must not round h.
+        super().__init__(autocast=False, **kwargs)
+        if min(embedding_dim, num_classes) < 1:
+            raise ValueError(
+                "sizes must be at least 1. Received: "
+                f"embedding_dim={embedding_dim}, num_classes={num_classes}"
+            )
+        self.embedding_dim = embedding_dim
+        self.num_classes = num_classes
+        self.logits = keras.layers.Dense(
+            num_classes, dtype="float32", name="logits"
+        )
+        self.logits.build((None, embedding_dim))
+        self.built = True
+
+    def call(self, h):
+        return ops.sigmoid(self.logits(h))
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "embedding_dim": self.embedding_dim,
+            "num_classes": self.num_classes,
+        }

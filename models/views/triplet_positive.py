@@ -1,0 +1,91 @@
+"""The positive of a triplet: four ways to make it from a log-mel patch."""
+
+from keras import ops
+
+from models.frontend.log_mel import LogMel
+from models.frontend.panns_log_mel import PANNsLogMel
+from models.views.mel_energy import to_energy, to_log_mel
+
+# Uniform numbers of an example: way, other clip, shifts in time, frequency.
+NUM_DRAWS = 4
+
+
+class TripletPositive:
+    """One of four positives for each example, each as likely (our choice).
+
+    Noise: every energy times 1 + |e|, e normal. Mixing: plus the patch of
+    another clip of the batch, with a total energy of `mix_ratio` times that of
+    this one. Shift: circular in time by any number of frames; in frequency by
+    up to `shift_bands` bands up or down, with silence moving in. Temporal
+    proximity: the second view of the clip as it was cut. Jansen et al.,
+    "Unsupervised Learning of Semantic Audio Representations" (ICASSP 2018),
+    with its sizes; energies are squared mel magnitudes (our choice).
+
+    Args:
+      frontend: that made the patches.
+      noise_deviation: standard deviation of e.
+      mix_ratio: energy of the other clip over that of this one.
+      shift_bands: largest shift in frequency, bands.
+    """
+
+    def __init__(
+        self,
+        frontend: LogMel | PANNsLogMel,
+        noise_deviation: float = 0.5,
+        mix_ratio: float = 0.25,
+        shift_bands: int = 10,
+    ):
+        self.frontend = frontend
+        self.noise_deviation = noise_deviation
+        self.mix_ratio = mix_ratio
+        self.shift_bands = shift_bands
+
+    def __call__(self, log_mel, second_view, uniform, normal):
+        """Positives (B, frames, bands).
+
+        Args:
+          log_mel: (B, frames, bands) of the anchors.
+          second_view: likewise, of other times of the same clips.
+          uniform: (B, NUM_DRAWS) in [0, 1).
+          normal: (B, frames, bands) from the standard normal distribution.
+        """
+        way, other, time, band = (uniform[:, i] for i in range(NUM_DRAWS))
+        energy = to_energy(log_mel, self.frontend)
+        noisy = energy * (1 + ops.abs(self.noise_deviation * normal))
+        positives = (
+            to_log_mel(noisy, self.frontend),
+            to_log_mel(self._mixed(energy, other), self.frontend),
+            self._shifted(log_mel, time, band),
+            second_view,
+        )
+        way = ops.reshape(ops.floor(way * len(positives)), (-1, 1, 1))
+        chosen = second_view
+        for k, positive in enumerate(positives):
+            chosen = ops.where(way == k, positive, chosen)
+        return chosen
+
+    def _mixed(self, energy, other):
+        clips = ops.shape(energy)[0]
+        others = ops.cast(clips - 1, other.dtype)
+        step = 1 + ops.cast(ops.floor(other * others), "int32")
+        other = ops.take(energy, (ops.arange(clips) + step) % clips, axis=0)
+        ours = ops.sum(energy, axis=(1, 2), keepdims=True)
+        theirs = ops.sum(other, axis=(1, 2), keepdims=True)
+        # A silent clip adds nothing.
+        gain = ops.where(theirs > 0, self.mix_ratio * ours / theirs, 0.0)
+        return energy + gain * other
+
+    def _shifted(self, log_mel, time, band):
+        frames, bands = log_mel.shape[1:]
+        steps = ops.cast(ops.floor(time * frames), "int32")
+        source = (ops.arange(frames) - ops.expand_dims(steps, 1)) % frames
+        moved = ops.take_along_axis(log_mel, ops.expand_dims(source, 2), axis=1)
+        width = 2 * self.shift_bands + 1
+        steps = ops.cast(ops.floor(band * width), "int32") - self.shift_bands
+        source = ops.arange(bands) - ops.expand_dims(steps, 1)  # (B, bands)
+        inside = ops.logical_and(source >= 0, source < bands)
+        moved = ops.take_along_axis(
+            moved, ops.expand_dims(ops.clip(source, 0, bands - 1), 1), axis=2
+        )
+        silence = to_log_mel(ops.zeros((), log_mel.dtype), self.frontend)
+        return ops.where(ops.expand_dims(inside, 1), moved, silence)

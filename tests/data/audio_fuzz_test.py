@@ -1,0 +1,135 @@
+"""Damaged recordings among intact ones, through whole jobs.
+
+FUZZ_CASES=10000 tries more of them.
+"""
+
+import csv
+import io
+import os
+
+import numpy as np
+import soundfile
+
+from data import audio_codec, clip_shards, header_scan, ingest
+from data.worker_pool import WorkerPool
+from tests.data import bad_decoder
+from tests.data.corrupted_audio import FORMATS, RATE_HZ, damaged, sound
+from tests.data.ingested import clips
+from tests.data.write_shards_test import config, contents
+
+CASES = int(os.environ.get("FUZZ_CASES", 1000))
+
+
+def options(tmp_path, **more):
+    return config(
+        tmp_path,
+        silence_db=-200.0,
+        min_seconds=0.01,
+        max_bad_fraction=1.0,
+        eval_fraction=0.0,
+        **more,
+    )
+
+
+def write_intact(folder):
+    """File name → what a shard should hold of it."""
+    expected = {}
+    for audio_format, (suffix, *_) in FORMATS.items():
+        for number in range(100, 105):
+            data = sound(audio_format, number)
+            name = f"intact {number} {audio_format}{suffix}"
+            (folder / name).write_bytes(data)
+            # Not `soundfile.read`: it seeks, after which MP3 rounds otherwise.
+            with soundfile.SoundFile(io.BytesIO(data)) as file:
+                audio = file.read(dtype="float32")
+            assert 4000 <= audio.size < 8000
+            encoded = audio_codec.encode(audio, "pcm16", RATE_HZ)
+            expected[name] = audio_codec.decode(encoded, "pcm16").numpy()
+    return expected
+
+
+def read_rejects(info):
+    with (info.folder / "rejects.csv").open(encoding="utf-8") as stream:
+        return [tuple(row.values()) for row in csv.DictReader(stream)]
+
+
+def assert_intact_are_exact(info, expected):
+    found = clips(info)
+    for name, audio in expected.items():
+        np.testing.assert_array_equal(found[name][0], audio, err_msg=name)
+
+
+def test_damaged_files_are_read_or_listed_and_intact_ones_exact(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    expected = write_intact(folder)
+    names = set(expected)
+    for seed in range(CASES):
+        name, data = damaged(seed)
+        (folder / name).write_bytes(data)
+        names.add(name)
+    assert len(names) == CASES + len(expected)
+    info = ingest.run(options(tmp_path), WorkerPool(2))
+    assert_intact_are_exact(info, expected)
+
+    rejects = read_rejects(info)
+    read = {clip_id.split("#")[0] for clip_id in clips(info)}
+    assert read | {name for name, _, _ in rejects} == names
+    kinds = info.summary["rejects"]
+    assert sum(kinds.values()) == len(rejects)
+    assert kinds.keys() <= {
+        *("crashed", "damaged", "empty", "non_finite", "not_audio"),
+        *("silent", "too_short", "undecodable"),
+    }
+    assert all(reason for _, _, reason in rejects)
+    # A header that lies of its length makes no flood of clips.
+    assert len(rejects) < CASES
+    # Both happen often, so that both are tested.
+    damaged_but_read = len(read) - len(expected)
+    assert 0.2 * CASES < damaged_but_read < 0.6 * CASES
+    for audio, _ in clips(info).values():
+        assert 1 <= audio.size <= 160000
+    if CASES > 1000:
+        print(f"{len(names)} files, {damaged_but_read} damaged read, {kinds}")
+
+
+def test_decoders_that_crash_or_hang_cost_their_file_alone(
+    tmp_path, monkeypatch
+):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    expected = write_intact(folder)
+    for name in (
+        "crashes in header",
+        "crashes in clip",
+        "hangs in header",
+        "hangs in clip",
+    ):
+        (folder / f"{name}.wav").write_bytes(sound("wav16", 0))
+    monkeypatch.setattr(clip_shards, "write_clips", bad_decoder.write_clips)
+    monkeypatch.setattr(header_scan, "scan_headers", bad_decoder.scan_headers)
+    # Long enough for real files on a busy machine.
+    job = options(tmp_path, clips_per_shard=12, item_timeout_seconds=3.0)
+    info = ingest.run(job, WorkerPool(1))
+    assert_intact_are_exact(info, expected)
+    assert {name: kind for name, kind, _ in read_rejects(info)} == {
+        "crashes in clip.wav": "crashed",
+        "crashes in header.wav": "crashed",
+        "hangs in clip.wav": "timed_out",
+        "hangs in header.wav": "timed_out",
+    }
+    assert info.summary["rejects"] == {"crashed": 2, "timed_out": 2}
+    assert sum(info.summary["clips"].values()) == len(expected)
+    assert not list((tmp_path / "out").glob(".*"))
+
+    # What a shard lost is not tried again, and its bytes are the same.
+    before = contents(tmp_path / "out")
+    monkeypatch.setattr(
+        clip_shards,
+        "write_clips",
+        bad_decoder.write_clips_but_refuse_to_read_any_trap,
+    )
+    for shard in info.splits["train"]:
+        (info.folder / shard.file).unlink()
+    ingest.run(job, WorkerPool(2))
+    assert contents(tmp_path / "out") == before

@@ -1,0 +1,149 @@
+"""Jobs killed at random moments end with the bytes of an uninterrupted one.
+
+KILLS=20 kills each of them more often.
+"""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from data import processor_files, run_directory
+from models.separation.separator import Separator
+from tests.data.shard_jobs_test import ROOT
+from tests.data.sound_files import tone, write
+from tests.data.write_shards_test import contents
+from tests.train.small_shards import noise_clips, write_shards
+from train.separation_config import SeparationConfig
+
+KILLS = int(os.environ.get("KILLS", 3))
+
+WRITE = ["data/write_shards.py", "--audio_format=flac"]
+
+
+def folder_job(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        rate_hz = (8000, 16000, 22050)[number % 3]
+        audio = rng.uniform(-0.5, 0.5, (4 * rate_hz, 1 + number % 2))
+        write(
+            tmp_path / "in" / f"{number % 4}" / f"{number}.wav", audio, rate_hz
+        )
+    for number in range(5):
+        (tmp_path / "in" / f"bad {number}.wav").write_bytes(rng.bytes(999))
+        write(tmp_path / "in" / f"short {number}.wav", tone(0.01))
+    return [
+        *WRITE,
+        f"--input={tmp_path / 'in'}",
+        "--clips_per_shard=4",
+        "--workers=2",
+    ]
+
+
+def synthetic_job(tmp_path):
+    return [
+        *WRITE,
+        "--source=synthetic",
+        "--num_clips=60",
+        "--scene_seconds=2",
+        "--clips_per_shard=6",
+        "--workers=1",
+    ]
+
+
+def separate_job(tmp_path):
+    write_shards(tmp_path / "in", noise_clips(60, 16000), num_shards=12)
+    separator = Separator(
+        basis="stft",
+        bottleneck=8,
+        conv_channels=12,
+        num_dilations=2,
+        num_repeats=1,
+    )
+    separator(np.zeros((1, 16000), "f4"))
+    run = run_directory.start(
+        str(tmp_path / "run"), processor_files.STAGE, SeparationConfig()
+    )
+    for name in ("N", "S2"):
+        file = processor_files.processor_path(run, name)
+        file.parent.mkdir(exist_ok=True)
+        separator.save(file)
+    return [
+        "train/separate_shards.py",
+        f"--shards={tmp_path / 'in'}",
+        f"--separator={run}",
+    ]
+
+
+def start(command, output):
+    script, *flags = command
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / script), *flags, f"--output={output}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
+    )
+
+
+def finish(command, output):
+    process = start(command, output)
+    _, told = process.communicate()
+    assert process.returncode == 0, told.decode()
+
+
+def visible(folder):
+    """Files that are there for others to see, and their content."""
+    found = contents(folder) if folder.exists() else {}
+    return {
+        name: content
+        for name, content in found.items()
+        if not pathlib.PurePath(name).name.startswith(".")
+    }
+
+
+def kill_at(process, folder, seen, progress, later_s):
+    """Kills the group once `progress` files were seen; whether it did."""
+    while process.poll() is None and len(seen) < progress:
+        seen.update(path.name for path in folder.glob("**/[!.]*"))
+        time.sleep(0.005)
+    time.sleep(later_s)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    _, told = process.communicate()
+    assert process.returncode in (0, -signal.SIGKILL), told.decode()
+    return process.returncode != 0
+
+
+@pytest.mark.parametrize("job", [folder_job, synthetic_job, separate_job])
+def test_killed_jobs_end_with_the_bytes_of_an_uninterrupted_one(tmp_path, job):
+    command = job(tmp_path)
+    finish(command, tmp_path / "whole")
+    whole = contents(tmp_path / "whole")
+    killed = tmp_path / "killed"
+    rng = np.random.default_rng(0)
+    seen, moments = set(), []
+    for share in (np.arange(KILLS) + rng.uniform(size=KILLS)) / KILLS:
+        process = start(command, killed)
+        progress = share * len(whole)
+        if kill_at(process, killed, seen, progress, rng.uniform(0, 0.1)):
+            found = visible(killed)
+            moments.append(len(list(killed.glob("*.tfrecord"))))
+            # A file is there whole or not at all.
+            for name in found.keys() - headers(found):
+                assert whole[name] == found[name], name
+    assert moments
+    finish(command, killed)
+    assert contents(killed) == whole
+    if KILLS > 3:
+        print(f"{job.__name__}: killed with shards: {moments}")
+
+
+def headers(names):
+    """What the scan of headers keeps until the job ends."""
+    return {name for name in names if name.startswith("headers/")}

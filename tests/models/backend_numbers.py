@@ -1,0 +1,360 @@
+"""What the models compute on the Keras backend of this process.
+
+As a program: `python -m tests.models.backend_numbers weights.npz numbers.npz`
+reads the weights of `networks()` and writes `numbers()`.
+"""
+
+import sys
+
+import keras
+import numpy as np
+from keras import ops
+
+from models.cnn14.cnn14 import CNN14
+from models.embedding_model import EmbeddingModel
+from models.frontend.log_mel import LogMel
+from models.frontend.panns_log_mel import PANNsLogMel
+from models.heads.coincidence_head import CoincidenceHead
+from models.heads.linear_classifier import LinearClassifier
+from models.heads.pair_logits import pair_logits
+from models.heads.shallow_classifier import ShallowClassifier
+from models.heads.similarity_head import SimilarityHead
+from models.losses.capped_snr import capped_snr_loss
+from models.losses.coincidence_loss import coincidence_loss
+from models.losses.mixit import mixit_loss
+from models.losses.nt_xent import nt_xent
+from models.losses.triplet import triplet_loss
+from models.separation.mixture_consistency import KINDS, mixture_consistency
+from models.separation.separator import BASES, CONSISTENCIES, Separator
+from models.views import silence, temporal_proximity, view_choice
+from models.views.spec_augment import SpecAugment
+from models.views.triplet_positive import NUM_DRAWS, TripletPositive
+
+
+class SeparationLoss(keras.Model):
+    """Mean MixIT loss of two mixtures (batch, 2, samples)."""
+
+    def __init__(self, basis: str):
+        super().__init__()
+        self.separator = _separator(basis, "predicted")
+        self.built = True
+
+    def call(self, mixtures):
+        estimates = self.separator(ops.sum(mixtures, axis=1))
+        return ops.mean(mixit_loss(mixtures, estimates)[0])
+
+
+class JointLoss(keras.Model):
+    """Both contrastive losses of patches (2, batch, frames, bands)."""
+
+    def __init__(self):
+        super().__init__()
+        # So few units that hardly one is near the bend of its ReLU, where
+        # rounding decides over the gradient.
+        self.encoder = CNN14(
+            7, 1 / 64, True, mel_bands=32, dropout=0, hidden_dropout=0
+        )
+        self.similarity = SimilarityHead(7, 11, 5)
+        self.coincidence = CoincidenceHead(7, 13)
+        self.built = True
+
+    def call(self, patches, training=False):
+        batch = patches.shape[1]
+        flat = ops.reshape(patches, (-1, *patches.shape[2:]))
+        h = self.encoder(flat, training=training)
+        z = self.similarity(h)
+        similarity, _ = nt_xent(z[:batch], z[batch:], 0.3)
+        logits = self.coincidence(h[:batch], h[batch:])
+        coincidence, _ = coincidence_loss(logits)
+        return ops.mean(similarity + coincidence)
+
+
+def _separator(basis: str, consistency: str) -> Separator:
+    return Separator(
+        num_sources=3,
+        basis=basis,
+        num_coefficients=17,
+        bottleneck=9,
+        conv_channels=14,
+        num_dilations=3,
+        num_repeats=2,
+        consistency=consistency,
+    )
+
+
+def networks() -> dict[str, keras.Model]:
+    """Every network, small, with weights of its own."""
+    separators = {
+        f"separator, {basis} basis, {consistency}": _separator(
+            basis, consistency
+        )
+        for basis in BASES
+        for consistency in CONSISTENCIES
+    }
+    return separators | {
+        "MixIT of learned basis": SeparationLoss("learned"),
+        "MixIT of stft basis": SeparationLoss("stft"),
+        "CNN14": CNN14(5, 1 / 16),
+        "CNN14, hidden layer": CNN14(None, 1 / 16, hidden_layer=True),
+        "joint loss": JointLoss(),
+        "embedding": EmbeddingModel(embedding_dim=5, width=1 / 16),
+        "embedding, panns": EmbeddingModel(
+            8000, 5, 1 / 16, frontend="panns", window_hop_frames=30
+        ),
+        "similarity head": SimilarityHead(7, 11, 5),
+        "coincidence head": CoincidenceHead(7, 13),
+        "shallow classifier": ShallowClassifier(7, 3, hidden_units=11),
+        "linear classifier": LinearClassifier(7, 3),
+    }
+
+
+def numbers(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Values and gradients of all models, from fixed inputs.
+
+    Args:
+      weights: "network/number" -> array, for each network in the order of
+        its weights.
+
+    Returns:
+      "part/name" -> value; gradients of one loss are
+      "part/name, gradient number".
+    """
+    named = networks()
+    for name, network in named.items():
+        count = len(network.weights)
+        network.set_weights([weights[f"{name}/{i}"] for i in range(count)])
+    parts = {
+        "separation": _of_separators(named),
+        "encoder": _of_encoders(named),
+        "heads": _of_heads(named),
+        "losses": _of_losses(),
+        "front ends": _of_front_ends(),
+        "views": _of_views(),
+    }
+    return {
+        f"{part}/{name}": ops.convert_to_numpy(value)
+        for part, values in parts.items()
+        for name, value in values.items()
+    }
+
+
+def _of_separators(named):
+    # No hop divides 1003.
+    waveform = _noise(0, 2, 1003)
+    results = {
+        name: network(waveform)
+        for name, network in named.items()
+        if "separator" in name
+    }
+    for basis in BASES:
+        name = f"MixIT of {basis} basis"
+        results |= _of_weights(name, named[name], _noise(1, 2, 2, 1003))
+    return results
+
+
+def _of_encoders(named):
+    # No cell of the poolings is filled by 71 frames.
+    patches = _noise(2, 2, 71, 64)
+    results = {
+        name: named[name](patches) for name in ("CNN14", "CNN14, hidden layer")
+    }
+    embedding = named["embedding"]
+    results["embedding"] = embedding(0.1 * _noise(3, 2, 31003))
+    results["short clip"] = embedding(0.1 * _noise(4, 2, 1003))
+    results["windows"] = named["embedding, panns"].embed_windows(
+        0.1 * _noise(5, 2, 15001)
+    )
+    return results | _of_weights(
+        "joint loss", named["joint loss"], _noise(6, 2, 3, 37, 32), True
+    )
+
+
+def _of_heads(named):
+    rows = _noise(7, 6, 7)
+    results = {
+        name: named[name](rows)
+        for name in (
+            "similarity head",
+            "shallow classifier",
+            "linear classifier",
+        )
+    }
+    results["coincidence head"] = named["coincidence head"](rows[:4], rows[1:])
+    a, b, weights = _noise(12, 6, 11), _noise(13, 5, 11), _noise(14, 11)
+    upstream = ops.convert_to_tensor(_noise(15, 6, 5))
+    for rows_at_once in (None, 2):
+        results |= _of_inputs(
+            f"pair logits, {rows_at_once} rows at once",
+            lambda *x, n=rows_at_once: ops.sum(pair_logits(*x, n) * upstream),
+            *(a, b, weights),
+        )
+    return results
+
+
+def _of_losses():
+    results = {}
+    z_a, z_b = _noise(10, 2, 6, 7)
+    _, results["NT-Xent, correct"] = nt_xent(z_a, z_b, 0.2)
+    results |= _of_inputs(
+        "NT-Xent", lambda a, b: ops.sum(nt_xent(a, b, 0.2)[0]), z_a, z_b
+    )
+    _, results["triplet, active"] = triplet_loss(z_a, z_b, 0.3)
+    results |= _of_inputs(
+        "triplet", lambda a, b: ops.sum(triplet_loss(a, b, 0.3)[0]), z_a, z_b
+    )
+    logits = _noise(11, 5, 5)
+    _, results["coincidence, accuracy"] = coincidence_loss(logits)
+    results |= _of_inputs(
+        "coincidence", lambda x: ops.sum(coincidence_loss(x)[0]), logits
+    )
+    mixtures = _noise(16, 4, 2, 101)
+    mixtures[1, 0] = 0
+    for count in (2, 4, 8):
+        estimates = _noise(count, 4, count, 101)
+        estimates[2, 0] = 0
+        estimates[3, 0] = mixtures[3, 0]
+        name = f"MixIT, {count} estimates"
+        results |= _of_inputs(
+            name, lambda x: ops.sum(mixit_loss(mixtures, x)[0]), estimates
+        )
+        loss, matrix = mixit_loss(mixtures, estimates)
+        results |= {f"{name}, each": loss, f"{name}, matrix": matrix}
+        _, matrix = mixit_loss(mixtures, estimates, search="least_squares")
+        results[f"{name}, least squares matrix"] = matrix
+    results["capped SNR"] = capped_snr_loss(mixtures, estimates[:, :2], 20.0)
+    mixture = ops.convert_to_tensor(mixtures[:, 0])
+    for kind in KINDS:
+        results |= _of_inputs(
+            f"mixture consistency, {kind}",
+            lambda x, kind=kind: ops.sum(
+                mixture_consistency(mixture, x, kind) ** 2
+            ),
+            estimates,
+        )
+    return results
+
+
+def _of_front_ends():
+    results = {}
+    waveform = _noise(17, 2, 4001)
+    waveform[1, 1000:2500] = 0
+    for layer in (LogMel(), PANNsLogMel()):
+        name = type(layer).__name__
+        results |= {name: layer(waveform)}
+        results |= _of_inputs(name, lambda x, f=layer: ops.sum(f(x)), waveform)
+    return results
+
+
+def _of_views():
+    first, second = _uniform(20, 2, 101)
+    augment = SpecAugment()
+    draws = _uniform(21, 5, augment.num_draws)
+    level = np.float32([[1], [1e-4], [0], [1e-2], [1]])
+    view = ops.convert_to_tensor(level * _noise(22, 5, 101))
+    mixture = ops.convert_to_tensor(_noise(24, 5, 101))
+    starts = temporal_proximity.crop_starts(first, second, 4000, 701, 1500)
+    results = {
+        "SpecAugment": augment(_noise(23, 5, 96, 64), draws),
+        "silence": silence.replace_silent(view, mixture, -60.0),
+        "processors": view_choice.choose_processor(first, 3),
+        "first starts": starts[0],
+        "second starts": starts[1],
+    }
+    for frontend in (LogMel(), PANNsLogMel()):
+        # Of all four ways.
+        patches = frontend(_noise(25, 23, 2103))
+        results[f"triplet positives, {type(frontend).__name__}"] = (
+            TripletPositive(frontend)(
+                patches,
+                frontend(_noise(26, 23, 2103)),
+                _uniform(27, 23, NUM_DRAWS),
+                ops.convert_to_tensor(_noise(28, *patches.shape)),
+            )
+        )
+    for comparison in view_choice.COMPARISONS:
+        signals = view_choice.choose_signals(first, second, comparison, 4)
+        results[f"{comparison}, first"] = signals[0]
+        results[f"{comparison}, second"] = signals[1]
+    return results
+
+
+def _noise(seed, *shape):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def _uniform(seed, *shape):
+    draws = np.random.default_rng(seed).random(shape, "float32")
+    return ops.convert_to_tensor(draws)
+
+
+def _of_inputs(name, function, *arrays):
+    """Value of a function of arrays and its gradient in each."""
+    arrays = [ops.convert_to_tensor(array) for array in arrays]
+    if keras.backend.backend() == "jax":
+        import jax
+
+        places = tuple(range(len(arrays)))
+        differentiate = jax.jit(jax.value_and_grad(function, places))
+        value, gradients = differentiate(*arrays)
+    elif keras.backend.backend() == "torch":
+        arrays = [array.requires_grad_() for array in arrays]
+        value = function(*arrays)
+        value.backward()
+        gradients = [array.grad for array in arrays]
+    else:
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(arrays)
+            value = function(*arrays)
+        gradients = tape.gradient(value, arrays)
+    return _named(name, value, gradients)
+
+
+def _of_weights(name, network, inputs, training=None):
+    """Value of a loss, its gradient in each weight, updated statistics."""
+    keywords = {} if training is None else {"training": training}
+    trainable = network.trainable_variables
+    others = network.non_trainable_variables
+    if keras.backend.backend() == "jax":
+        import jax
+
+        def loss(weights):
+            statistics = [variable.value for variable in others]
+            return network.stateless_call(
+                weights, statistics, inputs, **keywords
+            )
+
+        differentiate = jax.jit(jax.value_and_grad(loss, has_aux=True))
+        (value, updated), gradients = differentiate(
+            [variable.value for variable in trainable]
+        )
+        for variable, array in zip(others, updated, strict=True):
+            variable.assign(array)
+    elif keras.backend.backend() == "torch":
+        value = network(inputs, **keywords)
+        value.backward()
+        gradients = [variable.value.grad for variable in trainable]
+    else:
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            value = network(inputs, **keywords)
+        gradients = tape.gradient(value, [v.value for v in trainable])
+    results = _named(name, value, gradients)
+    for i, variable in enumerate(others):
+        results[f"{name}, statistics {i}"] = variable.value
+    return results
+
+
+def _named(name, value, gradients):
+    results = {f"{name}, value": value}
+    for i, gradient in enumerate(gradients):
+        results[f"{name}, gradient {i}"] = gradient
+    return results
+
+
+if __name__ == "__main__":
+    with np.load(sys.argv[1]) as archive:
+        stored = dict(archive)
+    np.savez(sys.argv[2], **numbers(stored))

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.losses.triplet import triplet_loss
+
+
+def _at(*degrees):
+    angle = np.deg2rad(degrees)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def _square(degrees):
+    """Squared distance of two points of the unit circle."""
+    return 2 - 2 * np.cos(np.deg2rad(degrees))
+
+
+POSITIVES = (60, 30, 90, 120)
+
+
+@pytest.mark.parametrize("margin", [0.1, 1.5])
+def test_by_hand(margin):
+    # Norms do not matter.
+    anchors = 3 * _at(0, 200, 88, 119)
+    positives = 7 * _at(*POSITIVES)
+    losses, active = triplet_loss(anchors, positives, margin)
+    expected = [
+        # 60 from its own; 30 is closer, 120 farther than 90.
+        _square(60) - _square(90) + margin,
+        # None is farther: the farthest of 140, 110 and 80.
+        _square(170) - _square(140) + margin,
+        # 2 from its own; of 28, 58 and 32 the closest.
+        _square(2) - _square(28) + margin,
+        # 1 from its own; of 59, 89 and 29.
+        _square(1) - _square(29) + margin,
+    ]
+    np.testing.assert_allclose(losses, np.maximum(expected, 0), atol=1e-12)
+    np.testing.assert_array_equal(active, np.array(expected) > 0)
+
+
+def test_equals_a_double_loop():
+    rng = np.random.default_rng(3)
+    h_a, h_p = rng.normal(size=(2, 40, 3))
+    unit_a, unit_p = (
+        h / np.linalg.norm(h, axis=1, keepdims=True) for h in (h_a, h_p)
+    )
+    expected, fallbacks = [], 0
+    for i in range(40):
+        own = np.sum((unit_a[i] - unit_p[i]) ** 2)
+        others = [
+            np.sum((unit_a[i] - unit_p[k]) ** 2) for k in range(40) if k != i
+        ]
+        farther = [d for d in others if d > own]
+        fallbacks += not farther
+        chosen = min(farther) if farther else max(others)
+        expected.append(max(own - chosen + 0.2, 0))
+    losses, active = triplet_loss(h_a, h_p, 0.2)
+    np.testing.assert_allclose(losses, expected, atol=1e-12)
+    assert fallbacks > 0 and 0 < np.mean(active) < 1
+
+
+def test_split_over_replicas_equals_whole():
+    rng = np.random.default_rng(1)
+    h_a, h_p = rng.normal(size=(2, 6, 5)).astype("f4")
+    graph = tf.function(
+        lambda a, p, all_p, offset: triplet_loss(a, p, 0.3, all_p, offset),
+        input_signature=[tf.TensorSpec([None, 5])] * 3
+        + [tf.TensorSpec([], tf.int32)],
+    )
+    whole = triplet_loss(h_a, h_p, 0.3)
+    parts = [graph(h_a[k : k + 2], h_p[k : k + 2], h_p, k) for k in (0, 2, 4)]
+    for place, expected in enumerate(whole):
+        joined = np.concatenate([part[place] for part in parts])
+        np.testing.assert_allclose(joined, expected, atol=1e-6)
+
+
+def test_gradient_reaches_the_three_of_an_active_triplet_only():
+    anchors = tf.constant(_at(0, 200, 88, 119))
+    positives = tf.constant(_at(*POSITIVES))
+    with tf.GradientTape() as tape:
+        tape.watch([anchors, positives])
+        first = triplet_loss(anchors, positives, 1.5)[0][0]
+    of_anchors, of_positives = tape.gradient(first, [anchors, positives])
+    moved = [np.any(g, axis=1).tolist() for g in (of_anchors, of_positives)]
+    # The negative at 90 degrees is row 2.
+    assert moved == [[True, False, False, False], [True, False, True, False]]
+
+
+def test_batch_of_one_is_refused():
+    with pytest.raises(ValueError, match="at least 2 clips"):
+        triplet_loss(np.ones((1, 3)), np.ones((1, 3)), 0.1)

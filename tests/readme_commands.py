@@ -1,0 +1,32 @@
+"""The commands of the README, and how a user runs them."""
+
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def commands(section: str) -> list[list[str]]:
+    """The python commands in a section of the README, line by line."""
+    body = README.split(f"## {section}\n")[1].split("\n## ")[0]
+    code = "\n".join(re.findall(r"```sh\n(.*?)```", body, re.DOTALL))
+    lines = code.replace("\\\n", " ").splitlines()
+    return [shlex.split(x, comments=True) for x in lines if "python " in x]
+
+
+def run_script(command: list[str], folder: pathlib.Path, *more: str) -> str:
+    """Runs `python SCRIPT FLAGS` from a folder; returns what it prints."""
+    assert command[0] == "python"
+    script = str(ROOT / command[1])
+    return run([sys.executable, script, *command[2:], *more], folder)
+
+
+def run(command: list[str], folder: pathlib.Path) -> str:
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert result.returncode == 0, f"{command}\n{result.stderr[-3000:]}"
+    assert "Traceback" not in result.stderr
+    return result.stdout
