@@ -1,8 +1,9 @@
 # make demo: the whole path on synthetic scenes, or on your AUDIO.
 # make test: the test suite.
+# make bench-data: speed and memory of the data path.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: demo demo-train demo-evaluate test clean
+.PHONY: demo demo-train demo-evaluate test bench-data clean
 
 # The first interpreter of a version that the pinned TensorFlow supports.
 IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
@@ -89,6 +90,9 @@ test: $(VENV)/installed
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m pytest
+
+bench-data: $(VENV)/installed
+	$(PY) -m tests.bench.data_bench
 
 clean:
 	rm -rf $(VENV) runs

@@ -16,9 +16,6 @@ from data.user_error import UserError
 
 BAD_RECORDS_FILE = "bad_records.csv"
 
-# Share of bad clips past which work stops, where no flag says another.
-MAX_BAD_FRACTION = 0.01
-
 
 class BadRecords:
     """The list of one job or training run; each record is in it once."""
@@ -41,6 +38,7 @@ class BadRecords:
         self.file = folder / BAD_RECORDS_FILE
         self._total, self._limit, self._flag = total, max_bad_fraction, flag
         self._rows: dict[tuple[str, int], BadRecord] = {}
+        self._others: list[BadRecord] = []
 
     @classmethod
     def of_run(
@@ -49,7 +47,8 @@ class BadRecords:
         """The list of a run that reads the records of `index`.
 
         What is not there is in it from the start, and so is what an earlier
-        part of the run has listed and still cannot be read.
+        part of the run has listed and still cannot be read. What it has
+        listed of other shards is kept and not counted.
 
         Raises:
           UserError: that is too much already.
@@ -57,10 +56,12 @@ class BadRecords:
         records = cls(folder, len(index), max_bad_fraction)
         numbers = set(np.flatnonzero(~index.is_present).tolist())
         shard_number = {s.file: k for k, s in enumerate(index.shards)}
-        for shard, record in _listed(records.file):
-            number = shard_number.get(shard)
-            if number is not None and record < index.shards[number].clips:
-                numbers.add(int(index.first_of[number]) + record)
+        for row in _listed(records.file):
+            number = shard_number.get(row.shard)
+            if number is None:
+                records._others.append(row)
+            elif row.record < index.shards[number].clips:
+                numbers.add(int(index.first_of[number]) + row.record)
         found = examine(index, sorted(numbers))
         records.add(row for row in found if row.cause != PASSING)
         records.save()
@@ -89,7 +90,7 @@ class BadRecords:
           UserError: they are more than may be bad; the list is on disk.
         """
         before = len(self._rows)
-        self._rows.update({(row.shard, row.record): row for row in rows})
+        self._rows.update({_key(row): row for row in rows})
         if len(self._rows) == before:
             return
         self.save()
@@ -110,13 +111,14 @@ class BadRecords:
 
     def save(self) -> None:
         """Writes the file; without bad records there is none."""
-        if not self._rows:
+        rows = sorted([*self._rows.values(), *self._others], key=_key)
+        if not rows:
             self.file.unlink(missing_ok=True)
             return
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(BadRecord._fields)
-        writer.writerows(self._rows[key] for key in sorted(self._rows))
+        writer.writerows(rows)
         write_text(self.file, text.getvalue())
 
     def _stop(self) -> None:
@@ -135,12 +137,16 @@ class BadRecords:
         )
 
 
-def _listed(file: pathlib.Path) -> list[tuple[str, int]]:
-    """Shard and record of the lines of an earlier list."""
+def _key(row: BadRecord) -> tuple[str, int]:
+    return row.shard, row.record
+
+
+def _listed(file: pathlib.Path) -> list[BadRecord]:
+    """The lines of an earlier list."""
     try:
         with file.open(newline="", encoding="utf-8") as stream:
             return [
-                (row["shard"], int(row["record"]))
+                BadRecord(**{**row, "record": int(row["record"])})
                 for row in csv.DictReader(stream)
             ]
     except (FileNotFoundError, ValueError, KeyError, TypeError):

@@ -11,6 +11,7 @@ from data import (
     run_directory,
     run_lock,
     scene_shards,
+    shard_account,
     shard_jobs,
     shard_offsets,
 )
@@ -156,24 +157,9 @@ def _summary(
     left_out: tuple[Reject, ...],
 ) -> dict:
     """The counts in `dataset.json`, for people and for the report."""
-
-    def total(split: str, key: str) -> float:
-        return sum(account[key] for account in by_split[split])
-
     every = [a for accounts in by_split.values() for a in accounts]
     return {
-        "clips": {split: total(split, "clips") for split in by_split},
-        "seconds": {
-            split: round(total(split, "seconds"), 3) for split in by_split
-        },
-        "unlabeled": {split: total(split, "unlabeled") for split in by_split},
-        "clips_per_class": {
-            split: {
-                name: sum(a["labels"].get(name, 0) for a in accounts)
-                for name in plan.class_names
-            }
-            for split, accounts in by_split.items()
-        },
+        **shard_account.totals(by_split, plan.class_names),
         "rejects": rejects.count_kinds(left_out),
         **plan.counts,
         **{

@@ -11,6 +11,9 @@ from data.user_error import UserError
 
 REJECTS_FILE = "rejects.csv"
 
+# Share of unreadable clips past which the stages after ingest stop (ours).
+MAX_BAD_FRACTION = 0.01
+
 Reject = tuple[str, str, str]
 """File, kind (one word to count by), reason (value found and remedy)."""
 

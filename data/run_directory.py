@@ -44,8 +44,10 @@ def start(path: str, stage: str, config: object) -> pathlib.Path:
                 "choose another --output"
             )
         may_change = runtime_only_fields(type(config))
+        # Of options that came after the run was started.
+        defaults = json.loads(json.dumps(_defaults(type(config))))
         for name, value in wanted.items():
-            old = record["config"].get(name)
+            old = record["config"].get(name, defaults[name])
             if name not in may_change and old != value:
                 raise UserError(
                     f"{folder} was started with --{name}={_shown(old)}, now "
@@ -99,6 +101,10 @@ def read(path: str | pathlib.Path, *stages: str) -> dict:
             f"{folder} is a run of {record['stage']}: name one of {wanted}"
         )
     return record
+
+
+def _defaults(config_class: type) -> dict[str, object]:
+    return {f.name: f.default for f in dataclasses.fields(config_class)}
 
 
 def _versions() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What a shard holds and what was left out of it, in numbers."""
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from data.audio_file import AudioClip
 from data.rejects import Reject
@@ -12,6 +12,30 @@ CONVERSIONS = (
     "mixed_down",
     "clipped_at_full_scale",
 )
+
+
+def totals(
+    by_split: Mapping[str, Sequence[dict]], class_names: Sequence[str]
+) -> dict:
+    """Sums over the accounts of each split, for `DatasetInfo.summary`."""
+
+    def total(split: str, key: str) -> float:
+        return sum(account[key] for account in by_split[split])
+
+    return {
+        "clips": {split: total(split, "clips") for split in by_split},
+        "seconds": {
+            split: round(total(split, "seconds"), 3) for split in by_split
+        },
+        "unlabeled": {split: total(split, "unlabeled") for split in by_split},
+        "clips_per_class": {
+            split: {
+                name: sum(a["labels"].get(name, 0) for a in accounts)
+                for name in class_names
+            }
+            for split, accounts in by_split.items()
+        },
+    }
 
 
 class ShardAccount:

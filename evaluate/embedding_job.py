@@ -1,19 +1,16 @@
 """A resumable job over shards: each becomes a file of embeddings."""
 
 import dataclasses
-import functools
 import hashlib
 import json
 import os
 import pathlib
 from collections.abc import Sequence
 
-from data import shard_jobs
-from data.bad_record import PASSING, examine
-from data.bad_records import MAX_BAD_FRACTION, BadRecords
+from data import reading_jobs
 from data.dataset_info import DATASET_FILE, DatasetInfo, Shard
-from data.job_runner import InProcess
 from data.record_index import RecordIndex
+from data.rejects import MAX_BAD_FRACTION
 from data.worker_pool import Report
 from evaluate import embedding_store
 from evaluate.clip_embeddings import check_sample_rate, embed_shard
@@ -96,20 +93,10 @@ def run(
         many records cannot be used, or an embedding is not finite.
     """
     check_sample_rate(representation, info)
-    folder = pathlib.Path(folder)
-    shards = info.shards_of(splits)
-    bad_records = BadRecords(
-        folder, sum(s.clips for s in shards), MAX_BAD_FRACTION, flag=""
-    )
-    number_of = {file_name(shard): k for k, shard in enumerate(shards)}
-    repaired = set()
 
-    @functools.cache
-    def all_records() -> RecordIndex:
-        return RecordIndex.of(info, splits)
-
-    def write_shard(task: EmbedTask, path: pathlib.Path, report: Report):
-        index = all_records().of_shard(number_of[task.shard])
+    def write_shard(
+        task: EmbedTask, index: RecordIndex, path: pathlib.Path, report: Report
+    ) -> dict:
         store, failed = embed_shard(representation, index, report)
         store.save(path)
         return {
@@ -119,32 +106,18 @@ def run(
             "bad_records": failed,
         }
 
-    def on_account(account: dict) -> None:
-        if not account["bad_records"]:
-            return
-        index = all_records().of_shard(number_of[account["shard"]])
-        rows = examine(index, account["bad_records"])
-        if any(row.cause == PASSING for row in rows):
-            repaired.add(account["shard"])
-        bad_records.add(row for row in rows if row.cause != PASSING)
-
-    def run_all() -> list[dict]:
-        return shard_jobs.run(
-            f"embed {','.join(splits)}, {representation.name}",
-            write_shard,
-            tasks(representation, info, splits),
-            folder,
-            InProcess(),  # TensorFlow uses every core by itself.
-            on_account=on_account,
-        )
-
-    accounts = run_all()
-    if repaired:
-        for name in repaired:
-            (folder / name).unlink()
-        accounts = run_all()
-    bad_records.save()
-    return accounts
+    to_do = tasks(representation, info, splits)
+    return reading_jobs.run(
+        f"embed {','.join(splits)}, {representation.name}",
+        write_shard,
+        to_do,
+        [task.source.file for task in to_do],
+        info,
+        splits,
+        pathlib.Path(folder),
+        MAX_BAD_FRACTION,
+        flag="",
+    )
 
 
 def _digest(digest, file: pathlib.Path, shard: Shard) -> str:

@@ -4,18 +4,31 @@ import dataclasses
 import hashlib
 import itertools
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from data import audio_codec, example_schema, shard_jobs
-from data.dataset_info import DatasetInfo
-from data.job_runner import InProcess
+from data import (
+    audio_codec,
+    example_schema,
+    reading_jobs,
+    shard_account,
+    shard_offsets,
+)
+from data.dataset_info import DatasetInfo, Shard
+from data.record_check import parse_checked
+from data.record_index import RecordIndex
+from data.record_reader import examples_in_order
+from data.shard_account import ShardAccount
+from data.shard_writer import ShardWriter
 from data.user_error import UserError
+from data.worker_pool import Report
 from models.separation.separator import Separator
+from models.separation.stitching import stitch, window_starts
+from train.separate_config import SeparateConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,49 +40,61 @@ class SeparateTask:
       num_items: its clips.
       source: the source file and its size.
       processors: (name, digest of the network's file) of each.
+      precision: what they compute in.
+      window_samples: longest piece that they get at once; 0: whole clips.
     """
 
     shard: str
     num_items: int
     source: tuple[str, int]
     processors: tuple[tuple[str, str], ...]
+    precision: str
+    window_samples: int
 
 
 def separate(
     info: DatasetInfo,
     files: dict[str, pathlib.Path],
     folder: pathlib.Path,
-    batch_size: int,
+    config: SeparateConfig,
 ) -> DatasetInfo:
     """Separates all shards of a dataset that are not done yet.
+
+    Clips that cannot be read are left out and listed in bad_records.csv.
 
     Args:
       info: the dataset.
       files: processor name -> saved separator.
       folder: where the new shards go.
-      batch_size: clips separated together.
+      config: how to separate.
 
     Returns:
       The new dataset; its dataset.json is written last.
 
     Raises:
-      UserError: a separator is for another sample rate, or the separators
-        differ in their number of channels.
+      UserError: a separator is for another sample rate, the separators differ
+        in their number of channels, or too many clips cannot be read.
     """
     if folder.resolve() == info.folder.resolve():
         raise UserError(
             f"--output={folder} is the folder of --shards: choose another"
         )
-    separators = {n: keras.saving.load_model(f) for n, f in files.items()}
+    separators = {
+        name: _load(file, config.precision) for name, file in files.items()
+    }
     num_channels = _common_channels(separators, info)
     digests = tuple((name, _digest(file)) for name, file in files.items())
-    shards = [s for split in info.splits.values() for s in split]
+    window_samples = round(config.window_seconds * info.sample_rate_hz)
+    splits = [split for split, shards in info.splits.items() if shards]
+    shards = info.shards_of(splits)
     tasks = [
         SeparateTask(
             shard.file,
             shard.clips,
             (str(info.folder / shard.file), shard.num_bytes),
             digests,
+            config.precision,
+            window_samples,
         )
         for shard in shards
     ]
@@ -80,36 +105,65 @@ def separate(
         for name, separator in separators.items()
     }
 
-    def write_shard(task, path, report):
-        with tf.io.TFRecordWriter(str(path)) as writer:
-            for clip in _separated(
-                task.source[0], run_each, info, batch_size, report
-            ):
-                writer.write(clip)
-        return {}
+    def write_shard(task, index, path, report):
+        account, failed = ShardAccount(info.sample_rate_hz), []
+        clips = _read(index, account, failed, report)
+        with ShardWriter(path) as writer:
+            while batch := list(itertools.islice(clips, config.batch_size)):
+                records, waveforms = zip(*batch, strict=True)
+                separated = _separate_batch(
+                    waveforms, run_each, window_samples, config.batch_size
+                )
+                for record, channels in zip(records, separated, strict=True):
+                    encoded = _encode(channels, info)
+                    writer.write(example_schema.with_channels(record, encoded))
+        return {
+            **account.as_json(),
+            "offsets": writer.offsets,
+            "bad_records": failed,
+        }
 
     # In this process: TensorFlow uses every core by itself.
-    accounts = shard_jobs.run(
-        "separate", write_shard, tasks, folder, InProcess()
+    accounts = reading_jobs.run(
+        "separate",
+        write_shard,
+        tasks,
+        [shard.file for shard in shards],
+        info,
+        splits,
+        folder,
+        config.max_bad_fraction,
     )
-    sizes = {a["shard"]: a["num_bytes"] for a in accounts}
-    splits = {
-        split: tuple(
-            dataclasses.replace(s, num_bytes=sizes[s.file]) for s in shards
-        )
+    account_of = {account["shard"]: account for account in accounts}
+    by_split = {
+        split: [account_of[shard.file] for shard in shards]
         for split, shards in info.splits.items()
     }
     separated = dataclasses.replace(
         info,
         folder=folder,
-        splits=splits,
+        splits={
+            split: tuple(
+                Shard(a["shard"], a["clips"], a["seconds"], a["num_bytes"])
+                for a in of_split
+            )
+            for split, of_split in by_split.items()
+        },
         processors=tuple(files),
         num_channels=num_channels,
+        summary={
+            **info.summary,
+            **shard_account.totals(by_split, info.class_names),
+        },
     )
     if not _is_saved(separated):
+        shard_offsets.write(
+            separated, {a["shard"]: a["offsets"] for a in accounts}
+        )
         separated.save()
     logging.info(
-        "%d clips with %d channels of each of: %s",
+        "%d of %d clips with %d channels of each of: %s",
+        sum(account["clips"] for account in accounts),
         sum(shard.clips for shard in shards),
         num_channels,
         ", ".join(files),
@@ -119,47 +173,101 @@ def separate(
 
 def _is_saved(info: DatasetInfo) -> bool:
     try:
-        return DatasetInfo.load(info.folder) == info
+        saved = DatasetInfo.load(info.folder) == info
     except UserError:
         return False
+    return saved and shard_offsets.read(info) is not None
 
 
-def _separated(
-    source: str, run_each, info: DatasetInfo, batch_size: int, report
-) -> Iterator[bytes]:
-    """Serialized examples of a shard, in its order, with channels."""
-    records = tf.data.TFRecordDataset(source).as_numpy_iterator()
-    while batch := list(itertools.islice(records, batch_size)):
-        clips = [example_schema.parse(record) for record in batch]
-        waveforms = [
-            audio_codec.decode(
-                clip[example_schema.AUDIO], info.audio_format
-            ).numpy()
-            for clip in clips
-        ]
-        for clip in clips:
-            report(clip[example_schema.CLIP_ID].numpy().decode())
-        channels = [{} for _ in batch]
-        for name, run in run_each.items():
-            for places in _equally_long(waveforms):
-                outputs = run(np.stack([waveforms[p] for p in places]))
-                for place, output in zip(places, outputs.numpy(), strict=True):
-                    channels[place][name] = [
-                        audio_codec.encode(
-                            channel, info.audio_format, info.sample_rate_hz
-                        )
-                        for channel in output
-                    ]
-        for record, of_clip in zip(batch, channels, strict=True):
-            yield example_schema.with_channels(record, of_clip)
+def _read(
+    index: RecordIndex,
+    account: ShardAccount,
+    failed: list[int],
+    report: Report,
+) -> Iterator[tuple[bytes, np.ndarray]]:
+    """Record and waveform of the clips of a shard, in its order."""
+    info = index.info
+
+    def to_clip(record):
+        clip = parse_checked(record, info)
+        waveform = audio_codec.decode(
+            clip[example_schema.AUDIO], info.audio_format
+        )
+        return (
+            record,
+            clip[example_schema.CLIP_ID],
+            clip[example_schema.LABELS],
+            waveform,
+        )
+
+    clips = examples_in_order(index, to_clip, failed.extend)
+    for record, clip_id, labels, waveform in clips:
+        report(clip_id.decode("utf-8", errors="backslashreplace"))
+        account.add(len(waveform), [info.class_names[k] for k in labels])
+        yield record, waveform
 
 
-def _equally_long(waveforms: list[np.ndarray]) -> list[list[int]]:
-    """Places in the batch, grouped: padding would change the norms."""
+def _separate_batch(
+    waveforms: Sequence[np.ndarray],
+    run_each: dict[str, Callable],
+    window_samples: int,
+    batch_size: int,
+) -> list[dict[str, np.ndarray]]:
+    """Channels (M, T) of each processor, for each waveform (T,)."""
+    starts = [window_starts(len(w), window_samples) for w in waveforms]
+    pieces = [
+        waveform[start : start + window_samples] if window_samples else waveform
+        for waveform, of_waveform in zip(waveforms, starts, strict=True)
+        for start in of_waveform
+    ]
+    channels = [{} for _ in waveforms]
+    for name, run in run_each.items():
+        outputs = {}
+        for group in _equally_long(pieces):
+            for first in range(0, len(group), batch_size):
+                places = group[first : first + batch_size]
+                batch = run(np.stack([pieces[place] for place in places]))
+                outputs.update(zip(places, batch.numpy(), strict=True))
+        in_order = (outputs[place] for place in range(len(pieces)))
+        for of_clip, waveform, of_waveform in zip(
+            channels, waveforms, starts, strict=True
+        ):
+            windows = itertools.islice(in_order, len(of_waveform))
+            of_clip[name] = stitch(windows, of_waveform, len(waveform))
+    return channels
+
+
+def _equally_long(pieces: Sequence[np.ndarray]) -> list[list[int]]:
+    """Places of the pieces, grouped: padding would change the norms."""
     groups: dict[int, list[int]] = {}
-    for place, waveform in enumerate(waveforms):
-        groups.setdefault(len(waveform), []).append(place)
+    for place, piece in enumerate(pieces):
+        groups.setdefault(len(piece), []).append(place)
     return list(groups.values())
+
+
+def _encode(
+    channels: dict[str, np.ndarray], info: DatasetInfo
+) -> dict[str, list[bytes]]:
+    return {
+        name: [
+            audio_codec.encode(channel, info.audio_format, info.sample_rate_hz)
+            for channel in of_processor
+        ]
+        for name, of_processor in channels.items()
+    }
+
+
+def _load(file: pathlib.Path, precision: str) -> Separator:
+    """A saved separator that computes in `precision`.
+
+    The weights stay float32, and so do transforms, masking and the sum.
+    """
+    separator = keras.saving.load_model(file)
+    if separator.dtype_policy.name == precision:
+        return separator
+    other = Separator(**{**separator.get_config(), "dtype": precision})
+    other.set_weights(separator.get_weights())
+    return other
 
 
 def _common_channels(

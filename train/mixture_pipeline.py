@@ -2,13 +2,14 @@
 
 import tensorflow as tf
 
-from data import audio_codec, example_schema, record_reader
-from data.dataset_info import DatasetInfo
+from data import audio_codec, example_schema
+from data.record_check import parse_checked
+from data.record_index import RecordIndex
+from data.record_reader import shuffled_examples
 
 
 def batches_of_pairs(
-    info: DatasetInfo,
-    splits: tuple[str, ...],
+    index: RecordIndex,
     crop_samples: int,
     batch_size: int,
     seed: int,
@@ -20,27 +21,27 @@ def batches_of_pairs(
     crop is padded with zeros.
 
     Returns:
-      Batches (batch_size, 2, crop_samples) float32.
+      Batches (batch_size, 2, crop_samples) float32, each with POSITION and
+      FAILED (batch_size, 2).
     """
+    audio_format = index.info.audio_format
 
     def to_crop(position, record):
-        clip = example_schema.parse(record)
+        clip = parse_checked(record, index.info)
         last = tf.maximum(clip[example_schema.NUM_SAMPLES] - crop_samples, 0)
         start = tf.random.stateless_uniform(
             [],
             seed=tf.stack([tf.cast(seed, tf.int64), position]),
             maxval=last + 1,
             dtype=tf.int64,
+            alg="philox",
         )
         return audio_codec.decode_crop(
-            clip[example_schema.AUDIO], start, crop_samples, info.audio_format
+            clip[example_schema.AUDIO], start, crop_samples, audio_format
         )
 
-    records = record_reader.read_shuffled(
-        info, splits, seed, 2 * batch_size * start_step
-    )
     return (
-        records.map(to_crop, num_parallel_calls=2, deterministic=True)
+        shuffled_examples(index, to_crop, seed, 2 * batch_size * start_step)
         .batch(2, drop_remainder=True)
         .batch(batch_size, drop_remainder=True)
         .prefetch(2)

@@ -11,6 +11,7 @@ from data import processor_files
 from data.atomic_write import atomic_path
 from data.dataset_info import DatasetInfo
 from data.encoder_files import MODEL_FILE
+from data.record_index import RecordIndex
 from data.user_error import UserError
 from models.embedding_model import EmbeddingModel
 from models.separation.separator import Separator
@@ -63,16 +64,15 @@ def pretrain(
         ", ".join(spec.processors) or "none",
     )
 
-    splits = info.training_splits(config.splits)
+    index = RecordIndex.of(info, info.training_splits(config.splits))
 
     def make_dataset(step: int) -> tf.data.Dataset:
         if not separators:
             return view_pipeline.batches_from_channels(
-                info, splits, spec, config.batch_size, config.seed, step
+                index, spec, config.batch_size, config.seed, step
             )
         return view_pipeline.batches_of_clips(
-            info,
-            splits,
+            index,
             spec,
             round(config.clip_seconds * info.sample_rate_hz),
             config.batch_size,
@@ -80,7 +80,7 @@ def pretrain(
             step,
         )
 
-    training_loop.train(learner, make_dataset, config, folder)
+    training_loop.train(learner, make_dataset, config, folder, index)
     with atomic_path(folder / MODEL_FILE) as beside:
         embedding_model.save(beside)
     return folder / MODEL_FILE

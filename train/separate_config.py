@@ -3,6 +3,7 @@
 import dataclasses
 
 from data.flag_fields import option
+from data.rejects import MAX_BAD_FRACTION
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,3 +24,28 @@ class SeparateConfig:
         minimum=1,
         runtime_only=True,
     )
+    window_seconds: float = option(
+        30.0,
+        "Longer clips are separated in windows of that length which overlap "
+        "by half, s. 0: every clip whole.",
+        minimum=0,
+    )
+    precision: str = option(
+        "float32",
+        "Compute precision; weights, transforms and masks stay float32.",
+        choices=("float32", "mixed_bfloat16"),
+    )
+    max_bad_fraction: float = option(
+        MAX_BAD_FRACTION,
+        "Share of clips that cannot be read past which the job stops.",
+        minimum=0,
+        maximum=1,
+        runtime_only=True,
+    )
+
+    def __post_init__(self) -> None:
+        if 0 < self.window_seconds < 0.1:
+            raise ValueError(
+                f"--window_seconds={self.window_seconds:g} is too short to "
+                "match channels in: take 0.1 or more, or 0"
+            )

@@ -27,7 +27,7 @@ def main() -> None:
     info = DatasetInfo.load(config.shards)
     files = processor_files.find(config.separator, config.processors)
     folder = run_directory.start(config.output, "separate_shards", config)
-    separated = channel_writer.separate(info, files, folder, config.batch_size)
+    separated = channel_writer.separate(info, files, folder, config)
     print(separated.folder)
 
 

@@ -7,6 +7,7 @@ from absl import logging
 from data.atomic_write import atomic_path
 from data.dataset_info import DatasetInfo
 from data.processor_files import processor_path
+from data.record_index import RecordIndex
 from data.user_error import UserError
 from models.separation.separator import Separator
 from train import training_loop
@@ -44,14 +45,11 @@ def train_separator(
     crop_samples = round(config.crop_seconds * info.sample_rate_hz)
     logging.info("TDCN++ with %d parameters", separator.count_params())
 
+    index = RecordIndex.of(info, info.training_splits(config.splits))
+
     def make_dataset(step):
         return batches_of_pairs(
-            info,
-            info.training_splits(config.splits),
-            crop_samples,
-            config.batch_size,
-            config.seed,
-            step,
+            index, crop_samples, config.batch_size, config.seed, step
         )
 
     names = {step: name for name, step in config.processors().items()}
@@ -61,4 +59,4 @@ def train_separator(
             with atomic_path(processor_path(folder, names[step])) as beside:
                 separator.save(beside)
 
-    training_loop.train(learner, make_dataset, config, folder, keep)
+    training_loop.train(learner, make_dataset, config, folder, index, keep)

@@ -1,5 +1,6 @@
 """How well the kept processors separate scenes whose sources are known."""
 
+import itertools
 import json
 import pathlib
 from collections.abc import Iterator
@@ -9,10 +10,14 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from data import audio_codec, example_schema, record_reader
+from data import audio_codec, example_schema
 from data.atomic_write import write_json
+from data.bad_records import BadRecords
 from data.dataset_info import DatasetInfo
 from data.processor_files import STAGE, processor_path
+from data.record_check import parse_checked
+from data.record_index import RecordIndex
+from data.record_reader import examples_in_order
 from models.metrics.si_sdr import mixit_matched_score, oracle_matched_score
 from models.separation.separator import Separator
 from train.separation_config import SeparationConfig
@@ -40,7 +45,9 @@ def measure(
     if not info.has_stems or not splits:
         logging.info("Clips carry no stems: separation is not measured.")
         return
-    clips = list(_clips_with_stems(info, splits))
+    index = RecordIndex.of(info, splits)
+    bad_records = BadRecords.of_run(index, folder, config.max_bad_fraction)
+    clips = list(_clips_with_stems(index, bad_records))
     results = []
     for name, step in config.processors().items():
         separator = keras.saving.load_model(processor_path(folder, name))
@@ -75,15 +82,22 @@ def is_measured(config: SeparationConfig, folder: pathlib.Path) -> bool:
 
 
 def _clips_with_stems(
-    info: DatasetInfo, splits: tuple[str, ...]
+    index: RecordIndex, bad_records: BadRecords
 ) -> Iterator[np.ndarray]:
-    """(stems, samples) of the first clips."""
-    records = record_reader.read_in_order(info, splits).take(MAX_CLIPS)
-    for record in records:
-        encoded = example_schema.parse(record, stems=True)[example_schema.STEMS]
-        yield np.stack(
-            [audio_codec.decode(e, info.audio_format).numpy() for e in encoded]
+    """(stems, samples) of the first clips that can be read."""
+
+    def to_stems(record):
+        encoded = parse_checked(record, index.info, stems=True)
+        return tf.map_fn(
+            lambda stem: audio_codec.decode(stem, index.info.audio_format),
+            encoded[example_schema.STEMS],
+            fn_output_signature=tf.TensorSpec([None], tf.float32),
         )
+
+    clips = examples_in_order(
+        index, to_stems, lambda numbers: bad_records.add_failed(index, numbers)
+    )
+    yield from itertools.islice(clips, MAX_CLIPS)
 
 
 def _score(separator: Separator, clips: list[np.ndarray]) -> dict[str, float]:

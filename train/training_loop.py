@@ -13,7 +13,9 @@ from absl import logging
 
 from data.atomic_write import write_text
 from data.progress import Progress
+from data.record_index import RecordIndex
 from data.user_error import UserError
+from train.failed_reads import FailedReads
 from train.training_options import TrainingOptions
 
 HISTORY_FILE = "history.csv"
@@ -55,6 +57,7 @@ def train(
     make_dataset: Callable[[int], tf.data.Dataset],
     options: TrainingOptions,
     folder: pathlib.Path,
+    index: RecordIndex,
     at_step: Callable[[int], None] | None = None,
 ) -> None:
     """Trains to `options.steps`, from the last checkpoint of the folder.
@@ -62,14 +65,19 @@ def train(
     Args:
       learner: a model with `optimizer` set and its own
         `train_step(batch) -> dict of scalars` that holds "loss".
-      make_dataset: step -> batches from that step on. It must be a function
-        of the step, so that a resumed run sees what another would have seen.
+      make_dataset: step -> batches from that step on, each with POSITION and
+        FAILED of its examples as of `record_reader.shuffled_examples`. It
+        must be a function of the step, so that a resumed run sees what
+        another would have seen.
       options: steps and intervals.
       folder: the run directory.
+      index: of the records behind the batches; those that cannot be read are
+        listed in the run directory.
       at_step: called with 0 before training, then after each step.
 
     Raises:
-      UserError: the loss is not finite, or no checkpoint can be read.
+      UserError: the loss is not finite, too many records cannot be read, or
+        no checkpoint can.
     """
     step = tf.Variable(0, dtype=tf.int64, trainable=False)
     learner.optimizer.build(learner.trainable_variables)
@@ -89,10 +97,12 @@ def train(
     if start >= options.steps:
         return
     history = _History(folder / HISTORY_FILE, start)
+    reads = FailedReads(index, options, folder)
 
     @tf.function(jit_compile=False)
     def run_step(iterator):
-        return learner.train_step(next(iterator))
+        batch, health = next(iterator)
+        return learner.train_step(batch), health
 
     def save():
         history.flush(int(step))
@@ -103,10 +113,17 @@ def train(
     previous_handler = signal.signal(signal.SIGTERM, _interrupt)
     try:
         for done in range(start + 1, options.steps + 1):
-            history.add(run_step(batches))
+            try:
+                scalars, health = run_step(batches)
+            except tf.errors.InvalidArgumentError as error:
+                reads.explain(error)
+                raise
+            history.add(scalars)
+            reads.add(health)
             step.assign(done)
-            if done % options.log_every == 0:
+            if done % options.log_every == 0 or done == options.steps:
                 history.flush(done)
+                reads.flush()
             if done % options.checkpoint_every == 0 or done == options.steps:
                 save()
             if at_step:

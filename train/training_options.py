@@ -3,6 +3,7 @@
 import dataclasses
 
 from data.flag_fields import option
+from data.rejects import MAX_BAD_FRACTION
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
@@ -38,4 +39,11 @@ class TrainingOptions:
     )
     log_every: int = option(
         50, "Steps between rows of history.csv.", minimum=1, runtime_only=True
+    )
+    max_bad_fraction: float = option(
+        MAX_BAD_FRACTION,
+        "Share of clips that cannot be read past which the run stops.",
+        minimum=0,
+        maximum=1,
+        runtime_only=True,
     )

@@ -4,8 +4,10 @@ import dataclasses
 
 import tensorflow as tf
 
-from data import audio_codec, example_schema, record_reader
-from data.dataset_info import DatasetInfo
+from data import audio_codec, example_schema
+from data.record_check import parse_checked
+from data.record_index import RecordIndex
+from data.record_reader import shuffled_examples
 from models.views.silence import replace_silent
 from models.views.temporal_proximity import crop_starts
 from models.views.triplet_positive import NUM_DRAWS as NUM_TRIPLET_DRAWS
@@ -62,7 +64,7 @@ class ViewSpec:
         if self.triplet_patch:
             sizes.append(NUM_TRIPLET_DRAWS)
         key = tf.stack([tf.cast(seed, tf.int64), position])
-        uniform = tf.random.stateless_uniform([sum(sizes)], key)
+        uniform = tf.random.stateless_uniform([sum(sizes)], key, alg="philox")
         draws, augment, *positive = tf.split(uniform, sizes)
         numbers = {
             DRAWS: draws,
@@ -73,7 +75,8 @@ class ViewSpec:
             # A key of its own, or it would repeat the bits of the others.
             numbers[NOISE] = tf.random.stateless_normal(
                 self.triplet_patch,
-                tf.random.experimental.stateless_fold_in(key, 1),
+                tf.random.fold_in(key, 1, alg="philox"),
+                alg="philox",
             )
         return numbers
 
@@ -115,8 +118,7 @@ class ViewSpec:
 
 
 def batches_from_channels(
-    info: DatasetInfo,
-    splits: tuple[str, ...],
+    index: RecordIndex,
     spec: ViewSpec,
     batch_size: int,
     seed: int,
@@ -128,11 +130,13 @@ def batches_from_channels(
 
     Returns:
       Batches {VIEWS: (B, 2, view_samples), AUGMENT: (B, 2, augment_draws)},
-      and POSITIVE and NOISE for triplets.
+      and POSITIVE and NOISE for triplets; each with POSITION and FAILED (B,)
+      of `shuffled_examples`.
     """
+    info = index.info
 
     def to_views(position, record):
-        clip = example_schema.parse(record, spec.processors, spec.num_channels)
+        clip = parse_checked(record, info, spec.processors)
         numbers = spec.draw(seed, position)
         draws = numbers.pop(DRAWS)
         encoded = clip[example_schema.AUDIO][None]
@@ -151,15 +155,12 @@ def batches_from_channels(
         views = spec.take(crop, draws, clip[example_schema.NUM_SAMPLES])
         return {VIEWS: views, **numbers}
 
-    records = record_reader.read_shuffled(
-        info, splits, seed, start_step * batch_size
-    )
-    return _batched(records, to_views, batch_size)
+    examples = shuffled_examples(index, to_views, seed, start_step * batch_size)
+    return examples.batch(batch_size, drop_remainder=True).prefetch(2)
 
 
 def batches_of_clips(
-    info: DatasetInfo,
-    splits: tuple[str, ...],
+    index: RecordIndex,
     spec: ViewSpec,
     clip_samples: int,
     batch_size: int,
@@ -170,11 +171,12 @@ def batches_of_clips(
 
     Returns:
       Batches {MIXTURES: (B, clip_samples), LENGTHS: (B,), DRAWS: (B, draws),
-      AUGMENT: (B, 2, augment_draws)}.
+      AUGMENT: (B, 2, augment_draws)}, and POSITION and FAILED as above.
     """
+    info = index.info
 
     def to_clip(position, record):
-        clip = example_schema.parse(record)
+        clip = parse_checked(record, info)
         mixture = audio_codec.decode_crop(
             clip[example_schema.AUDIO], 0, clip_samples, info.audio_format
         )
@@ -185,10 +187,8 @@ def batches_of_clips(
             **spec.draw(seed, position),
         }
 
-    records = record_reader.read_shuffled(
-        info, splits, seed, start_step * batch_size
-    )
-    return _batched(records, to_clip, batch_size)
+    examples = shuffled_examples(index, to_clip, seed, start_step * batch_size)
+    return examples.batch(batch_size, drop_remainder=True).prefetch(2)
 
 
 def views_of_signals(
@@ -215,11 +215,3 @@ def views_of_signals(
         return tf.gather(of_signal, times, batch_dims=1)  # (B, view)
 
     return spec.take(crop, draws, lengths)
-
-
-def _batched(records, to_example, batch_size: int) -> tf.data.Dataset:
-    return (
-        records.map(to_example, num_parallel_calls=2, deterministic=True)
-        .batch(batch_size, drop_remainder=True)
-        .prefetch(2)
-    )

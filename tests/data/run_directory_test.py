@@ -41,6 +41,17 @@ def test_another_configuration_or_stage_is_refused(tmp_path):
     assert run_directory.read(tmp_path)["config"]["width"] == 3
 
 
+def test_an_option_that_came_later_had_its_default(tmp_path):
+    run_directory.start(str(tmp_path), "stage", Config())
+    file = tmp_path / run_directory.CONFIG_FILE
+    record = json.loads(file.read_text())
+    del record["config"]["width"], record["config"]["steps"]
+    file.write_text(json.dumps(record))
+    with pytest.raises(UserError, match="--width=3, now it is 4"):
+        run_directory.start(str(tmp_path), "stage", Config(width=4))
+    run_directory.start(str(tmp_path), "stage", Config())
+
+
 def test_wrong_folders_are_told(tmp_path):
     with pytest.raises(UserError, match="--output is empty"):
         run_directory.start("", "stage", Config())

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data import audio_codec, audio_file, example_schema, ingest, record_reader
+from data import audio_codec, audio_file, example_schema, ingest
 from data.dataset_info import DatasetInfo
 from data.ingest_config import IngestConfig
 from data.synthetic_scenes import CLASS_NAMES, SceneConfig, generate_scene
 from data.user_error import UserError
 from tests.data import sound_files
-from tests.data.ingested import clips, rejects
+from tests.data.ingested import clips, records, rejects
 from tests.data.sound_files import tone, write
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -258,7 +258,7 @@ def test_scenes_carry_their_stems(tmp_path):
     assert info.has_stems and info.class_names == CLASS_NAMES
     assert info.summary["clips"] == {"eval": 2, "train": 7}
     scene = generate_scene(3, 4, SceneConfig(0.5, 16000))
-    for record in record_reader.read_in_order(info, ["train", "eval"]):
+    for record in records(info, ["train", "eval"]):
         parsed = example_schema.parse(record, stems=True)
         if parsed[example_schema.CLIP_ID] == b"scene-0000004":
             break

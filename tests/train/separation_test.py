@@ -7,15 +7,19 @@ import tensorflow as tf
 
 from data import audio_codec, example_schema, processor_files, run_directory
 from data.dataset_info import DatasetInfo
+from data.record_index import RecordIndex
+from data.record_reader import FAILED, POSITION
 from data.user_error import UserError
 from models.losses.mixit import mixit_loss
 from models.separation.separator import Separator
 from tests.train.small_shards import RATE_HZ, noise_clips, write_shards
 from train import channel_writer, separation, separation_measure
 from train.mixture_pipeline import batches_of_pairs
+from train.separate_config import SeparateConfig
 from train.separation_config import SeparationConfig
 from train.separation_learner import SeparationLearner
 
+SEPARATE = SeparateConfig(batch_size=4)
 SMALL = {
     "basis": "stft",
     "bottleneck": 8,
@@ -122,8 +126,9 @@ def test_training_separates_tones(tmp_path):
     learner = SeparationLearner(Separator(**SMALL), 30.0)
     learner.optimizer = keras.optimizers.Adam(1e-2)
     step = tf.function(learner.train_step)
-    batches = batches_of_pairs(info, ("train",), 4000, 4, 1)
-    losses = [float(step(batch)["loss"]) for batch in batches.take(60)]
+    index = RecordIndex.of(info, ("train",))
+    batches = batches_of_pairs(index, 4000, 4, 1)
+    losses = [float(step(batch)["loss"]) for batch, _ in batches.take(60)]
     assert np.mean(losses[-10:]) < np.mean(losses[:10]) - 3
 
 
@@ -153,19 +158,24 @@ def test_many_sources_are_assigned_by_least_squares(run, tmp_path):
 def test_pairs_are_neighbours_and_continue_by_step(tmp_path):
     clips = [np.full(100, k / 64, "f4") for k in range(8)]
     info = write_shards(tmp_path, clips)
-    batches = batches_of_pairs(info, ("train",), 40, 2, 5)
-    whole = np.stack(list(batches.take(4).as_numpy_iterator()))
+    index = RecordIndex.of(info, ("train",))
+    batches = batches_of_pairs(index, 40, 2, 5).take(4)
+    whole, health = zip(*batches.as_numpy_iterator(), strict=True)
+    whole = np.stack(whole)
+    places = np.stack([of_batch[POSITION] for of_batch in health])
+    np.testing.assert_array_equal(places.ravel(), np.arange(16))
+    assert places.shape == whole.shape[:3] and not health[0][FAILED].any()
     assert whole.shape == (4, 2, 2, 40)
     levels = np.unique(whole[:2].reshape(8, -1)[:, 0])
     np.testing.assert_array_equal(levels, np.arange(8) / 64)  # One epoch.
-    later = batches_of_pairs(info, ("train",), 40, 2, 5, start_step=3)
-    np.testing.assert_array_equal(next(iter(later)), whole[3])
+    later = batches_of_pairs(index, 40, 2, 5, start_step=3)
+    np.testing.assert_array_equal(next(iter(later))[0], whole[3])
 
 
 def test_channels_stand_beside_the_mixture(run, tmp_path):
     _, info, folder = run
     files = processor_files.find(folder, ("N", "step4"))
-    separated = channel_writer.separate(info, files, tmp_path / "out", 4)
+    separated = channel_writer.separate(info, files, tmp_path / "out", SEPARATE)
     assert DatasetInfo.load(tmp_path / "out").processors == ("N", "step4")
     assert separated.num_channels == 2
     separator = keras.saving.load_model(files["step4"])
@@ -195,12 +205,12 @@ def test_separating_again_makes_only_what_is_missing(run, tmp_path):
     _, info, folder = run
     files = processor_files.find(folder, ("N",))
     out = tmp_path / "out"
-    channel_writer.separate(info, files, out, 4)
+    channel_writer.separate(info, files, out, SEPARATE)
     first, second = sorted(out.glob("*.tfrecord"))
     contents = first.read_bytes(), second.read_bytes()
     kept = first.stat().st_mtime_ns
     second.unlink()
-    channel_writer.separate(info, files, out, 4)
+    channel_writer.separate(info, files, out, SEPARATE)
     assert (first.read_bytes(), second.read_bytes()) == contents
     assert first.stat().st_mtime_ns == kept
 
@@ -212,7 +222,7 @@ def test_clips_of_different_lengths_are_separated_alone(tmp_path):
     separator = Separator(**SMALL)
     separator.save(tmp_path / "P.keras")
     files = {"P": tmp_path / "P.keras"}
-    separated = channel_writer.separate(info, files, tmp_path / "out", 4)
+    separated = channel_writer.separate(info, files, tmp_path / "out", SEPARATE)
     path = str(separated.folder / separated.splits["train"][0].file)
     for record, clip in zip(tf.data.TFRecordDataset(path), clips, strict=True):
         parsed = example_schema.parse(record, ("P",), 2)
@@ -250,4 +260,4 @@ def test_output_may_not_be_the_source(run):
     _, info, folder = run
     files = processor_files.find(folder, ("N",))
     with pytest.raises(UserError, match="is the folder of --shards"):
-        channel_writer.separate(info, files, info.folder, 2)
+        channel_writer.separate(info, files, info.folder, SEPARATE)

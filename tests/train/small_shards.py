@@ -4,10 +4,10 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
-from data import audio_codec, example_schema
+from data import audio_codec, example_schema, shard_offsets
 from data.dataset_info import DatasetInfo, Shard
+from data.shard_writer import ShardWriter
 
 RATE_HZ = 16000
 
@@ -39,11 +39,11 @@ def write_shards(
         return audio_codec.encode(audio, audio_format, RATE_HZ)
 
     channels = channels or {}
-    shards = []
+    shards, offsets = [], {}
     for number in range(num_shards):
         path = folder / f"{split}-{number}.tfrecord"
         mine = range(number, len(clips), num_shards)
-        with tf.io.TFRecordWriter(str(path)) as writer:
+        with ShardWriter(path) as writer:
             for k in mine:
                 record = example_schema.ClipRecord(
                     clip_id=f"clip{k}",
@@ -66,6 +66,7 @@ def write_shards(
                 )
         seconds = sum(len(clips[k]) for k in mine) / RATE_HZ
         shards.append(Shard(path.name, len(mine), seconds, path.stat().st_size))
+        offsets[path.name] = writer.offsets
     info = DatasetInfo(
         folder=folder,
         sample_rate_hz=RATE_HZ,
@@ -76,5 +77,6 @@ def write_shards(
         num_channels=len(next(iter(channels.values()))[0]) if channels else 0,
         has_stems=bool(stems),
     )
+    shard_offsets.write(info, offsets)
     info.save()
     return info

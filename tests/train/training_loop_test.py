@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data.record_index import RecordIndex
+from data.record_reader import FAILED, POSITION
 from data.user_error import UserError
+from tests.train.small_shards import noise_clips, write_shards
 from train import training_loop
 from train.training_options import TrainingOptions
 
@@ -40,7 +43,11 @@ class _Line(keras.Model):
 def _dataset(step):
     def batch(k):
         noise = tf.random.stateless_uniform([4, 2], [1, k])
-        return noise + tf.cast(k, tf.float32)
+        health = {
+            POSITION: 4 * k + tf.range(4, dtype=tf.int64),
+            FAILED: tf.zeros([4], tf.int32),
+        }
+        return noise + tf.cast(k, tf.float32), health
 
     return tf.data.Dataset.range(step, 10**9).map(batch)
 
@@ -56,8 +63,9 @@ def _train(folder, at_step=None, make_dataset=_dataset, **changes):
     training_loop.prepare(options)
     learner = _Line()
     folder = pathlib.Path(folder)
-    folder.mkdir(exist_ok=True)
-    training_loop.train(learner, make_dataset, options, folder, at_step)
+    shards = write_shards(folder / "shards", noise_clips(5, 30))
+    index = RecordIndex.of(shards, ["train"])
+    training_loop.train(learner, make_dataset, options, folder, index, at_step)
     state = learner.get_weights() + [
         np.asarray(v) for v in learner.optimizer.variables
     ]
@@ -126,7 +134,7 @@ def test_history_has_means_of_its_steps(tmp_path):
     text = (tmp_path / "history.csv").read_text()
     rows = list(csv.DictReader(text.splitlines()))
     assert [int(row["step"]) for row in rows] == [5, 7]
-    firsts = [float(b[0, 0]) for b in _dataset(0).take(7)]
+    firsts = [float(b[0, 0]) for b, _ in _dataset(0).take(7)]
     assert float(rows[0]["first"]) == pytest.approx(np.mean(firsts[:5]))
     assert float(rows[1]["first"]) == pytest.approx(np.mean(firsts[5:]))
 
@@ -147,7 +155,7 @@ def test_hook_sees_step_0_and_every_step_once(tmp_path):
 def test_non_finite_loss_ends_the_run_and_keeps_the_checkpoint(tmp_path):
     def bad_from_12(step):
         return _dataset(step).map(
-            lambda b: tf.where(b[0, 0] >= 11, b * np.nan, b)
+            lambda b, health: (tf.where(b[0, 0] >= 11, b * np.nan, b), health)
         )
 
     with pytest.raises(UserError, match="loss is nan before step 15"):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data.record_index import RecordIndex
 from models.separation.separator import Separator
 from tests.train.small_shards import noise_clips, write_shards
 from train import view_pipeline
@@ -42,10 +43,21 @@ def labeled_signals(tmp_path_factory):
     return write_shards(folder, clips, channels)
 
 
+def _batches(info, *arguments):
+    """Of views, without what is told about reading them."""
+    return view_pipeline.batches_from_channels(
+        RecordIndex.of(info, ("train",)), *arguments
+    ).map(lambda batch, health: batch)
+
+
+def _clip_batches(info, *arguments):
+    return view_pipeline.batches_of_clips(
+        RecordIndex.of(info, ("train",)), *arguments
+    ).map(lambda batch, health: batch)
+
+
 def _views(info, spec, batches=60, batch_size=5, seed=3, start_step=0):
-    dataset = view_pipeline.batches_from_channels(
-        info, ("train",), spec, batch_size, seed, start_step
-    )
+    dataset = _batches(info, spec, batch_size, seed, start_step)
     return np.concatenate(
         [b[VIEWS] for b in dataset.take(batches).as_numpy_iterator()]
     )
@@ -129,9 +141,7 @@ def test_short_clips_are_padded_with_zeros(tmp_path):
 
 
 def test_augment_draws_differ_by_view_and_example(labeled_signals):
-    dataset = view_pipeline.batches_from_channels(
-        labeled_signals, ("train",), _spec(), 5, 3
-    )
+    dataset = _batches(labeled_signals, _spec(), 5, 3)
     draws = next(dataset.as_numpy_iterator())[AUGMENT]
     assert draws.shape == (5, 2, 3) and len(np.unique(draws)) == 30
 
@@ -139,12 +149,8 @@ def test_augment_draws_differ_by_view_and_example(labeled_signals):
 def test_no_two_numbers_of_a_batch_are_the_same(labeled_signals):
     """Of SpecAugment and of a triplet, in both kinds of batch, any epoch."""
     spec = _spec(triplet_patch=(7, 11))
-    of_views = view_pipeline.batches_from_channels(
-        labeled_signals, ("train",), spec, 5, 3
-    )
-    of_clips = view_pipeline.batches_of_clips(
-        labeled_signals, ("train",), spec, CLIP, 5, 3
-    )
+    of_views = _batches(labeled_signals, spec, 5, 3)
+    of_clips = _clip_batches(labeled_signals, spec, CLIP, 5, 3)
     normal = []
     for batch, clips in zip(
         of_views.take(20).as_numpy_iterator(),
@@ -172,9 +178,7 @@ def test_numbers_follow_the_seed_and_the_position(labeled_signals):
     spec = _spec(triplet_patch=(7, 11))
 
     def batches(seed, start_step=0):
-        dataset = view_pipeline.batches_from_channels(
-            labeled_signals, ("train",), spec, 5, seed, start_step
-        )
+        dataset = _batches(labeled_signals, spec, 5, seed, start_step)
         return list(dataset.take(4).as_numpy_iterator())
 
     first, again, other = batches(3), batches(3), batches(4)
@@ -188,9 +192,7 @@ def test_numbers_follow_the_seed_and_the_position(labeled_signals):
 
 
 def test_without_triplets_there_are_no_numbers_for_them(labeled_signals):
-    dataset = view_pipeline.batches_from_channels(
-        labeled_signals, ("train",), _spec(), 5, 3
-    )
+    dataset = _batches(labeled_signals, _spec(), 5, 3)
     assert set(dataset.element_spec) == {VIEWS, AUGMENT}
 
 
@@ -207,12 +209,8 @@ def test_on_the_fly_equals_separated_beforehand(tmp_path):
     info = write_shards(tmp_path, clips, channels)
     spec = _spec(view_samples=1000)
     make_views = OnTheFlyViews(separators, spec)
-    beforehand = view_pipeline.batches_from_channels(
-        info, ("train",), spec, 5, 3
-    )
-    on_the_fly = view_pipeline.batches_of_clips(
-        info, ("train",), spec, 4000, 5, 3
-    )
+    beforehand = _batches(info, spec, 5, 3)
+    on_the_fly = _clip_batches(info, spec, 4000, 5, 3)
     make_views = tf.function(make_views)
     for expected, clip_batch in zip(
         beforehand.take(4), on_the_fly.take(4), strict=True
