@@ -15,6 +15,7 @@ from data.record_reader import read_record
 MISSING_FILE = "missing_file"
 TRUNCATED = "truncated"
 CHECKSUM = "checksum"
+UNREADABLE = "unreadable"  # No permission, for example.
 # Read without a fault now: repaired, or storage that fails now and then.
 PASSING = "passing"
 
@@ -61,24 +62,26 @@ def _diagnose(index: RecordIndex, number: int) -> tuple[str, str, str]:
     if end > has and has < wanted:
         return TRUNCATED, f"the shard has {has} bytes, not {wanted}", ""
     if not index.size_of[number]:
-        return CHECKSUM, "the length of a record before it is damaged", ""
+        return CHECKSUM, "its length or one before it is damaged", ""
     clip_id = _clip_id(index, number)
     try:
         record = read_record(index, number)
+    except tf.errors.DataLossError:
+        return CHECKSUM, "its bytes are not those written", clip_id
     except tf.errors.OpError as error:
-        return CHECKSUM, f"its bytes have changed ({error.message})", clip_id
+        return UNREADABLE, type(error).__name__, clip_id
     fault = record_check.find_fault(record, index.info)
     return (*(fault or (PASSING, "it can be read now")), clip_id)
 
 
 def _clip_id(index: RecordIndex, number: int) -> str:
     """The id that a record bears, though it may be damaged."""
-    with index.file_of(number).open("rb") as stream:
-        stream.seek(index.offset_of[number] + HEADER_BYTES)
-        content = stream.read(index.size_of[number] - FRAME_BYTES)
     try:
+        with index.file_of(number).open("rb") as stream:
+            stream.seek(index.offset_of[number] + HEADER_BYTES)
+            content = stream.read(index.size_of[number] - FRAME_BYTES)
         feature = tf.train.Example.FromString(content).features.feature
         [clip_id] = feature[example_schema.CLIP_ID].bytes_list.value
         return clip_id.decode()
-    except (DecodeError, ValueError):
+    except (OSError, DecodeError, ValueError):
         return ""

@@ -176,16 +176,26 @@ def read_record(index: RecordIndex, number: int) -> bytes:
     Raises:
       OpError: its file is missing, or its bytes are not those written.
     """
-    place = (
+    return _one_record(
         str(index.file_of(number)),
         index.offset_of[number],
         index.size_of[number],
-    )
+    ).numpy()
+
+
+@tf.function(
+    input_signature=[
+        tf.TensorSpec([], tf.string),
+        tf.TensorSpec([], tf.int64),
+        tf.TensorSpec([], tf.int64),
+    ]
+)
+def _one_record(file, offset, size):
     # Not at the top level: there the op loses its offsets.
-    [record] = (
-        tf.data.Dataset.range(1).flat_map(lambda _: _records_at(*place)).take(1)
+    records = tf.data.Dataset.range(1).flat_map(
+        lambda _: _records_at(file, offset, size)
     )
-    return record.numpy()
+    return records.take(1).get_single_element()
 
 
 def _reader(
