@@ -109,6 +109,14 @@ def find_fault(serialized: bytes, info: DatasetInfo) -> tuple[str, str] | None:
                     WRONG_SHAPE,
                     f"{key} has {length} samples, not {num_samples}",
                 )
+    try:
+        parse_checked(
+            tf.constant(serialized), info, info.processors, info.has_stems
+        )
+    except (tf.errors.OpError, UnicodeDecodeError):
+        # Protobuf's parser is not the one in the graph. The second error is
+        # TensorFlow's, where its message quotes the record.
+        return NOT_AN_EXAMPLE, "TensorFlow does not parse it"
     return None
 
 

@@ -19,7 +19,7 @@ from data import (
     shard_offsets,
 )
 from data.dataset_info import DatasetInfo, Shard
-from data.record_check import parse_checked
+from data.record_check import find_fault, parse_checked
 from data.record_index import RecordIndex
 from data.record_reader import examples_in_order
 from data.shard_account import ShardAccount
@@ -200,8 +200,14 @@ def _read(
             waveform,
         )
 
+    used = 0
     clips = examples_in_order(index, to_clip, failed.extend)
     for record, clip_id, labels, waveform in clips:
+        # All of it is written again, not only what was read.
+        if find_fault(record, info):
+            failed.append(used + len(failed))
+            continue
+        used += 1
         report(clip_id.decode("utf-8", errors="backslashreplace"))
         account.add(len(waveform), [info.class_names[k] for k in labels])
         yield record, waveform

@@ -167,7 +167,7 @@ class _ShardSet:
         failed = []
         to_id = _to_id(self.info)
         found = record_reader.examples_in_order(index, to_id, failed.extend)
-        clips = [self.number(clip_id) for clip_id in found]
+        clips = [self.number(clip_id) for clip_id, _ in found]
         assert failed == sorted(set(failed))
         read = sorted(set(range(len(index))) - set(failed))
         # Each once and in order, none in another's place.
@@ -184,7 +184,8 @@ class _ShardSet:
         stream = record_reader.shuffled_examples(
             index, lambda position, record: to_id(record), 3
         )
-        for clip_id, health in stream.take(len(index)).as_numpy_iterator():
+        elements = stream.take(len(index)).as_numpy_iterator()
+        for (clip_id, _), health in elements:
             position, failed = int(health[POSITION]), int(health[FAILED])
             yield self.number(clip_id), position, failed
 
@@ -206,8 +207,8 @@ def _to_id(info):
         sound = audio_codec.decode(
             clip[example_schema.AUDIO], info.audio_format
         )
-        with tf.control_dependencies([sound]):
-            return tf.identity(clip[example_schema.CLIP_ID])
+        # What is not used is not decoded either.
+        return clip[example_schema.CLIP_ID], tf.size(sound)
 
     return to_id
 

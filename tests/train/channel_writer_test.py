@@ -125,6 +125,21 @@ def test_a_missing_shard_is_counted_and_limited(info, files, tmp_path):
     assert not (tmp_path / "strict" / "dataset.json").exists()
 
 
+def test_a_clip_with_a_bad_stem_is_left_out_too(files, tmp_path):
+    """Stems are not needed to separate, and are written again."""
+    clips = [noise_clips(1, n, seed=n)[0] for n in LENGTHS]
+    stems = [clip[None] for clip in clips]
+    stems[2] = stems[2][:, 1:]
+    info = write_shards(tmp_path / "in", clips, stems=stems, num_shards=1)
+    flip(info.folder / "train-0.tfrecord", index_of(info).offset_of[1] + 30)
+    out = tmp_path / "out"
+    separated = channel_writer.separate(info, files, out, CONFIG)
+    assert [*_channels(separated)] == ["clip0", "clip3", "clip4"]
+    with (out / "bad_records.csv").open(encoding="utf-8") as stream:
+        rows = [(row["record"], row["cause"]) for row in csv.DictReader(stream)]
+    assert rows == [("1", "checksum"), ("2", "wrong_shape")]
+
+
 def test_a_window_longer_than_the_clips_changes_nothing(info, files, tmp_path):
     whole = dataclasses.replace(CONFIG, window_seconds=0)
     channel_writer.separate(info, files, tmp_path / "a", whole)

@@ -18,6 +18,7 @@ from tests.train.checkpoint_files import files_of, write_checkpoint
 from tests.train.small_shards import noise_clips, write_shards
 from train import channel_writer
 from train.import_separator import ImportConfig, import_separator
+from train.separate_config import SeparateConfig
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "train" / "import_separator.py"
 BASES = ("learned", "stft")
@@ -62,7 +63,8 @@ def test_shards_are_separated_with_it(prefixes, tmp_path):
     file = _import(tmp_path / "run", prefixes["learned"], processor="S2")
     info = write_shards(tmp_path / "in", noise_clips(3, 1201))
     files = processor_files.find(tmp_path / "run", ("S2",))
-    separated = channel_writer.separate(info, files, tmp_path / "out", 2)
+    config = SeparateConfig(batch_size=2)
+    separated = channel_writer.separate(info, files, tmp_path / "out", config)
     assert (separated.processors, separated.num_channels) == (("S2",), 4)
     separator = keras.saving.load_model(file)
     key = example_schema.channels_key("S2")
