@@ -27,6 +27,7 @@ from data.ingest_plan import (
 from data.job_runner import Runner
 from data.rejects import Reject, RejectLimit
 from data.user_error import UserError
+from data.worker_pool import WorkerPool
 
 STAGE = "write_shards"
 
@@ -48,10 +49,7 @@ def run(config: IngestConfig, runner: Runner | None = None) -> DatasetInfo:
     try:
         return _run(
             config,
-            runner
-            or job_runner.choose(
-                config.runner, config.workers, config.beam_options
-            ),
+            runner or job_runner.choose(config, WorkerPool(config.workers)),
         )
     finally:
         run_lock.release(config.output)

@@ -3,7 +3,7 @@
 import dataclasses
 
 from data.flag_fields import option
-from data.job_runner import LOCAL, RUNNERS
+from data.runner_options import RunnerOptions
 
 FOLDER, SYNTHETIC = "folder", "synthetic"
 ESC, FSD50K, AUDIOSET = "esc", "fsd50k", "audioset"
@@ -27,7 +27,7 @@ _SOURCES_OF = {
 
 
 @dataclasses.dataclass(frozen=True)
-class IngestConfig:
+class IngestConfig(RunnerOptions):
     """Where clips come from, how they are cut, and where they go."""
 
     source: str = option(FOLDER, "where clips come from", choices=SOURCES)
@@ -116,18 +116,6 @@ class IngestConfig:
         minimum=0.1,
         runtime_only=True,
     )
-    runner: str = option(
-        LOCAL,
-        "what makes the shards: local processes, or a runner of Apache Beam, "
-        "whose workers must see --input and --output under the same paths",
-        choices=RUNNERS,
-        runtime_only=True,
-    )
-    beam_options: str = option(
-        "",
-        'options for Beam, e.g. "--project=mine --region=europe-west1"',
-        runtime_only=True,
-    )
     max_bad_fraction: float = option(
         0.5,
         "share of rejected inputs past which the job stops",
@@ -137,6 +125,7 @@ class IngestConfig:
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.output:
             raise ValueError("--output is empty: name the folder to write to")
         if self.source != SYNTHETIC and not self.input:
@@ -162,10 +151,6 @@ class IngestConfig:
                     f"--{field.name} does not go with --source={self.source}, "
                     f"only with {', '.join(sources)}: leave one of them out"
                 )
-        if self.beam_options and self.runner == LOCAL:
-            raise ValueError(
-                "--beam_options goes with another --runner than local"
-            )
         if self.source == FOLDER and self.eval_folds and not self.labels:
             raise ValueError("--eval_folds needs --labels, a CSV with a fold")
         if len(set(self.classes)) < len(self.classes):

@@ -4,17 +4,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from data.worker_pool import Isolation, Report, WorkerPool
-
-LOCAL = "local"
-RUNNERS = (
-    LOCAL,
-    "DirectRunner",
-    "PrismRunner",
-    "DataflowRunner",
-    "FlinkRunner",
-    "SparkRunner",
-)
+from data.runner_options import LOCAL, RunnerOptions
+from data.worker_pool import Isolation, Report
 
 
 class Runner(Protocol):
@@ -53,19 +44,14 @@ class InProcess:
             yield number, function(task, report)
 
 
-def choose(runner: str, workers: int = 0, beam_options: str = "") -> Runner:
-    """The runner that flags name.
-
-    Args:
-      runner: one of `RUNNERS`.
-      workers: processes of the local one; 0: one a core.
-      beam_options: command line options for the others.
+def choose(options: RunnerOptions, local: Runner | None) -> Runner | None:
+    """The runner that flags name; `local` where they name none of Beam's.
 
     Raises:
       UserError: Apache Beam is needed and not installed, or refuses them.
     """
-    if runner == LOCAL:
-        return WorkerPool(workers)
+    if options.runner == LOCAL:
+        return local
     from data.beam_runner import BeamRunner
 
-    return BeamRunner(runner, beam_options)
+    return BeamRunner(options.runner, options.beam_options)

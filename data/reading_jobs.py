@@ -2,18 +2,30 @@
 
 import functools
 import pathlib
+import uuid
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from data import shard_jobs
 from data.bad_record import PASSING, examine
 from data.bad_records import BadRecords
 from data.dataset_info import DatasetInfo
-from data.job_runner import InProcess
+from data.job_runner import Runner
 from data.record_index import RecordIndex
 from data.shard_jobs import Task
 from data.worker_pool import Report
 
-ReadingFunction = Callable[[Task, RecordIndex, pathlib.Path, Report], dict]
+
+class ReadingTask(Task, Protocol):
+    """A task that reads one shard."""
+
+    source_file: str
+    """Name of that shard."""
+
+
+ReadingFunction = Callable[
+    [ReadingTask, RecordIndex, pathlib.Path, Report], dict
+]
 """As `shard_jobs.ShardFunction`, with the index of the shard to read.
 
 Its account has `bad_records`: numbers of the records that it has left out.
@@ -23,15 +35,15 @@ Its account has `bad_records`: numbers of the records that it has left out.
 def run(
     name: str,
     write_shard: ReadingFunction,
-    tasks: Sequence[Task],
-    sources: Sequence[str],
+    tasks: Sequence[ReadingTask],
     info: DatasetInfo,
     splits: Sequence[str],
     folder: pathlib.Path,
+    runner: Runner,
     max_bad_fraction: float,
     flag: str = "--max_bad_fraction",
 ) -> list[dict]:
-    """Writes the files of all tasks that are not done, in this process.
+    """Writes the files of all tasks that are not done.
 
     Records that cannot be used are listed in `folder`/bad_records.csv. Once
     one of them is repaired, its shard's file is made again.
@@ -40,10 +52,10 @@ def run(
       name: of the job, for the progress shown.
       write_shard: see `ReadingFunction`.
       tasks: one a file.
-      sources: the shard that each of them reads.
       info: the dataset of the shards.
       splits: names of all of the splits that are read.
       folder: where the files go.
+      runner: what runs the tasks; see `shard_jobs.ShardFunction`.
       max_bad_fraction, flag: as of `BadRecords`.
 
     Returns:
@@ -52,37 +64,27 @@ def run(
     Raises:
       UserError: too many records cannot be used.
     """
-    shards = info.shards_of(splits)
-    total = sum(shard.clips for shard in shards)
+    total = sum(shard.clips for shard in info.shards_of(splits))
     bad_records = BadRecords(folder, total, max_bad_fraction, flag)
-    place_of = {shard.file: place for place, shard in enumerate(shards)}
-    source_of = {
-        task.shard: place_of[source]
-        for task, source in zip(tasks, sources, strict=True)
-    }
+    task_of = {task.shard: task for task in tasks}
     repaired = set()
-
-    @functools.cache
-    def all_records() -> RecordIndex:
-        # Only made where something is to be read.
-        return RecordIndex.of(info, splits)
-
-    def write(task: Task, path: pathlib.Path, report: Report) -> dict:
-        index = all_records().of_shard(source_of[task.shard])
-        return write_shard(task, index, path, report)
+    index_of = functools.partial(
+        _index_of, info.folder.absolute(), tuple(splits), uuid.uuid4().hex
+    )
 
     def on_account(account: dict, last: bool = False) -> None:
         if not account["bad_records"]:
             return
-        index = all_records().of_shard(source_of[account["shard"]])
+        index = index_of(task_of[account["shard"]])
         rows = examine(index, account["bad_records"])
         if any(row.cause == PASSING for row in rows):
             repaired.add(account["shard"])
         bad_records.add(row for row in rows if last or row.cause != PASSING)
 
     def run_all(on_account: Callable[[dict], None]) -> list[dict]:
+        write = functools.partial(_write, write_shard, index_of)
         return shard_jobs.run(
-            name, write, tasks, folder, InProcess(), on_account=on_account
+            name, write, tasks, folder, runner, on_account=on_account
         )
 
     accounts = run_all(on_account)
@@ -92,3 +94,29 @@ def run(
         accounts = run_all(functools.partial(on_account, last=True))
     bad_records.save()
     return accounts
+
+
+def _write(
+    write_shard: ReadingFunction,
+    index_of: Callable[[ReadingTask], RecordIndex],
+    task: ReadingTask,
+    path: pathlib.Path,
+    report: Report,
+) -> dict:
+    return write_shard(task, index_of(task), path, report)
+
+
+def _index_of(
+    folder: pathlib.Path, splits: tuple[str, ...], job: str, task: ReadingTask
+) -> RecordIndex:
+    index = _all_records(folder, splits, job)
+    files = [shard.file for shard in index.shards]
+    return index.of_shard(files.index(task.source_file))
+
+
+@functools.lru_cache(maxsize=1)
+def _all_records(
+    folder: pathlib.Path, splits: tuple[str, ...], job: str
+) -> RecordIndex:
+    """Made once a job in each process, where something is to be read."""
+    return RecordIndex.of(DatasetInfo.load(folder), splits)

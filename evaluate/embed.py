@@ -11,6 +11,9 @@ What is written to --output:
                    `labels` (multi-hot), `class_names`
   clips.csv        every clip: its split, file, row in it, and labels
   embeddings.json  the encoder and its digest, d, classes, files of each split
+
+--runner=DataflowRunner (FlinkRunner, SparkRunner, ...) and --beam_options are
+those of data/write_shards.py: many machines make the same files.
 """
 
 import dataclasses
@@ -19,15 +22,16 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data import entry_point, flag_fields, run_directory
+from data import entry_point, flag_fields, job_runner, run_directory
 from data.flag_fields import option
+from data.runner_options import RunnerOptions
 from evaluate import encoder_runs
 
 STAGE = "embed"
 
 
 @dataclasses.dataclass(frozen=True)
-class EmbedConfig:
+class EmbedConfig(RunnerOptions):
     """the flags of this entry point"""
 
     encoder: str = option("", "run directory of pretraining (required)")
@@ -38,6 +42,7 @@ class EmbedConfig:
     output: str = option("", "run directory to write (required)")
 
     def __post_init__(self):
+        super().__post_init__()
         if not self.output:
             raise ValueError("--output is empty: name the folder to write to")
 
@@ -48,6 +53,7 @@ def main() -> None:
 
 def embed(config: EmbedConfig) -> pathlib.Path:
     """Runs the job; returns the path of the index."""
+    runner = job_runner.choose(config, local=None)
     info = encoder_runs.open_shards([config.encoder], config.shards)
     splits = info.any_splits(config.splits)
     info.shards_of(splits)
@@ -60,7 +66,7 @@ def embed(config: EmbedConfig) -> pathlib.Path:
     # Told before a run directory is made: the flags can still be changed.
     check_sample_rate(encoder, info)
     folder = run_directory.start(config.output, STAGE, config)
-    accounts = embedding_job.run(encoder, info, splits, folder)
+    accounts = embedding_job.run(encoder, info, splits, folder, runner)
     index = embedding_index.write(folder, encoder, info, splits, accounts)
     clips = sum(account["clips"] for account in accounts)
     print(f"{clips} clips in {len(accounts)} files, described in {index}")

@@ -1,6 +1,7 @@
 """A resumable job over shards: each becomes a file of embeddings."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -9,11 +10,13 @@ from collections.abc import Sequence
 
 from data import reading_jobs
 from data.dataset_info import DATASET_FILE, DatasetInfo, Shard
+from data.job_runner import InProcess, Runner
 from data.record_index import RecordIndex
 from data.rejects import MAX_BAD_FRACTION
 from data.worker_pool import Report
 from evaluate import embedding_store
 from evaluate.clip_embeddings import check_sample_rate, embed_shard
+from evaluate.encoders import kept_encoder
 from evaluate.representation import Representation
 
 # Of a shard's start and end, read to notice audio that was written anew.
@@ -28,14 +31,18 @@ class EmbedTask:
       shard: name of the file of embeddings.
       num_items: clips of the shard.
       facts: digest of all else that the embeddings depend on.
-      source: the shard. It is in no fingerprint, so that moved shards and
-        runs keep their embeddings.
+      source_file: the shard. Like what follows it is in no fingerprint, so
+        that moved shards and runs keep their embeddings.
+      encoder: run directory of the encoder; None for a baseline.
+      identity: of the encoder.
     """
 
     shard: str
     num_items: int
     facts: str
-    source: Shard = dataclasses.field(repr=False)
+    source_file: str = dataclasses.field(repr=False)
+    encoder: str | None = dataclasses.field(repr=False)
+    identity: str = dataclasses.field(repr=False)
 
 
 def tasks(
@@ -49,12 +56,15 @@ def tasks(
     facts = [embedding_store.VERSION, representation.identity]
     common = hashlib.sha256(json.dumps(facts).encode())
     common.update((info.folder / DATASET_FILE).read_bytes())
+    encoder = representation.encoder and os.path.abspath(representation.encoder)
     return [
         EmbedTask(
             file_name(shard),
             shard.clips,
             _digest(common.copy(), info.folder / shard.file, shard),
-            shard,
+            shard.file,
+            encoder,
+            representation.identity,
         )
         for shard in info.shards_of(splits)
         if shard.clips
@@ -71,6 +81,7 @@ def run(
     info: DatasetInfo,
     splits: Sequence[str],
     folder: str | os.PathLike,
+    runner: Runner | None = None,
 ) -> list[dict]:
     """Writes an `EmbeddingStore` for each shard that has none in `folder`.
 
@@ -82,6 +93,8 @@ def run(
       info: the dataset.
       splits: names of its splits.
       folder: where the files go.
+      runner: what runs the job, where the representation is an encoder; None:
+        this process.
 
     Returns:
       For each shard, in stored order, its account: `shard` (name of the
@@ -94,30 +107,37 @@ def run(
     """
     check_sample_rate(representation, info)
 
-    def write_shard(
-        task: EmbedTask, index: RecordIndex, path: pathlib.Path, report: Report
-    ) -> dict:
-        store, failed = embed_shard(representation, index, report)
-        store.save(path)
-        return {
-            "clips": len(store.clip_ids),
-            "windows": len(store.windows),
-            "embedding_dim": store.windows.shape[1],
-            "bad_records": failed,
-        }
-
-    to_do = tasks(representation, info, splits)
+    # In this process: TensorFlow uses every core by itself.
+    write_here = functools.partial(_write_shard, representation=representation)
     return reading_jobs.run(
         f"embed {','.join(splits)}, {representation.name}",
-        write_shard,
-        to_do,
-        [task.source.file for task in to_do],
+        _write_shard if runner else write_here,
+        tasks(representation, info, splits),
         info,
         splits,
         pathlib.Path(folder),
+        runner or InProcess(),
         MAX_BAD_FRACTION,
         flag="",
     )
+
+
+def _write_shard(
+    task: EmbedTask,
+    index: RecordIndex,
+    path: pathlib.Path,
+    report: Report,
+    representation: Representation | None = None,
+) -> dict:
+    representation = representation or kept_encoder(task.encoder, task.identity)
+    store, failed = embed_shard(representation, index, report)
+    store.save(path)
+    return {
+        "clips": len(store.clip_ids),
+        "windows": len(store.windows),
+        "embedding_dim": store.windows.shape[1],
+        "bad_records": failed,
+    }
 
 
 def _digest(digest, file: pathlib.Path, shard: Shard) -> str:

@@ -1,5 +1,6 @@
 """Loads encoders."""
 
+import functools
 import pathlib
 from collections.abc import Sequence
 
@@ -48,3 +49,18 @@ def load_encoders(runs: Sequence[str]) -> list[Representation]:
             )
         )
     return encoders
+
+
+@functools.cache
+def kept_encoder(run: str, identity: str) -> Representation:
+    """The encoder of a run directory, loaded once in each process.
+
+    Raises:
+      UserError: see `load_model`; or the directory holds another encoder.
+    """
+    [encoder] = load_encoders([run])
+    if encoder.identity != identity:
+        raise UserError(
+            f"{run} holds another encoder than when the job was started"
+        )
+    return encoder

@@ -1,6 +1,7 @@
 """Shards to shards that carry the channels of each processor too."""
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import pathlib
@@ -19,6 +20,7 @@ from data import (
     shard_offsets,
 )
 from data.dataset_info import DatasetInfo, Shard
+from data.job_runner import InProcess, Runner
 from data.record_check import find_fault, parse_checked
 from data.record_index import RecordIndex
 from data.record_reader import examples_in_order
@@ -38,10 +40,13 @@ class SeparateTask:
     Attributes:
       shard: name of the file, as in the source.
       num_items: its clips.
-      source: the source file and its size.
+      source: the source file, as named by the user, and its size.
       processors: (name, digest of the network's file) of each.
       precision: what they compute in.
       window_samples: longest piece that they get at once; 0: whole clips.
+      files: those of the processors. Shards do not depend on where they are,
+        nor on what follows.
+      batch_size: pieces separated together.
     """
 
     shard: str
@@ -50,6 +55,12 @@ class SeparateTask:
     processors: tuple[tuple[str, str], ...]
     precision: str
     window_samples: int
+    files: tuple[str, ...] = dataclasses.field(repr=False)
+    batch_size: int = dataclasses.field(repr=False)
+
+    @property
+    def source_file(self) -> str:
+        return self.shard
 
 
 def separate(
@@ -57,6 +68,7 @@ def separate(
     files: dict[str, pathlib.Path],
     folder: pathlib.Path,
     config: SeparateConfig,
+    runner: Runner | None = None,
 ) -> DatasetInfo:
     """Separates all shards of a dataset that are not done yet.
 
@@ -67,6 +79,7 @@ def separate(
       files: processor name -> saved separator.
       folder: where the new shards go.
       config: how to separate.
+      runner: what runs the job; None: this process.
 
     Returns:
       The new dataset; its dataset.json is written last.
@@ -79,12 +92,12 @@ def separate(
         raise UserError(
             f"--output={folder} is the folder of --shards: choose another"
         )
+    digests = {name: _digest(file) for name, file in files.items()}
     separators = {
-        name: _load(file, config.precision) for name, file in files.items()
+        name: _load(str(file.absolute()), digests[name], config.precision)
+        for name, file in files.items()
     }
     num_channels = _common_channels(separators, info)
-    digests = tuple((name, _digest(file)) for name, file in files.items())
-    window_samples = round(config.window_seconds * info.sample_rate_hz)
     splits = [split for split, shards in info.splits.items() if shards]
     shards = info.shards_of(splits)
     tasks = [
@@ -92,46 +105,22 @@ def separate(
             shard.file,
             shard.clips,
             (str(info.folder / shard.file), shard.num_bytes),
-            digests,
+            tuple(digests.items()),
             config.precision,
-            window_samples,
+            round(config.window_seconds * info.sample_rate_hz),
+            tuple(str(file.absolute()) for file in files.values()),
+            config.batch_size,
         )
         for shard in shards
     ]
-    run_each = {
-        name: tf.function(
-            separator, input_signature=[tf.TensorSpec([None, None])]
-        )
-        for name, separator in separators.items()
-    }
-
-    def write_shard(task, index, path, report):
-        account, failed = ShardAccount(info.sample_rate_hz), []
-        clips = _read(index, account, failed, report)
-        with ShardWriter(path) as writer:
-            while batch := list(itertools.islice(clips, config.batch_size)):
-                records, waveforms = zip(*batch, strict=True)
-                separated = _separate_batch(
-                    waveforms, run_each, window_samples, config.batch_size
-                )
-                for record, channels in zip(records, separated, strict=True):
-                    encoded = _encode(channels, info)
-                    writer.write(example_schema.with_channels(record, encoded))
-        return {
-            **account.as_json(),
-            "offsets": writer.offsets,
-            "bad_records": failed,
-        }
-
-    # In this process: TensorFlow uses every core by itself.
     accounts = reading_jobs.run(
         "separate",
-        write_shard,
+        _write_shard,
         tasks,
-        [shard.file for shard in shards],
         info,
         splits,
         folder,
+        runner or InProcess(),
         config.max_bad_fraction,
     )
     account_of = {account["shard"]: account for account in accounts}
@@ -177,6 +166,33 @@ def _is_saved(info: DatasetInfo) -> bool:
     except UserError:
         return False
     return saved and shard_offsets.read(info) is not None
+
+
+def _write_shard(
+    task: SeparateTask, index: RecordIndex, path: pathlib.Path, report: Report
+) -> dict:
+    run_each = {
+        name: _compile(file, digest, task.precision)
+        for file, (name, digest) in zip(
+            task.files, task.processors, strict=True
+        )
+    }
+    account, failed = ShardAccount(index.info.sample_rate_hz), []
+    clips = _read(index, account, failed, report)
+    with ShardWriter(path) as writer:
+        while batch := list(itertools.islice(clips, task.batch_size)):
+            records, waveforms = zip(*batch, strict=True)
+            separated = _separate_batch(
+                waveforms, run_each, task.window_samples, task.batch_size
+            )
+            for record, channels in zip(records, separated, strict=True):
+                encoded = _encode(channels, index.info)
+                writer.write(example_schema.with_channels(record, encoded))
+    return {
+        **account.as_json(),
+        "offsets": writer.offsets,
+        "bad_records": failed,
+    }
 
 
 def _read(
@@ -263,17 +279,32 @@ def _encode(
     }
 
 
-def _load(file: pathlib.Path, precision: str) -> Separator:
+@functools.cache
+def _load(file: str, digest: str, precision: str) -> Separator:
     """A saved separator that computes in `precision`.
 
-    The weights stay float32, and so do transforms, masking and the sum.
+    The weights stay float32, and so do transforms, masking and the sum. Each
+    process loads it once.
+
+    Raises:
+      UserError: the file is another one than that of the digest.
     """
+    if _digest(pathlib.Path(file)) != digest:
+        raise UserError(f"{file} is another one than when the job was started")
     separator = keras.saving.load_model(file)
     if separator.dtype_policy.name == precision:
         return separator
     other = Separator(**{**separator.get_config(), "dtype": precision})
     other.set_weights(separator.get_weights())
     return other
+
+
+@functools.cache
+def _compile(file: str, digest: str, precision: str) -> Callable:
+    return tf.function(
+        _load(file, digest, precision),
+        input_signature=[tf.TensorSpec([None, None])],
+    )
 
 
 def _common_channels(

@@ -4,10 +4,11 @@ import dataclasses
 
 from data.flag_fields import option
 from data.rejects import MAX_BAD_FRACTION
+from data.runner_options import RunnerOptions
 
 
 @dataclasses.dataclass(frozen=True)
-class SeparateConfig:
+class SeparateConfig(RunnerOptions):
     """Flags of train/separate_shards.py."""
 
     shards: str = option("", "Folder of shards, of data/write_shards.py.")
@@ -44,6 +45,7 @@ class SeparateConfig:
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if 0 < self.window_seconds < 0.1:
             raise ValueError(
                 f"--window_seconds={self.window_seconds:g} is too short to "

@@ -7,6 +7,12 @@ its mixture, so that pretraining need not separate.
       --processors=N,F,S2 --output=SEPARATED
 
 The same command again makes only the shards that are missing.
+
+Clips longer than --window_seconds are separated in windows, so that memory
+does not grow with their length.
+
+--runner=DataflowRunner (FlinkRunner, SparkRunner, ...) and --beam_options are
+those of data/write_shards.py: many machines make the same shards.
 """
 
 import pathlib
@@ -14,12 +20,21 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data import entry_point, flag_fields, processor_files, run_directory
+from data import (
+    entry_point,
+    flag_fields,
+    job_runner,
+    processor_files,
+    run_directory,
+)
+from data.job_runner import InProcess
 from train.separate_config import SeparateConfig
 
 
 def main() -> None:
     config = flag_fields.read(SeparateConfig)
+    # In this process: TensorFlow uses every core by itself.
+    runner = job_runner.choose(config, local=InProcess())
 
     from data.dataset_info import DatasetInfo
     from train import channel_writer
@@ -27,7 +42,7 @@ def main() -> None:
     info = DatasetInfo.load(config.shards)
     files = processor_files.find(config.separator, config.processors)
     folder = run_directory.start(config.output, "separate_shards", config)
-    separated = channel_writer.separate(info, files, folder, config)
+    separated = channel_writer.separate(info, files, folder, config, runner)
     print(separated.folder)
 
 

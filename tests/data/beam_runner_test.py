@@ -1,3 +1,4 @@
+import subprocess
 import sys
 import tomllib
 
@@ -27,6 +28,34 @@ def test_without_beam_the_command_that_installs_it_is_told(monkeypatch):
         BeamRunner("X")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["optional-dependencies"]["beam"] == [REQUIREMENT]
+
+
+WITHOUT_BEAM = """
+import runpy, sys
+
+sys.modules["apache_beam"] = None
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["data/write_shards.py", "train/separate_shards.py", "evaluate/embed.py"],
+)
+def test_every_job_asks_for_the_runner_of_its_flags(script, tmp_path):
+    flags = ["--output=o", "--runner=FlinkRunner"]
+    if script == "data/write_shards.py":
+        flags.append("--source=synthetic")
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_BEAM, str(ROOT / script), *flags],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "--runner=FlinkRunner needs Apache Beam" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture

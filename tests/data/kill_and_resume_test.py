@@ -1,6 +1,6 @@
 """Jobs killed at random moments end with the bytes of an uninterrupted one.
 
-KILLS=20 kills each of them more often.
+KILLS=20 kills each of them that often.
 """
 
 import os
@@ -18,10 +18,12 @@ from models.separation.separator import Separator
 from tests.data.shard_jobs_test import ROOT
 from tests.data.sound_files import tone, write
 from tests.data.write_shards_test import contents
+from tests.evaluate.toy_runs import write_toy_run
 from tests.train.small_shards import noise_clips, write_shards
 from train.separation_config import SeparationConfig
 
-KILLS = int(os.environ.get("KILLS", 3))
+# What is counted, to tell when a job was killed.
+MADE = (".tfrecord", ".npz")
 
 WRITE = ["data/write_shards.py", "--audio_format=flac"]
 
@@ -80,6 +82,12 @@ def separate_job(tmp_path):
     ]
 
 
+def embed_job(tmp_path):
+    write_shards(tmp_path / "in", noise_clips(60, 32000), num_shards=12)
+    write_toy_run(tmp_path / "run", tmp_path / "in")
+    return ["evaluate/embed.py", f"--encoder={tmp_path / 'run'}"]
+
+
 def start(command, output):
     script, *flags = command
     return subprocess.Popen(
@@ -120,27 +128,33 @@ def kill_at(process, folder, seen, progress, later_s):
     return process.returncode != 0
 
 
-@pytest.mark.parametrize("job", [folder_job, synthetic_job, separate_job])
-def test_killed_jobs_end_with_the_bytes_of_an_uninterrupted_one(tmp_path, job):
+@pytest.mark.parametrize(
+    "job, kills",
+    [(folder_job, 3), (synthetic_job, 3), (separate_job, 3), (embed_job, 1)],
+)
+def test_killed_jobs_end_with_the_bytes_of_an_uninterrupted_one(
+    tmp_path, job, kills
+):
+    kills = int(os.environ.get("KILLS", kills))
     command = job(tmp_path)
     finish(command, tmp_path / "whole")
     whole = contents(tmp_path / "whole")
     killed = tmp_path / "killed"
     rng = np.random.default_rng(0)
     seen, moments = set(), []
-    for share in (np.arange(KILLS) + rng.uniform(size=KILLS)) / KILLS:
+    for share in (np.arange(kills) + rng.uniform(size=kills)) / kills:
         process = start(command, killed)
         progress = share * len(whole)
         if kill_at(process, killed, seen, progress, rng.uniform(0, 0.1)):
             found = visible(killed)
-            moments.append(len(list(killed.glob("*.tfrecord"))))
+            moments.append(sum(name.endswith(MADE) for name in found))
             # A file is there whole or not at all.
             for name in found.keys() - headers(found):
                 assert whole[name] == found[name], name
     assert moments
     finish(command, killed)
     assert contents(killed) == whole
-    if KILLS > 3:
+    if kills > 3:
         print(f"{job.__name__}: killed with shards: {moments}")
 
 

@@ -6,7 +6,8 @@ import pytest
 from data.user_error import UserError
 from evaluate import embedding_job
 from evaluate.embedding_store import EmbeddingStore
-from evaluate.encoders import load_encoders
+from evaluate.encoders import kept_encoder, load_encoders
+from tests.data.runners import ELSEWHERE
 from tests.evaluate.toy_runs import damage, write_toy_run, write_toy_shards
 
 CLIPS = [(0.5, (0,)), (1.5, (1,)), (0.7, ()), (0.4, (2,)), (0.9, (0, 2))]
@@ -30,6 +31,36 @@ def info(tmp_path):
 def clip_ids(folder, accounts):
     stores = [EmbeddingStore.load(folder / a["shard"]) for a in accounts]
     return EmbeddingStore.concatenate(stores).clip_ids
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@ELSEWHERE
+def test_every_runner_gives_the_same_files(
+    encoder, info, tmp_path, monkeypatch, make_runner
+):
+    monkeypatch.setattr(embedding_job, "MAX_BAD_FRACTION", 0.2)
+    damage(info, "train", record=1)
+    folders = tmp_path / "here", tmp_path / "there"
+    accounts = [
+        embedding_job.run(encoder, info, ["train"], folder, runner)
+        for folder, runner in zip(folders, (None, make_runner()), strict=True)
+    ]
+    assert accounts[0] == accounts[1]
+    here, there = map(contents, folders)
+    assert here == there
+    assert {"train.npz", "train-1.npz", "bad_records.csv"} <= here.keys()
+
+
+def test_an_encoder_that_changed_since_the_start_is_told(encoder):
+    with pytest.raises(UserError, match="run holds another encoder than when"):
+        kept_encoder(encoder.encoder, "0" * 64)
 
 
 def test_bad_records_are_left_out_and_listed(

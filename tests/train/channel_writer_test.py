@@ -11,7 +11,9 @@ from data.dataset_info import DatasetInfo
 from data.record_index import RecordIndex
 from data.user_error import UserError
 from models.separation.separator import Separator
+from models.separation.stitching import stitch, window_starts
 from tests.data.damaged_shards import flip, index_of
+from tests.data.runners import ELSEWHERE
 from tests.train.small_shards import RATE_HZ, noise_clips, write_shards
 from train import channel_writer
 from train.separate_config import SeparateConfig
@@ -66,6 +68,30 @@ def _bytes(folder):
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def _load(file, precision):
+    return channel_writer._load(
+        str(file), channel_writer._digest(file), precision
+    )
+
+
+@ELSEWHERE
+def test_every_runner_gives_the_same_files(info, files, tmp_path, make_runner):
+    flip(info.folder / "train-0.tfrecord", index_of(info).offset_of[1] + 30)
+    config = dataclasses.replace(CONFIG, window_seconds=0.1)
+    here, there = tmp_path / "here", tmp_path / "there"
+    expected = channel_writer.separate(info, files, here, config)
+    runner = make_runner()
+    found = channel_writer.separate(info, files, there, config, runner)
+    assert dataclasses.replace(found, folder=here) == expected
+    assert _bytes(there) == _bytes(here)
+    assert len((there / "bad_records.csv").read_text().splitlines()) == 2
+
+
+def test_a_network_that_changed_since_the_start_is_told(files):
+    with pytest.raises(UserError, match="P.keras is another one than when"):
+        channel_writer._load(str(files["P"]), "0" * 64, "float32")
 
 
 def test_bad_clips_are_left_out_counted_and_listed(info, files, tmp_path):
@@ -149,19 +175,23 @@ def test_a_window_longer_than_the_clips_changes_nothing(info, files, tmp_path):
         assert name.startswith("accounts") or first[name] == second[name]
 
 
-def test_windows_add_up_to_the_mixture(info, files, tmp_path):
+def test_channels_are_those_of_the_windows_stitched(info, files, tmp_path):
     short = dataclasses.replace(CONFIG, window_seconds=0.1)
     separated = channel_writer.separate(info, files, tmp_path / "out", short)
     separator = keras.saving.load_model(files["P"])
     for mixture, channels in _channels(separated).values():
         assert channels.shape == (2, len(mixture))
         np.testing.assert_allclose(channels.sum(0), mixture, atol=1.1 / 2**15)
-        # Up to the second window, it is the first window's.
-        np.testing.assert_allclose(
-            channels[:, :800],
-            separator(mixture[None, :1600])[0, :, :800],
-            atol=0.6 / 2**15,
-        )
+        starts = window_starts(len(mixture), 1600)
+        assert starts[:3] == [0, 800, min(1600, len(mixture) - 1600)]
+        windows = [
+            separator(mixture[None, start : start + 1600])[0].numpy()
+            for start in starts
+        ]
+        expected = stitch(windows, starts, len(mixture))
+        np.testing.assert_allclose(channels, expected, atol=0.6 / 2**15)
+        whole = separator(mixture[None])[0]
+        assert np.abs(channels - whole).max() > 10 / 2**15
 
 
 def test_windows_in_any_order_are_stitched_and_bound_the_memory():
@@ -204,8 +234,8 @@ def test_windows_in_any_order_are_stitched_and_bound_the_memory():
 
 
 def test_precision_is_that_of_the_flag(info, files, tmp_path):
-    exact = channel_writer._load(files["P"], "float32")
-    coarse = channel_writer._load(files["P"], "mixed_bfloat16")
+    exact = _load(files["P"], "float32")
+    coarse = _load(files["P"], "mixed_bfloat16")
     assert coarse.tdcn.compute_dtype == "bfloat16"
     assert exact.tdcn.compute_dtype == "float32"
     for a, b in zip(exact.weights, coarse.weights, strict=True):
@@ -218,19 +248,23 @@ def test_precision_is_that_of_the_flag(info, files, tmp_path):
     assert 1e-6 < error < 0.05
     # One saved in reduced precision is used in full, where that is asked for.
     coarse.save(tmp_path / "C.keras")
-    again = channel_writer._load(tmp_path / "C.keras", "float32")
+    again = _load(tmp_path / "C.keras", "float32")
     np.testing.assert_array_equal(again(mixture)[0], fine)
 
 
 def test_other_options_make_the_shards_again(info, files, tmp_path):
     out = tmp_path / "out"
-    channel_writer.separate(info, files, out, CONFIG)
+    exact = _channels(channel_writer.separate(info, files, out, CONFIG))
     before = _bytes(out)
     coarse = dataclasses.replace(CONFIG, precision="mixed_bfloat16")
-    channel_writer.separate(info, files, out, coarse)
+    separated = channel_writer.separate(info, files, out, coarse)
     after = _bytes(out)
     assert before["train-0.tfrecord"] != after["train-0.tfrecord"]
     assert len(before["train-0.tfrecord"]) == len(after["train-0.tfrecord"])
+    for clip_id, (mixture, channels) in _channels(separated).items():
+        np.testing.assert_allclose(channels.sum(0), mixture, atol=1.1 / 2**15)
+        error = np.abs(channels - exact[clip_id][1]).max()
+        assert 0.6 / 2**15 < error < 0.05 * np.abs(channels).max()
 
 
 def test_windows_too_short_to_match_are_refused():
