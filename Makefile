@@ -89,7 +89,7 @@ endif
 test: $(VENV)/installed
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest
+	$(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 bench-data: $(VENV)/installed
 	$(PY) -m tests.bench.data_bench

@@ -45,9 +45,9 @@ def examine(index: RecordIndex, numbers: Iterable[int]) -> list[BadRecord]:
     found = []
     for number in numbers:
         offset = int(index.offset_of[number]) if index.size_of[number] else ""
-        cause, reason, clip_id = _diagnose(index, number)
+        cause, reason, named = _diagnose(index, number)
         found.append(
-            BadRecord(*index.place(number), offset, clip_id, cause, reason)
+            BadRecord(*index.place(number), offset, named, cause, reason)
         )
     return found
 
@@ -63,25 +63,25 @@ def _diagnose(index: RecordIndex, number: int) -> tuple[str, str, str]:
         return TRUNCATED, f"the shard has {has} bytes, not {wanted}", ""
     if not index.size_of[number]:
         return CHECKSUM, "its length or one before it is damaged", ""
-    clip_id = _clip_id(index, number)
+    named = clip_id(index, number)
     try:
         record = read_record(index, number)
     except tf.errors.DataLossError:
-        return CHECKSUM, "its bytes are not those written", clip_id
+        return CHECKSUM, "its bytes are not those written", named
     except tf.errors.OpError as error:
-        return UNREADABLE, type(error).__name__, clip_id
+        return UNREADABLE, type(error).__name__, named
     fault = record_check.find_fault(record, index.info)
-    return (*(fault or (PASSING, "it can be read now")), clip_id)
+    return (*(fault or (PASSING, "it can be read now")), named)
 
 
-def _clip_id(index: RecordIndex, number: int) -> str:
+def clip_id(index: RecordIndex, number: int) -> str:
     """The id that a record bears, though it may be damaged."""
     try:
         with index.file_of(number).open("rb") as stream:
             stream.seek(index.offset_of[number] + HEADER_BYTES)
             content = stream.read(index.size_of[number] - FRAME_BYTES)
         feature = tf.train.Example.FromString(content).features.feature
-        [clip_id] = feature[example_schema.CLIP_ID].bytes_list.value
-        return clip_id.decode()
+        [name] = feature[example_schema.CLIP_ID].bytes_list.value
+        return name.decode()
     except (OSError, DecodeError, ValueError):
         return ""

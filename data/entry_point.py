@@ -13,19 +13,22 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from absl import app, flags, logging  # noqa: E402
 
+from data.stopped import Stopped  # noqa: E402
 from data.user_error import UserError  # noqa: E402
 
 EXIT_USER_ERROR = 2
 EXIT_DISK_FULL = 3
+# EX_TEMPFAIL of sysexits.h: a scheduler may start the same command again.
+EXIT_STOPPED = 75
 EXIT_INTERRUPTED = 130
 
 
 def run(main: Callable[[], None]) -> None:
     """Parses the flags and calls `main`.
 
-    A `UserError`, a full disk or Ctrl-C ends the process with one line on
-    stderr and a non-zero exit code; any other exception is a defect of ours
-    and keeps its traceback.
+    A `UserError`, a job that was stopped, a full disk or Ctrl-C ends the
+    process with one line on stderr and an exit code of its own; any other
+    exception is a defect of ours and keeps its traceback.
     """
 
     def checked(argv: list[str]) -> None:
@@ -39,6 +42,8 @@ def run(main: Callable[[], None]) -> None:
             main()
         except UserError as error:
             _exit(str(error), EXIT_USER_ERROR)
+        except Stopped as stopped:
+            _exit(str(stopped), EXIT_STOPPED, "stopped")
         except KeyboardInterrupt:
             _exit("interrupted; run again to go on", EXIT_INTERRUPTED)
         except Exception as error:
@@ -92,6 +97,6 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _exit(message: str, code: int) -> None:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+def _exit(message: str, code: int, kind: str = "error") -> None:
+    print(f"{kind}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)

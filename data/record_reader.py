@@ -74,6 +74,7 @@ def shuffled_examples(
     start: int = 0,
     worker: int = 0,
     num_workers: int = 1,
+    block: int = 1,
 ) -> tf.data.Dataset:
     """An endless stream of examples, in another order each epoch.
 
@@ -86,8 +87,9 @@ def shuffled_examples(
         counts as a state.
       seed: of the order.
       start: position to start at (examples seen before, by all workers).
-      worker, num_workers: this one reads the positions p >= start with
-        p % num_workers == worker, so together they read each position once.
+      worker, num_workers, block: this one reads the positions p >= start
+        with p // block % num_workers == worker, so together they read each
+        position once, in blocks.
 
     Returns:
       Elements (example, {POSITION: scalar int64, FAILED: scalar int32}): the
@@ -122,16 +124,21 @@ def shuffled_examples(
         second = tf.data.Dataset.range(1).flat_map(replace)
         return first.concatenate(second).take(1)
 
+    # The worker's own positions, by number.
+    rounds, rest = divmod(start, block * num_workers)
+    first = rounds * block + min(max(rest - worker * block, 0), block)
+
+    def position_of(number: tf.Tensor) -> tf.Tensor:
+        round_start = number // block * block * num_workers
+        return round_start + worker * block + number % block
+
     # Lanes that take turns: each is read in a thread of its own, and an
     # element a turn keeps the order.
-    start += (worker - start) % num_workers
-
     def lane(number: tf.Tensor) -> tf.data.Dataset:
-        return tf.data.Dataset.range(
-            start + number * num_workers,
-            np.iinfo(np.int64).max,
-            _LANES * num_workers,
-        ).flat_map(read_position)
+        numbers = tf.data.Dataset.range(
+            first + number, np.iinfo(np.int64).max, _LANES
+        )
+        return numbers.map(position_of).flat_map(read_position)
 
     return tf.data.Dataset.range(_LANES).interleave(
         lane,

@@ -15,7 +15,9 @@ from data.user_error import UserError
 CONFIG_FILE = "config.json"
 
 
-def start(path: str, stage: str, config: object) -> pathlib.Path:
+def start(
+    path: str, stage: str, config: object, is_chief: bool = True
+) -> pathlib.Path:
     """Creates or continues the run directory `path` of `stage`.
 
     It stays locked to other processes: see `run_lock.take`.
@@ -24,6 +26,8 @@ def start(path: str, stage: str, config: object) -> pathlib.Path:
       path: the folder; made when missing.
       stage: name of the stage, e.g. "pretrain_contrastive".
       config: the stage's frozen dataclass.
+      is_chief: whether this is the first, or only, process of the run; the
+        others neither write nor lock.
 
     Returns:
       The folder.
@@ -54,6 +58,8 @@ def start(path: str, stage: str, config: object) -> pathlib.Path:
                     f"it is {_shown(value)}: choose another --output, or "
                     "delete that folder"
                 )
+    if not is_chief:
+        return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:

@@ -48,6 +48,11 @@ def log_mel(
     return np.log(np.diff(below, axis=1) + _OFFSET).astype(np.float32)
 
 
+def darkest(high: float) -> float:
+    """60 dB below the value of the lightest color, or silence."""
+    return max(SILENCE, high - _SPAN)
+
+
 def png_uri(values: np.ndarray, high: float) -> str:
     """(frames, bands) as a data: URI; time to the right, low bands below.
 
@@ -56,17 +61,36 @@ def png_uri(values: np.ndarray, high: float) -> str:
       high: value of the lightest color; the darkest is 60 dB below, or
         silence.
     """
-    low = max(SILENCE, high - _SPAN)
-    scaled = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
-    pixels = np.round(255 * scaled.T[::-1]).astype(np.uint8)
     # 8-bit with a palette is a third of the size of true color.
-    image = Image.fromarray(np.ascontiguousarray(pixels), "L")
-    palette = matplotlib.colormaps["magma"](np.arange(256), bytes=True)
-    image.putpalette(palette[:, :3].tobytes())
+    image = Image.fromarray(_shades(values, darkest(high), high), "L")
+    image.putpalette(_palette().tobytes())
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", optimize=True)
     text = base64.b64encode(buffer.getvalue()).decode("ascii")
     return f"data:image/png;base64,{text}"
+
+
+def rgb(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """(frames, bands) as a picture (bands, frames, 3) uint8.
+
+    Args:
+      values: a spectrogram in any unit.
+      low, high: values of the darkest and of the lightest color.
+    """
+    return _palette()[_shades(values, low, high)]
+
+
+def _shades(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """(bands, frames) uint8, low bands below."""
+    scaled = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
+    pixels = np.round(255 * scaled.T[::-1]).astype(np.uint8)
+    return np.ascontiguousarray(pixels)
+
+
+def _palette() -> np.ndarray:
+    """(256, 3) uint8."""
+    colors = matplotlib.colormaps["magma"](np.arange(256), bytes=True)
+    return np.ascontiguousarray(colors[:, :3])
 
 
 def _edges_hz(sample_rate_hz: int) -> np.ndarray:

@@ -1,4 +1,8 @@
-"""Agreement with reference implementations: asserted, and tabulated."""
+"""Agreement with reference implementations: asserted, and tabulated.
+
+Where the tests are shared among processes (pytest-xdist), each hands its rows
+to the one that prints.
+"""
 
 import numpy as np
 import pytest
@@ -8,7 +12,7 @@ _HEADINGS = ("part", "source", "test file", "difference", "tolerance", "unit")
 
 
 class Agreements:
-    """Largest measured difference of each part, in the order of the tests."""
+    """Largest measured difference of each part, sorted by test file."""
 
     def __init__(self):
         self._differences = {}
@@ -19,12 +23,24 @@ class Agreements:
         # A NaN stays: np.fmax would hide it.
         self._differences[row] = np.maximum(known, difference)
 
+    def as_numbers(self) -> list[tuple]:
+        """Plain (row, difference), which can be sent to another process."""
+        return [
+            ((part, source, file, float(tolerance), unit), float(difference))
+            for (part, source, file, tolerance, unit), difference in (
+                self._differences.items()
+            )
+        ]
+
     def table(self) -> list[str]:
         """Aligned lines, headings first; no line where nothing is known."""
         if not self._differences:
             return []
         rows = [_HEADINGS]
-        for row, difference in self._differences.items():
+        # Tests that are shared among processes end in any order.
+        for row, difference in sorted(
+            self._differences.items(), key=lambda item: (item[0][2], item[0])
+        ):
             part, source, file, tolerance, unit = row
             numbers = (f"{difference:.1e}", f"{tolerance:.1e}")
             rows.append((part, source, file, *numbers, unit))
@@ -73,6 +89,23 @@ def agrees(request):
         )
 
     return check
+
+
+def pytest_sessionfinish(session):
+    config = session.config
+    # Of a process that tests for another one.
+    if hasattr(config, "workeroutput"):
+        agreements = config.stash.get(_AGREEMENTS, Agreements())
+        config.workeroutput["agreements"] = agreements.as_numbers()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    agreements = node.config.stash.setdefault(_AGREEMENTS, Agreements())
+    # A process that crashed sends nothing.
+    sent = getattr(node, "workeroutput", {}).get("agreements", ())
+    for row, difference in sent:
+        agreements.record(row, difference)
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -13,7 +13,12 @@ from tests.agreement import (
 )
 
 CONFTEST = """\
-from tests.agreement import agrees, pytest_terminal_summary
+from tests.agreement import (
+    agrees,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
 """
 TESTS = """\
 import numpy as np
@@ -35,33 +40,54 @@ def test_nan(agrees):
 def test_without():
     pass
 """
+OTHER_TESTS = """\
+def test_other(agrees):
+    agrees("early", "s", 0.5, 1)
+"""
 
 
 def _pytest(folder: pathlib.Path, *arguments: str):
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "some_test.py").write_text(TESTS)
+    (folder / "other_test.py").write_text(OTHER_TESTS)
     root = str(pathlib.Path(__file__).parents[1])
     (folder / "pytest.ini").write_text(
         f"[pytest]\npython_files = *_test.py\npythonpath = {root}\n"
     )
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q"]
     return subprocess.run(
-        [*command, *arguments], cwd=folder, capture_output=True, text=True
+        [*command, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
-def test_table_at_the_end_of_a_run(tmp_path):
-    result = _pytest(tmp_path)
-    assert "2 failed, 5 passed" in result.stdout
+@pytest.mark.parametrize("arguments", [[], ["-n2", "--dist=worksteal"]])
+def test_table_at_the_end_of_a_run(tmp_path, arguments):
+    result = _pytest(tmp_path, *arguments)
+    assert "2 failed, 6 passed" in result.stdout
     assert "far differs from s by 2.00e+00" in result.stdout
     table = textwrap.dedent("""\
-        part     source           test file     difference  tolerance  unit
-        a part   a source         some_test.py  3.0e-03     4.0e-03    dB
-        another  a longer source  some_test.py  0.0e+00     0.0e+00
-        far      s                some_test.py  2.0e+00     1.0e+00
-        unknown  s                some_test.py  nan         1.0e+00
+        part     source           test file      difference  tolerance  unit
+        early    s                other_test.py  5.0e-01     1.0e+00
+        a part   a source         some_test.py   3.0e-03     4.0e-03    dB
+        another  a longer source  some_test.py   0.0e+00     0.0e+00
+        far      s                some_test.py   2.0e+00     1.0e+00
+        unknown  s                some_test.py   nan         1.0e+00
         """)
     assert table in result.stdout
+
+
+def test_a_process_that_crashes_costs_its_test_alone(tmp_path):
+    # The first test of a process: no row is lost with it.
+    crash = "import os\n\ndef test_crash():\n    os._exit(3)\n"
+    (tmp_path / "a_test.py").write_text(crash)
+    result = _pytest(tmp_path, "-n2", "--dist=worksteal")
+    assert "3 failed, 6 passed" in result.stdout
+    assert "early    s " in result.stdout
+    assert "unknown  s " in result.stdout
 
 
 def test_nothing_is_printed_where_nothing_was_compared(tmp_path):

@@ -1,20 +1,24 @@
 import os
 
+import pytest
+
+from tests.agreement import (  # noqa: F401
+    agrees,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-
-import keras  # noqa: E402
-import pytest  # noqa: E402
-
-from tests.agreement import (  # noqa: E402, F401
-    agrees,
-    pytest_terminal_summary,
-)
 
 
 @pytest.fixture(autouse=True)
 def same_start():
     """Each test starts from one seed and leaves the policy as it was."""
+    # Here: the process that shares the tests out needs no TensorFlow.
+    import keras
+
     keras.utils.set_random_seed(0)
     yield
     keras.mixed_precision.set_global_policy("float32")

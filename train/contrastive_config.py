@@ -3,6 +3,7 @@
 import dataclasses
 
 from data.flag_fields import option
+from train import kept_steps
 from train.training_options import TrainingOptions
 
 COMPARISONS = ("mix_vs_mix", "mix_vs_chan", "chan_vs_chan")
@@ -19,6 +20,13 @@ class ContrastiveConfig(TrainingOptions):
         200_000, "Training steps in all.", minimum=0, runtime_only=True
     )
     batch_size: int = option(512, "Clips in a batch.", minimum=2)
+    micro_batch_size: int = option(
+        0,
+        "View pairs that go through CNN14 at once, to save memory; the step "
+        "stays that of the whole batch. 0: all.",
+        minimum=0,
+        runtime_only=True,
+    )
     warmup_steps: int = option(
         1000, "Steps over which the learning rate rises from 0.", minimum=0
     )
@@ -127,11 +135,54 @@ class ContrastiveConfig(TrainingOptions):
     projection_dim: int = option(
         128, "Size of z, on which NT-Xent is computed.", minimum=1
     )
+    keep_steps: tuple[str, ...] = option(
+        (),
+        "Steps whose encoder is kept in snapshots/<name> of --output, to be "
+        "used as --encoder: name=step, or a step alone.",
+        runtime_only=True,
+    )
+    probe_every: int = option(
+        0,
+        "Steps between probes of the encoder, in a process of their own on "
+        "the CPU: their mAP goes to probe.csv. 0: none.",
+        minimum=0,
+        runtime_only=True,
+    )
+    probe_shards: str = option(
+        "",
+        "Labeled shards that the encoder is probed with. Empty: --shards.",
+        runtime_only=True,
+    )
+    probe_train_splits: tuple[str, ...] = option(
+        ("train",),
+        "Splits that the classifier of the probe is trained on.",
+        runtime_only=True,
+    )
+    probe_eval_splits: tuple[str, ...] = option(
+        ("eval",), "Splits that its mAP is of.", runtime_only=True
+    )
 
     def __post_init__(self):
+        super().__post_init__()
+        self.snapshots()
+        both = set(self.probe_train_splits) & set(self.probe_eval_splits)
+        if both:
+            raise ValueError(
+                f"{','.join(sorted(both))} is in --probe_train_splits and "
+                "--probe_eval_splits"
+            )
+        if self.micro_batch_size and self.batch_size % self.micro_batch_size:
+            raise ValueError(
+                f"--micro_batch_size={self.micro_batch_size} does not divide "
+                f"--batch_size={self.batch_size}"
+            )
         if self.objective == "triplet" and self.comparison != "mix_vs_mix":
             raise ValueError(
                 "--objective=triplet makes its own positives of the mixture: "
                 "it needs --comparison=mix_vs_mix, not "
                 f"--comparison={self.comparison}"
             )
+
+    def snapshots(self) -> dict[str, int]:
+        """Name of each kept snapshot and its step, by step."""
+        return kept_steps.parse(self.keep_steps, self.steps, "step-{}")

@@ -2,7 +2,6 @@
 
 import keras
 import tensorflow as tf
-from keras import ops
 
 from models.embedding_model import EmbeddingModel
 from models.heads.coincidence_head import CoincidenceHead
@@ -10,9 +9,13 @@ from models.heads.similarity_head import SimilarityHead
 from models.losses.coincidence_loss import coincidence_loss
 from models.losses.nt_xent import nt_xent
 from models.losses.triplet import triplet_loss
+from models.metrics.alignment_uniformity import alignment, uniformity
+from models.metrics.effective_rank import effective_rank
 from models.views.spec_augment import SpecAugment
 from models.views.triplet_positive import TripletPositive
+from train import accumulated_gradients, cross_replica
 from train.contrastive_config import ContrastiveConfig
+from train.guarded_update import GuardedUpdate
 
 # Keys of a batch.
 VIEWS = "views"  # (B, 2, view samples) float32
@@ -44,6 +47,7 @@ class ContrastiveLearner(keras.Model):
         self.config = config
         # Turns a batch into views; `OnTheFlyViews` separates it on the way.
         self.make_views = None
+        self.max_gradient_norm = config.max_gradient_norm
         self.spec_augment = None
         if config.spec_augment:
             self.spec_augment = SpecAugment(
@@ -74,63 +78,121 @@ class ContrastiveLearner(keras.Model):
             )
         self.built = True
 
-    def encode_views(self, batch, training: bool):
-        """h of the first and of the second views: two (B, d)."""
+    def log_mel_views(self, batch) -> tf.Tensor:
+        """(2n, frames, bands): all first views, then all second ones."""
         if self.make_views is not None:
             batch = self.make_views(batch)
         views = batch[VIEWS]
-        # All first views, then all second ones: one call of the encoder, so
-        # that both share the batch's statistics.
         flat = tf.concat([views[:, 0], views[:, 1]], axis=0)
-        log_mel = self.embedding_model.frontend(flat)  # (2B, frames, bands)
+        log_mel = self.embedding_model.frontend(flat)
         if self.triplet_positive is not None:
             anchors, second_views = tf.split(log_mel, 2)
             positives = self.triplet_positive(
-                anchors, second_views, batch[POSITIVE], batch[NOISE]
+                anchors,
+                second_views,
+                batch[POSITIVE],
+                batch[NOISE],
+                *cross_replica.gather(anchors),
             )
             log_mel = tf.concat([anchors, positives], axis=0)
         if self.spec_augment is not None:
             draws = batch[AUGMENT]
             draws = tf.concat([draws[:, 0], draws[:, 1]], axis=0)
             log_mel = self.spec_augment(log_mel, draws)
+        return log_mel
+
+    def encode_views(self, batch, training: bool):
+        """h of the first and of the second views: two (n, d)."""
+        # One call of the encoder, so that both share the batch's statistics.
+        log_mel = self.log_mel_views(batch)
         h = self.embedding_model.encoder(log_mel, training=training)
         return tf.split(h, 2)
 
+    def losses_of_embeddings(self, h_a, h_b) -> dict[str, tf.Tensor]:
+        """Shares (see `cross_replica`) of named scalars.
+
+        Args:
+          h_a, h_b: (n, d) of this replica's first and second views.
+
+        Returns:
+          "loss" is what is minimised.
+        """
+        scalars = {}
+        if self.similarity_head is not None:
+            z_a, z_b = self.similarity_head(h_a), self.similarity_head(h_b)
+            all_z_a, offset = cross_replica.gather(z_a)
+            all_z_b, _ = cross_replica.gather(z_b)
+            losses, correct = nt_xent(
+                z_a, z_b, self.config.temperature, all_z_a, all_z_b, offset
+            )
+            scalars["similarity"] = cross_replica.mean_share(losses)
+            scalars["contrastive_accuracy"] = cross_replica.mean_share(correct)
+        if self.coincidence_head is not None:
+            all_h_b, offset = cross_replica.gather(h_b)
+            losses, correct = coincidence_loss(
+                self.coincidence_head(h_a, all_h_b), offset
+            )
+            scalars["coincidence"] = cross_replica.mean_share(losses)
+            scalars["coincidence_accuracy"] = cross_replica.mean_share(correct)
+        if self.triplet_positive is not None:
+            all_h_b, offset = cross_replica.gather(h_b)
+            losses, active = triplet_loss(
+                h_a, h_b, self.config.triplet_margin, all_h_b, offset
+            )
+            scalars["triplet"] = cross_replica.mean_share(losses)
+            scalars["active_triplets"] = cross_replica.mean_share(active)
+        weights = {"similarity": 1.0, "coincidence": 1.0, "triplet": 1.0}
+        if self.config.objective == "joint":
+            weights["coincidence"] = self.config.coincidence_weight
+        loss = sum(
+            weight * scalars[name]
+            for name, weight in weights.items()
+            if name in scalars
+        )
+        return {"loss": loss, **scalars}
+
     def compute_losses(self, batch, training: bool) -> dict[str, tf.Tensor]:
         """Named scalars; "loss" is what is minimised."""
-        h_a, h_b = self.encode_views(batch, training)
-        scalars = {"loss": tf.constant(0.0)}
-        if self.similarity_head is not None:
-            losses, correct = nt_xent(
-                self.similarity_head(h_a),
-                self.similarity_head(h_b),
-                self.config.temperature,
-            )
-            scalars["similarity"] = ops.mean(losses)
-            scalars["contrastive_accuracy"] = ops.mean(correct)
-            scalars["loss"] += scalars["similarity"]
-        if self.coincidence_head is not None:
-            losses, correct = coincidence_loss(self.coincidence_head(h_a, h_b))
-            scalars["coincidence"] = ops.mean(losses)
-            scalars["coincidence_accuracy"] = ops.mean(correct)
-            weight = 1.0
-            if self.config.objective == "joint":
-                weight = self.config.coincidence_weight
-            scalars["loss"] += weight * scalars["coincidence"]
-        if self.triplet_positive is not None:
-            losses, active = triplet_loss(h_a, h_b, self.config.triplet_margin)
-            scalars["triplet"] = ops.mean(losses)
-            scalars["active_triplets"] = ops.mean(active)
-            scalars["loss"] += scalars["triplet"]
-        return scalars
+        return self.losses_of_embeddings(*self.encode_views(batch, training))
 
     def train_step(self, batch) -> dict[str, tf.Tensor]:
+        update = GuardedUpdate(self)
+        if self.config.micro_batch_size:
+            gradients, scalars = accumulated_gradients.gradients_of(
+                self, batch, self.config.micro_batch_size
+            )
+            return update.apply(gradients, scalars)
         with tf.GradientTape() as tape:
             scalars = self.compute_losses(batch, training=True)
             loss = self.optimizer.scale_loss(scalars["loss"])
         gradients = tape.gradient(loss, self.trainable_variables)
-        self.optimizer.apply(gradients, self.trainable_variables)
-        return scalars
+        return update.apply(gradients, scalars)
+
+    def diagnostics(self, batch) -> dict[str, tf.Tensor]:
+        """Shares of what tells a collapsed embedding from a healthy one.
+
+        Of views as in training, without dropout: alignment and uniformity of
+        z, or of h where there is no similarity head; norm and effective rank
+        of h.
+        """
+        h_a, h_b = self.encode_views(batch, training=False)
+        z_a, z_b = h_a, h_b
+        if self.similarity_head is not None:
+            z_a, z_b = self.similarity_head(h_a), self.similarity_head(h_b)
+        all_z_a, all_z_b, all_h_a, all_h_b = (
+            cross_replica.gather(rows)[0] for rows in (z_a, z_b, h_a, h_b)
+        )
+        norms = tf.norm(tf.cast(tf.concat([h_a, h_b], 0), tf.float32), axis=1)
+        return {
+            "alignment": cross_replica.mean_share(alignment(z_a, z_b)),
+            "uniformity": cross_replica.equal_share(
+                (uniformity(all_z_a) + uniformity(all_z_b)) / 2
+            ),
+            "h_norm": cross_replica.mean_share(norms),
+            "effective_rank": cross_replica.equal_share(
+                effective_rank(tf.concat([all_h_a, all_h_b], 0))
+            ),
+        }
 
     def test_step(self, batch) -> dict[str, tf.Tensor]:
         return self.compute_losses(batch, training=False)

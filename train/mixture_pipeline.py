@@ -14,16 +14,25 @@ def batches_of_pairs(
     batch_size: int,
     seed: int,
     start_step: int = 0,
+    context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Endless batches of two clips each, cut at random times.
 
     Neighbours of the shuffled stream make a pair; a clip shorter than the
     crop is padded with zeros.
 
+    Args:
+      index: of the records.
+      crop_samples: T.
+      batch_size: pairs of the global batch.
+      seed, start_step: which data come, and from where.
+      context: which part of each global batch; None: all of it.
+
     Returns:
-      Batches (batch_size, 2, crop_samples) float32, each with POSITION and
-      FAILED (batch_size, 2).
+      Batches (n, 2, crop_samples) float32, each with POSITION and FAILED
+      (n, 2), where n is the share of one replica.
     """
+    context = context or tf.distribute.InputContext()
     audio_format = index.info.audio_format
 
     def to_crop(position, record):
@@ -40,9 +49,18 @@ def batches_of_pairs(
             clip[example_schema.AUDIO], start, crop_samples, audio_format
         )
 
+    crops = shuffled_examples(
+        index,
+        to_crop,
+        seed,
+        2 * batch_size * start_step,
+        context.input_pipeline_id,
+        context.num_input_pipelines,
+        2 * batch_size // context.num_input_pipelines,
+    )
+    of_replica = context.get_per_replica_batch_size(batch_size)
     return (
-        shuffled_examples(index, to_crop, seed, 2 * batch_size * start_step)
-        .batch(2, drop_remainder=True)
-        .batch(batch_size, drop_remainder=True)
-        .prefetch(2)
+        crops.batch(2, drop_remainder=True)
+        .batch(of_replica, drop_remainder=True)
+        .prefetch(2 * batch_size // of_replica)
     )

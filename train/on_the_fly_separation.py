@@ -35,7 +35,7 @@ class OnTheFlyViews:
         channels = tf.dynamic_stitch(
             places,
             [
-                separator(tf.gather(mixtures, place), training=False)
+                _separate(separator, tf.gather(mixtures, place))
                 for separator, place in zip(
                     self._separators, places, strict=True
                 )
@@ -48,3 +48,12 @@ class OnTheFlyViews:
             signals, draws, lengths, self._spec
         )
         return {VIEWS: views, AUGMENT: batch[AUGMENT]}
+
+
+def _separate(separator: keras.Model, mixtures: tf.Tensor) -> tf.Tensor:
+    """(n, M, T) channels of (n, T) mixtures; n may be 0."""
+    # A dilated convolution fails on an empty batch: give it some silence.
+    count = tf.shape(mixtures)[0]
+    padding = tf.cast(count == 0, tf.int32)
+    padded = tf.pad(mixtures, [[0, padding], [0, 0]])
+    return separator(padded, training=False)[:count]

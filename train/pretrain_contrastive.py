@@ -25,6 +25,7 @@ from absl import logging
 
 from data import entry_point, flag_fields, run_directory
 from data.encoder_files import MODEL_FILE, STAGE
+from train import cluster
 from train.contrastive_config import ContrastiveConfig
 
 
@@ -35,7 +36,12 @@ def main() -> None:
     from train import pretraining
 
     info = DatasetInfo.load(config.shards)
-    folder = run_directory.start(config.output, STAGE, config)
+    folder = run_directory.start(
+        config.output,
+        STAGE,
+        config,
+        is_chief=cluster.of(config.strategy).is_chief,
+    )
     if pretraining.is_finished(config, folder):
         logging.info("%s is finished: nothing to do", folder)
     else:

@@ -15,10 +15,21 @@ from data.record_index import RecordIndex
 from data.user_error import UserError
 from models.embedding_model import EmbeddingModel
 from models.separation.separator import Separator
-from train import initial_encoder, training_loop, view_pipeline
+from train import (
+    checkpoints,
+    cluster,
+    initial_encoder,
+    training_loop,
+    view_pipeline,
+)
 from train.contrastive_config import ContrastiveConfig
 from train.contrastive_learner import ContrastiveLearner
+from train.distribution import synchronize_batch_norms
 from train.on_the_fly_separation import OnTheFlyViews
+from train.optimizers import make_optimizer
+from train.probe_curve import ProbeCurve
+from train.snapshots import Snapshots
+from train.view_examples import ViewExamples
 from train.view_pipeline import ViewSpec
 
 
@@ -34,7 +45,79 @@ def pretrain(
       UserError: the flags do not go with the shards, the separator or the
         initial encoder, or the loss diverges.
     """
-    training_loop.prepare(config)
+    strategy = training_loop.prepare(config)
+    with strategy.scope():
+        learner = _make_learner(config, info)
+        embedding_model = learner.embedding_model
+        # A run that goes on has weights of its own.
+        if config.initial_encoder and not checkpoints.last_step(folder):
+            initial_encoder.copy_weights(
+                config.initial_encoder, embedding_model
+            )
+        separators = _load_separators(config, info)
+        learner.optimizer = make_optimizer(config, learner)
+    synchronize_batch_norms(learner, strategy)
+    spec = _view_spec(config, info, learner, separators)
+    if separators:
+        learner.make_views = OnTheFlyViews(list(separators.values()), spec)
+    logging.info(
+        "CNN14 with %.2f M parameters; %s, %s, processors: %s",
+        embedding_model.count_params() / 1e6,
+        config.comparison,
+        config.objective,
+        ", ".join(spec.processors) or "none",
+    )
+    index = RecordIndex.of(info, info.training_splits(config.splits))
+
+    def make_dataset(step, context):
+        if not separators:
+            return view_pipeline.batches_from_channels(
+                index, spec, config.batch_size, config.seed, step, context
+            )
+        return view_pipeline.batches_of_clips(
+            index,
+            spec,
+            round(config.clip_seconds * info.sample_rate_hz),
+            config.batch_size,
+            config.seed,
+            step,
+            context,
+        )
+
+    is_chief = cluster.of(config.strategy).is_chief
+    snapshots = Snapshots(folder, embedding_model, config.snapshots())
+    examples = ViewExamples(
+        learner,
+        make_dataset(0, tf.distribute.InputContext()),
+        config.examples_every,
+        config.seed,
+    )
+    last_step = checkpoints.last_step(folder)
+    with ProbeCurve(config, folder, snapshots, last_step, is_chief) as probes:
+        training_loop.train(
+            strategy,
+            learner,
+            make_dataset,
+            config,
+            folder,
+            index,
+            [snapshots, examples, probes],
+        )
+    if is_chief:
+        with atomic_path(folder / MODEL_FILE) as beside:
+            embedding_model.save(beside)
+    return folder / MODEL_FILE
+
+
+def is_finished(config: ContrastiveConfig, folder: pathlib.Path) -> bool:
+    """Whether the run has its model, trained for as long as is asked."""
+    finished = (folder / MODEL_FILE).exists()
+    return finished and checkpoints.last_step(folder) >= config.steps
+
+
+def _make_learner(
+    config: ContrastiveConfig, info: DatasetInfo
+) -> ContrastiveLearner:
     try:
         embedding_model = EmbeddingModel(
             sample_rate_hz=info.sample_rate_hz,
@@ -47,49 +130,7 @@ def pretrain(
         )
     except ValueError as error:
         raise UserError(str(error)) from error
-    # A run that goes on has weights of its own.
-    if config.initial_encoder and not training_loop.last_step(folder):
-        initial_encoder.copy_weights(config.initial_encoder, embedding_model)
-    separators = _load_separators(config, info)
-    learner = ContrastiveLearner(embedding_model, config)
-    spec = _view_spec(config, info, learner, separators)
-    if separators:
-        learner.make_views = OnTheFlyViews(list(separators.values()), spec)
-    learner.optimizer = training_loop.make_optimizer(config)
-    logging.info(
-        "CNN14 with %.2f M parameters; %s, %s, processors: %s",
-        embedding_model.count_params() / 1e6,
-        config.comparison,
-        config.objective,
-        ", ".join(spec.processors) or "none",
-    )
-
-    index = RecordIndex.of(info, info.training_splits(config.splits))
-
-    def make_dataset(step: int) -> tf.data.Dataset:
-        if not separators:
-            return view_pipeline.batches_from_channels(
-                index, spec, config.batch_size, config.seed, step
-            )
-        return view_pipeline.batches_of_clips(
-            index,
-            spec,
-            round(config.clip_seconds * info.sample_rate_hz),
-            config.batch_size,
-            config.seed,
-            step,
-        )
-
-    training_loop.train(learner, make_dataset, config, folder, index)
-    with atomic_path(folder / MODEL_FILE) as beside:
-        embedding_model.save(beside)
-    return folder / MODEL_FILE
-
-
-def is_finished(config: ContrastiveConfig, folder: pathlib.Path) -> bool:
-    """Whether the run has its model, trained for as long as is asked."""
-    finished = (folder / MODEL_FILE).exists()
-    return finished and training_loop.last_step(folder) >= config.steps
+    return ContrastiveLearner(embedding_model, config)
 
 
 def _load_separators(

@@ -2,6 +2,7 @@
 
 import pathlib
 
+import tensorflow as tf
 from absl import logging
 
 from data.atomic_write import atomic_path
@@ -12,7 +13,9 @@ from data.user_error import UserError
 from models.separation.separator import Separator
 from train import training_loop
 from train.mixture_pipeline import batches_of_pairs
+from train.optimizers import make_optimizer
 from train.separation_config import SeparationConfig
+from train.separation_examples import SeparationExamples
 from train.separation_learner import SeparationLearner
 
 
@@ -24,7 +27,46 @@ def train_separator(
     Raises:
       UserError: the flags do not make a network, or the loss diverges.
     """
-    training_loop.prepare(config)
+    strategy = training_loop.prepare(config)
+    with strategy.scope():
+        learner = _make_learner(config, info)
+        learner.optimizer = make_optimizer(config, learner)
+    separator = learner.separator
+    logging.info("TDCN++ with %d parameters", separator.count_params())
+    crop_samples = round(config.crop_seconds * info.sample_rate_hz)
+    index = RecordIndex.of(info, info.training_splits(config.splits))
+
+    def make_dataset(step, context):
+        return batches_of_pairs(
+            index, crop_samples, config.batch_size, config.seed, step, context
+        )
+
+    names = {step: name for name, step in config.processors().items()}
+
+    def keep(step):
+        if step in names:
+            with atomic_path(processor_path(folder, names[step])) as beside:
+                separator.save(beside)
+
+    examples = SeparationExamples(
+        separator,
+        make_dataset(0, tf.distribute.InputContext()),
+        config.examples_every,
+    )
+    training_loop.train(
+        strategy,
+        learner,
+        make_dataset,
+        config,
+        folder,
+        index,
+        [keep, examples],
+    )
+
+
+def _make_learner(
+    config: SeparationConfig, info: DatasetInfo
+) -> SeparationLearner:
     try:
         separator = Separator(
             num_sources=config.num_sources,
@@ -38,25 +80,9 @@ def train_separator(
         )
     except ValueError as error:
         raise UserError(str(error)) from error
-    learner = SeparationLearner(
-        separator, config.max_snr_db, config.mixit_search
+    return SeparationLearner(
+        separator,
+        config.max_snr_db,
+        config.mixit_search,
+        config.max_gradient_norm,
     )
-    learner.optimizer = training_loop.make_optimizer(config)
-    crop_samples = round(config.crop_seconds * info.sample_rate_hz)
-    logging.info("TDCN++ with %d parameters", separator.count_params())
-
-    index = RecordIndex.of(info, info.training_splits(config.splits))
-
-    def make_dataset(step):
-        return batches_of_pairs(
-            index, crop_samples, config.batch_size, config.seed, step
-        )
-
-    names = {step: name for name, step in config.processors().items()}
-
-    def keep(step):
-        if step in names:
-            with atomic_path(processor_path(folder, names[step])) as beside:
-                separator.save(beside)
-
-    training_loop.train(learner, make_dataset, config, folder, index, keep)

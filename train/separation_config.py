@@ -1,9 +1,9 @@
 """Configuration of separator training."""
 
 import dataclasses
-import re
 
 from data.flag_fields import option
+from train import kept_steps
 from train.training_options import TrainingOptions
 
 BASES = ("learned", "stft")
@@ -58,29 +58,15 @@ class SeparationConfig(TrainingOptions):
     )
 
     def __post_init__(self):
+        super().__post_init__()
         too_many = self.num_sources > MAX_EXACT_SOURCES
         if too_many and self.mixit_search == "exact":
             raise ValueError(
                 f"--num_sources={self.num_sources}: the exact search takes at "
                 f"most {MAX_EXACT_SOURCES}; use --mixit_search=least_squares"
             )
-        kept = self.processors()
-        if len(kept) < len(self.keep_steps):
-            raise ValueError(f"--keep_steps={self.keep_steps}: a name is twice")
-        last = max(kept.values(), default=0)
-        if last > self.steps:
-            raise ValueError(
-                f"--keep_steps names step {last}, past --steps={self.steps}"
-            )
+        self.processors()
 
     def processors(self) -> dict[str, int]:
         """Name of each kept processor and its step, by step."""
-        kept = {}
-        for item in self.keep_steps:
-            match = re.fullmatch(r"(?:([A-Za-z0-9_-]+)=)?([0-9]+)", item)
-            if not match:
-                raise ValueError(
-                    f"--keep_steps: {item!r} is neither a step nor name=step"
-                )
-            kept[match[1] or f"step{match[2]}"] = int(match[2])
-        return dict(sorted(kept.items(), key=lambda pair: pair[1]))
+        return kept_steps.parse(self.keep_steps, self.steps)

@@ -1,11 +1,16 @@
 """Separator training: one MixIT step on a batch of mixture pairs."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from models.losses.mixit import mixit_loss
+from models.metrics.channel_activity import active_channels
+from models.metrics.si_sdr import SILENT_POWER, si_sdr_improvement
 from models.separation.separator import Separator
+from train import cross_replica
+from train.guarded_update import GuardedUpdate
 
 
 class SeparationLearner(keras.Model):
@@ -15,6 +20,7 @@ class SeparationLearner(keras.Model):
       separator: (B, T) -> (B, M, T).
       max_snr_db: soft cap of the loss.
       mixit_search: one of `mixit.SEARCHES`.
+      max_gradient_norm: to which gradients are clipped; 0: not at all.
     """
 
     def __init__(
@@ -22,17 +28,22 @@ class SeparationLearner(keras.Model):
         separator: Separator,
         max_snr_db: float,
         mixit_search: str = "exact",
+        max_gradient_norm: float = 0.0,
     ):
         super().__init__()
         self.separator = separator
         self.max_snr_db = max_snr_db
         self.mixit_search = mixit_search
+        self.max_gradient_norm = max_gradient_norm
         self.built = True
 
     def compute_losses(
         self, mixtures: tf.Tensor, training: bool
     ) -> dict[str, tf.Tensor]:
-        """Named scalars of mixtures (B, 2, T); "loss" is minimised, in dB."""
+        """Shares of named scalars of mixtures (n, 2, T).
+
+        "loss" is what is minimised, in dB.
+        """
         estimates = self.separator(
             tf.reduce_sum(mixtures, axis=1), training=training
         )  # (B, M, T)
@@ -44,17 +55,62 @@ class SeparationLearner(keras.Model):
         given = ops.sum(assignment, axis=2)  # (B, 2)
         one_sided = ops.cast(ops.min(given, axis=1) == 0, "float32")
         return {
-            "loss": ops.mean(losses),
-            "one_sided": ops.mean(one_sided),
+            "loss": cross_replica.mean_share(losses),
+            "one_sided": cross_replica.mean_share(one_sided),
         }
 
     def train_step(self, mixtures) -> dict[str, tf.Tensor]:
+        update = GuardedUpdate(self)
         with tf.GradientTape() as tape:
             scalars = self.compute_losses(mixtures, training=True)
             loss = self.optimizer.scale_loss(scalars["loss"])
         gradients = tape.gradient(loss, self.trainable_variables)
-        self.optimizer.apply(gradients, self.trainable_variables)
-        return scalars
+        return update.apply(gradients, scalars)
+
+    def diagnostics(self, mixtures) -> dict[str, tf.Tensor]:
+        """Shares of how much of the channels is used, and to what effect.
+
+        Of sums of two mixtures (n, 2, T) as in training: the share of
+        channels that are active, and the SI-SDR improvement, in dB, of what
+        the loss assigns to a mixture over the sum. The latter is the mean
+        over examples of which both mixtures sound and both are given a
+        channel (see "one_sided"); NaN where there is none.
+        """
+        total = tf.reduce_sum(mixtures, axis=1)
+        estimates = tf.cast(self.separator(total, training=False), tf.float32)
+        _, assignment = mixit_loss(
+            mixtures, estimates, self.max_snr_db, self.mixit_search
+        )
+        active = active_channels(estimates, total)  # (n, M)
+        improvement_db, counts = tf.numpy_function(
+            _improvement_db,
+            [mixtures, estimates, assignment],
+            [tf.float32, tf.float32],
+        )
+        count = cross_replica.total(tf.reduce_sum(counts))
+        return {
+            "channel_activity": cross_replica.mean_share(
+                tf.reduce_mean(active, axis=1)
+            ),
+            "si_sdr_improvement_db": tf.reduce_sum(improvement_db) / count,
+        }
 
     def test_step(self, mixtures) -> dict[str, tf.Tensor]:
         return self.compute_losses(mixtures, training=False)
+
+
+def _improvement_db(
+    mixtures: np.ndarray, estimates: np.ndarray, assignment: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of an example's two mixtures, and 1, where it counts; else 0, 0."""
+    values, counts = np.zeros((2, len(mixtures)), np.float32)
+    for number, (pair, channels, given) in enumerate(
+        zip(mixtures, estimates, assignment, strict=True)
+    ):
+        sounds = np.mean(pair**2, axis=1) > SILENT_POWER
+        if sounds.all() and given.any(axis=1).all():
+            values[number] = si_sdr_improvement(
+                pair, given @ channels, pair.sum(axis=0)
+            ).mean()
+            counts[number] = 1
+    return values, counts

@@ -21,6 +21,7 @@ from absl import logging
 
 from data import entry_point, flag_fields, run_directory
 from data.processor_files import STAGE, processor_path
+from train import cluster
 from train.separation_config import SeparationConfig
 
 
@@ -31,9 +32,10 @@ def main() -> None:
     from train import separation, separation_measure
 
     info = DatasetInfo.load(config.shards)
-    folder = run_directory.start(config.output, STAGE, config)
+    is_chief = cluster.of(config.strategy).is_chief
+    folder = run_directory.start(config.output, STAGE, config, is_chief)
     separation.train_separator(config, info, folder)
-    if not separation_measure.is_measured(config, folder):
+    if is_chief and not separation_measure.is_measured(config, folder):
         separation_measure.measure(config, info, folder)
     kept = [str(processor_path(folder, n)) for n in config.processors()]
     logging.info("Processors: %s", ", ".join(kept))

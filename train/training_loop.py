@@ -1,209 +1,270 @@
-"""The loop under both trainers: steps, history, checkpoints, resume."""
+"""The loop under both trainers."""
 
-import csv
-import math
-import os
+import contextlib
+import dataclasses
 import pathlib
-import signal
-from collections.abc import Callable
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
-from absl import logging
 
-from data.atomic_write import write_text
 from data.progress import Progress
 from data.record_index import RecordIndex
+from data.stopped import Stopped
 from data.user_error import UserError
+from train import cluster, distribution
+from train.checkpoints import Checkpoints, last_step
+from train.cluster import Cluster
 from train.failed_reads import FailedReads
+from train.skipped_steps import SkippedSteps
+from train.step_speed import StepSpeed
+from train.stop_signal import StopSignal
+from train.training_log import TrainingLog
 from train.training_options import TrainingOptions
 
-HISTORY_FILE = "history.csv"
-CHECKPOINT_FOLDER = "checkpoints"
+# What TensorFlow raises where another process has gone.
+_LOST_PROCESS = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InternalError,
+    tf.errors.UnavailableError,
+)
+
+MakeDataset = Callable[[int, tf.distribute.InputContext], tf.data.Dataset]
+"""(step, context) -> what one replica sees from that step on.
+
+Elements are (batch, health); health holds POSITION and FAILED of the batch's
+examples, as of `record_reader.shuffled_examples`. It must be a function of
+both arguments, so that a resumed run sees what another would have seen.
+"""
 
 
-def prepare(options: TrainingOptions) -> None:
-    """Seeds and precision, before any layer is made.
+def prepare(options: TrainingOptions) -> tf.distribute.Strategy:
+    """Devices, seeds and precision, before any layer is made.
 
     On one CPU device the same seed gives the same weights, bit for bit, also
     across a resume; across other devices, versions or thread counts of the
     kernels it holds to rounding only.
+
+    Returns:
+      The strategy; whatever has variables is to be made in its scope.
+
+    Raises:
+      UserError: see `distribution.make_strategy`.
     """
+    strategy = distribution.make_strategy(options)
     keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
     keras.mixed_precision.set_global_policy(options.precision)
-
-
-def make_optimizer(options: TrainingOptions) -> keras.optimizers.Optimizer:
-    """Adam, with warm-up and cosine decay where asked."""
-    rate = options.learning_rate
-    if options.cosine_decay or options.warmup_steps:
-        # alpha=1 holds the rate after the warm-up.
-        rate = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0 if options.warmup_steps else rate,
-            warmup_target=rate if options.warmup_steps else None,
-            warmup_steps=options.warmup_steps,
-            decay_steps=max(1, options.steps - options.warmup_steps),
-            alpha=0.0 if options.cosine_decay else 1.0,
-        )
-    optimizer = keras.optimizers.Adam(rate)
-    if options.precision == "mixed_float16":
-        return keras.optimizers.LossScaleOptimizer(optimizer)
-    return optimizer
+    return strategy
 
 
 def train(
+    strategy: tf.distribute.Strategy,
     learner: keras.Model,
-    make_dataset: Callable[[int], tf.data.Dataset],
+    make_dataset: MakeDataset,
     options: TrainingOptions,
     folder: pathlib.Path,
     index: RecordIndex,
-    at_step: Callable[[int], None] | None = None,
+    at_step: Sequence[Callable[[int], None]] = (),
 ) -> None:
     """Trains to `options.steps`, from the last checkpoint of the folder.
 
     Args:
-      learner: a model with `optimizer` set and its own
-        `train_step(batch) -> dict of scalars` that holds "loss".
-      make_dataset: step -> batches from that step on, each with POSITION and
-        FAILED of its examples as of `record_reader.shuffled_examples`. It
-        must be a function of the step, so that a resumed run sees what
-        another would have seen.
+      strategy: of `prepare`.
+      learner: made in its scope, with an optimizer of `make_optimizer`. Its
+        `train_step(batch)` and `diagnostics(batch)` give shares (see
+        `cross_replica`) of named scalars; those of the first hold "loss" and
+        "skipped" (see `GuardedUpdate`).
+      make_dataset: see `MakeDataset`.
       options: steps and intervals.
       folder: the run directory.
       index: of the records behind the batches; those that cannot be read are
         listed in the run directory.
-      at_step: called with 0 before training, then after each step.
+      at_step: each called with 0 before training and with every step after
+        it; with a step again, where a run was killed before it was saved. In
+        the first process only, with TensorBoard's writer as the default.
 
     Raises:
-      UserError: the loss is not finite, too many records cannot be read, or
-        no checkpoint can.
+      Stopped: by a signal, or another process was lost; the run can go on.
+      UserError: too many records cannot be read, too many steps are not
+        finite, or no checkpoint can be read.
     """
-    step = tf.Variable(0, dtype=tf.int64, trainable=False)
-    learner.optimizer.build(learner.trainable_variables)
-    # TensorFlow looks into no list of layers, and sees no random state of a
-    # dropout; the weights it finds through the optimizer.
-    statistics = [v.value for v in learner.non_trainable_variables]
-    checkpoint = tf.train.Checkpoint(
-        learner=learner, step=step, statistics=statistics
-    )
-    manager = tf.train.CheckpointManager(
-        checkpoint, str(folder / CHECKPOINT_FOLDER), max_to_keep=2
-    )
-    _restore_latest(checkpoint, manager)
-    start = int(step)
-    if start == 0 and at_step:
-        at_step(0)
-    if start >= options.steps:
-        return
-    history = _History(folder / HISTORY_FILE, start)
-    reads = FailedReads(index, options, folder)
+    checkpoints = Checkpoints(learner, options)
+    start = checkpoints.restore(folder)
+    processes = cluster.of(options.strategy)
+    distribution.separate_random_states(learner, strategy, processes.worker)
+    steps = _Steps(strategy, learner)
+    try:
+        if processes.num_workers > 1:
+            _check_all_agree(steps, start, options)
+        with _own_folder(folder, processes) as own_folder:
+            _train(
+                steps,
+                make_dataset,
+                options,
+                own_folder,
+                index,
+                start,
+                checkpoints,
+                at_step,
+            )
+    except _LOST_PROCESS as error:
+        if processes.num_workers == 1:
+            raise
+        reason = error.message.strip().splitlines()[0]
+        raise Stopped(
+            f"another process of the cluster was lost ({reason}): start all of "
+            f"them again, to go on from step {last_step(folder)}"
+        ) from error
+
+
+class _Steps:
+    """What runs on all devices."""
+
+    def __init__(self, strategy: tf.distribute.Strategy, learner: keras.Model):
+        self.strategy, self.learner = strategy, learner
 
     @tf.function(jit_compile=False)
-    def run_step(iterator):
-        batch, health = next(iterator)
-        return learner.train_step(batch), health
+    def train(self, batch, health, vote):
+        """Scalars, health and votes of the global batch."""
+        shares = self.strategy.run(self.learner.train_step, args=(batch,))
+        votes = self.strategy.run(lambda: tf.identity(vote))
+        return self._sum(shares), self._gather(health), self._sum([votes])[0]
 
-    def save():
-        history.flush(int(step))
-        manager.save(checkpoint_number=int(step))
+    @tf.function(jit_compile=False)
+    def diagnose(self, batch):
+        return self._sum(
+            self.strategy.run(self.learner.diagnostics, args=(batch,))
+        )
 
-    progress = Progress("step", options.steps, "steps", done=start)
-    batches = iter(make_dataset(start))
-    previous_handler = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        for done in range(start + 1, options.steps + 1):
-            try:
-                scalars, health = run_step(batches)
-            except tf.errors.InvalidArgumentError as error:
-                reads.explain(error)
-                raise
-            history.add(scalars)
-            reads.add(health)
-            step.assign(done)
-            if done % options.log_every == 0 or done == options.steps:
-                history.flush(done)
-                reads.flush()
-            if done % options.checkpoint_every == 0 or done == options.steps:
-                save()
-            if at_step:
-                at_step(done)
-            progress.update(done, history.note)
-    except KeyboardInterrupt:
-        save()
-        logging.info("Stopped at step %d; run again to go on.", int(step))
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, previous_handler)
-    progress.finish(history.note)
+    @tf.function
+    def everywhere(self, value):
+        """(replicas,) what the processes pass for a scalar."""
+        return self._gather(self.strategy.run(lambda: value[None]))
 
+    def _sum(self, shares):
+        return tf.nest.map_structure(
+            lambda share: self.strategy.reduce("SUM", share, axis=None), shares
+        )
 
-def last_step(folder: pathlib.Path) -> int:
-    """Step of the newest checkpoint in a run directory; 0 without one."""
-    latest = tf.train.latest_checkpoint(str(folder / CHECKPOINT_FOLDER))
-    return int(latest.rsplit("-", 1)[1]) if latest else 0
-
-
-def _interrupt(signum, frame):
-    raise KeyboardInterrupt
-
-
-def _restore_latest(
-    checkpoint: tf.train.Checkpoint, manager: tf.train.CheckpointManager
-) -> None:
-    """Restores the newest checkpoint that can be read."""
-    for path in reversed(manager.checkpoints):
-        try:
-            checkpoint.restore(path).assert_existing_objects_matched()
-            return
-        except (IndexError, tf.errors.OpError) as error:
-            reason = str(error).splitlines()[0]
-            logging.warning("%s cannot be read (%s)", path, reason)
-    if manager.checkpoints:
-        raise UserError(
-            f"no checkpoint in {manager.directory} can be read: delete that "
-            "folder to start again"
+    def _gather(self, values):
+        return tf.nest.map_structure(
+            lambda value: self.strategy.gather(value, axis=0), values
         )
 
 
-class _History:
-    """history.csv: means of the step's scalars since the row before."""
+def _train(
+    steps: _Steps,
+    make_dataset: MakeDataset,
+    options: TrainingOptions,
+    folder: pathlib.Path,
+    index: RecordIndex,
+    start: int,
+    checkpoints: Checkpoints,
+    at_step: Sequence[Callable[[int], None]],
+) -> None:
+    processes = cluster.of(options.strategy)
 
-    def __init__(self, path: pathlib.Path, start: int):
-        self._path = path
-        self._sums, self._count = None, 0
-        self.note = ""
-        if path.exists():
-            # Rows after the checkpoint belong to steps that are run again.
-            header, *rows = path.read_text().splitlines()
-            kept = [r for r in rows if int(r.split(",")[0]) <= start]
-            write_text(path, "\n".join([header, *kept]) + "\n")
+    log = TrainingLog(folder, start, options.tensorboard and processes.is_chief)
 
-    def add(self, scalars: dict[str, tf.Tensor]) -> None:
-        # Summed on the device: reading a value would wait for the step.
-        if self._sums is None:
-            self._sums = dict(scalars)
-        else:
-            for name, value in scalars.items():
-                self._sums[name] += value
-        self._count += 1
+    def call_at_step(step):
+        if processes.is_chief:
+            with log.writer.as_default():
+                for function in at_step:
+                    function(step)
 
-    def flush(self, step: int) -> None:
-        if not self._count:
-            return
-        means = {n: float(s) / self._count for n, s in self._sums.items()}
-        self._sums, self._count = None, 0
-        if not math.isfinite(means["loss"]):
-            raise UserError(
-                f"the loss is {means['loss']} before step {step}: lower "
-                "--learning_rate and run again from the last checkpoint"
-            )
-        self.note = ", ".join(f"{n} {v:.4g}" for n, v in means.items())
-        new = not self._path.exists()
-        with self._path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(["step", *means])
-            writer.writerow([step, *means.values()])
-            file.flush()
-            os.fsync(file.fileno())
+    if start == 0:
+        call_at_step(0)
+    if start >= options.steps:
+        return
+    reads = FailedReads(index, options, folder)
+    skipped = SkippedSteps(index, options, folder, start)
+    speed = StepSpeed(options.batch_size, start)
+
+    def flush(step, batch):
+        figures = steps.diagnose(batch)
+        rate = steps.learner.optimizer.learning_rate
+        figures["learning_rate"] = tf.convert_to_tensor(rate)
+        figures = {name: float(value) for name, value in figures.items()}
+        log.flush(step, figures, speed.flush(step))
+        reads.flush()
+        skipped.flush()
+
+    batches = iter(
+        steps.strategy.distribute_datasets_from_function(
+            lambda context: make_dataset(start, context)
+        )
+    )
+    progress = Progress("step", options.steps, "steps", done=start)
+    with StopSignal(processes.num_workers) as stop:
+        for step in range(start + 1, options.steps + 1):
+            try:
+                with speed.waiting():
+                    batch, health = next(batches)
+            except tf.errors.InvalidArgumentError as error:
+                reads.explain(error)
+                raise
+            scalars, health, votes = steps.train(batch, health, stop.vote())
+            log.add(scalars)
+            reads.add(health)
+            skipped.add(step, scalars["skipped"], health)
+            # A run killed before it is saved comes by here once more.
+            call_at_step(step)
+            ends = stop.is_asked(votes) or step == options.steps
+            saves = ends or step % options.checkpoint_every == 0
+            if saves or step % options.log_every == 0:
+                flush(step, batch)
+            if saves:
+                checkpoints.save(folder, step)
+            if processes.is_chief:
+                progress.update(step, log.note)
+            if ends:
+                break
+    log.close()
+    if processes.is_chief:
+        progress.finish(log.note)
+    if step < options.steps:
+        raise Stopped(
+            f"{stop.reason}; step {step} is saved, run again to go on"
+        )
+
+
+@contextlib.contextmanager
+def _own_folder(
+    folder: pathlib.Path, processes: Cluster
+) -> Iterator[pathlib.Path]:
+    """The run directory in the first process; in others a temporary one.
+
+    All of them save: a variable may need every process to be read.
+    """
+    if processes.is_chief:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as own:
+        yield pathlib.Path(own)
+
+
+def _check_all_agree(
+    steps: _Steps, start: int, options: TrainingOptions
+) -> None:
+    """Raises a `UserError` where processes would run different steps."""
+    facts = [start]
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        # Paths may differ.
+        if not isinstance(value, str) or field.metadata["choices"]:
+            facts.append(value)
+    digest = zlib.crc32(repr(facts).encode())
+    found = steps.everywhere(tf.constant(digest, tf.int64))
+    if len(np.unique(found)) > 1:
+        raise UserError(
+            "the processes disagree about the flags, or about the last "
+            f"checkpoint (here step {start}): give all of them the same flags, "
+            "and an --output that all of them see"
+        )

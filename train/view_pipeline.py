@@ -123,15 +123,23 @@ def batches_from_channels(
     batch_size: int,
     seed: int,
     start_step: int = 0,
+    context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Endless batches of views from channels that the shards carry.
 
     Only the two crops of each clip are decoded, never the rest of it.
 
+    Args:
+      index: of the records.
+      spec: how views are taken.
+      batch_size: clips of the global batch.
+      seed, start_step: which data come, and from where.
+      context: which part of each global batch; None: all of it.
+
     Returns:
-      Batches {VIEWS: (B, 2, view_samples), AUGMENT: (B, 2, augment_draws)},
-      and POSITIVE and NOISE for triplets; each with POSITION and FAILED (B,)
-      of `shuffled_examples`.
+      Batches {VIEWS: (n, 2, view_samples), AUGMENT: (n, 2, augment_draws)},
+      and POSITIVE and NOISE for triplets; each with POSITION and FAILED (n,)
+      of `shuffled_examples`. n is the share of one replica.
     """
     info = index.info
 
@@ -155,8 +163,7 @@ def batches_from_channels(
         views = spec.take(crop, draws, clip[example_schema.NUM_SAMPLES])
         return {VIEWS: views, **numbers}
 
-    examples = shuffled_examples(index, to_views, seed, start_step * batch_size)
-    return examples.batch(batch_size, drop_remainder=True).prefetch(2)
+    return _batches(index, to_views, batch_size, seed, start_step, context)
 
 
 def batches_of_clips(
@@ -166,12 +173,17 @@ def batches_of_clips(
     batch_size: int,
     seed: int,
     start_step: int = 0,
+    context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Endless batches of whole clips with the draws of their views.
 
+    Args:
+      index, spec, batch_size, seed, start_step, context: as above.
+      clip_samples: length to which clips are cut or padded.
+
     Returns:
-      Batches {MIXTURES: (B, clip_samples), LENGTHS: (B,), DRAWS: (B, draws),
-      AUGMENT: (B, 2, augment_draws)}, and POSITION and FAILED as above.
+      Batches {MIXTURES: (n, clip_samples), LENGTHS: (n,), DRAWS: (n, draws),
+      AUGMENT: (n, 2, augment_draws)}, and POSITION and FAILED as above.
     """
     info = index.info
 
@@ -187,8 +199,24 @@ def batches_of_clips(
             **spec.draw(seed, position),
         }
 
-    examples = shuffled_examples(index, to_clip, seed, start_step * batch_size)
-    return examples.batch(batch_size, drop_remainder=True).prefetch(2)
+    return _batches(index, to_clip, batch_size, seed, start_step, context)
+
+
+def _batches(index, to_example, batch_size, seed, start_step, context):
+    context = context or tf.distribute.InputContext()
+    examples = shuffled_examples(
+        index,
+        to_example,
+        seed,
+        start_step * batch_size,
+        context.input_pipeline_id,
+        context.num_input_pipelines,
+        batch_size // context.num_input_pipelines,
+    )
+    of_replica = context.get_per_replica_batch_size(batch_size)
+    return examples.batch(of_replica, drop_remainder=True).prefetch(
+        2 * batch_size // of_replica
+    )
 
 
 def views_of_signals(

@@ -1,5 +1,7 @@
 """CNN14: log-mel patches to embeddings."""
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
@@ -101,21 +103,37 @@ class CNN14(keras.Model):
     def pool(self, log_mel, training=False):
         """Log-mel (B, frames, mel_bands) -> (B, channels of the last block)."""
         x = self.bn0(log_mel, training=training)
-        x = ops.expand_dims(x, -1)  # (B, frames, mel_bands, 1)
+        x = _add_channel(x)
         for block in self.blocks:
             x = block(x, training=training)
-        x = ops.mean(x, axis=2)  # (B, frames / 32, channels)
-        return ops.max(x, axis=1) + ops.mean(x, axis=1)
+        return _pool_time_and_bands(x)
 
     def call(self, log_mel, training=False):
         x = self.pool(log_mel, training=training)
+        for part in self._readout():
+            x = part(x, training=training)
+        return x
+
+    def segments(self) -> list[list[Callable]]:
+        """The network in parts, cut where what passes is small.
+
+        One after the other, called as `part(x, training=...)`, they do what
+        `call` does. Each is a Keras layer, or a function without weights.
+        """
+        return [
+            [self.bn0, _add_channel],
+            *(block.parts() for block in self.blocks),
+            [_pool_time_and_bands, *self._readout()],
+        ]
+
+    def _readout(self) -> list[Callable]:
+        """From pooled features to h."""
+        hidden, bottleneck = [], []
         if self.fc1 is not None:
-            x = self.fc1(self.drop_pooled(x, training=training))
-            x = self.drop_hidden(x, training=training)
+            hidden = [self.drop_pooled, self.fc1, self.drop_hidden]
         if self.bottleneck is not None:
-            x = self.bottleneck(x)
-        # h enters cosines and losses, which need float32 under any policy.
-        return ops.cast(x, "float32")
+            bottleneck = [self.bottleneck]
+        return [*hidden, *bottleneck, _to_float32]
 
     def get_config(self):
         return {
@@ -128,3 +146,17 @@ class CNN14(keras.Model):
             "dropout": self.dropout,
             "hidden_dropout": self.hidden_dropout,
         }
+
+
+def _add_channel(x, training=False):
+    return ops.expand_dims(x, -1)  # (B, frames, mel_bands, 1)
+
+
+def _pool_time_and_bands(x, training=False):
+    x = ops.mean(x, axis=2)  # (B, frames / 32, channels)
+    return ops.max(x, axis=1) + ops.mean(x, axis=1)
+
+
+def _to_float32(h, training=False):
+    # h enters cosines and losses, which need float32 under any policy.
+    return ops.cast(h, "float32")

@@ -35,6 +35,7 @@ class ConvBlock(keras.layers.Layer):
             keras.layers.BatchNormalization(name=name, **BATCH_NORM)
             for name in ("bn1", "bn2")
         )
+        self.relu = keras.layers.ReLU(name="relu")
         self.average = keras.layers.AveragePooling2D(pool, name="average")
         self.drop = keras.layers.Dropout(dropout, name="drop")
 
@@ -45,12 +46,20 @@ class ConvBlock(keras.layers.Layer):
         self.conv2.build(inner_shape)
         self.bn2.build(inner_shape)
 
+    def parts(self) -> list[keras.layers.Layer]:
+        """The layers, in the order in which `call` calls them."""
+        pooling = [self.average] if self.pool > 1 else []
+        return [
+            *(self.conv1, self.bn1, self.relu),
+            *(self.conv2, self.bn2, self.relu),
+            *pooling,
+            self.drop,
+        ]
+
     def call(self, x, training=False):
-        x = keras.ops.relu(self.bn1(self.conv1(x), training=training))
-        x = keras.ops.relu(self.bn2(self.conv2(x), training=training))
-        if self.pool > 1:
-            x = self.average(x)
-        return self.drop(x, training=training)
+        for part in self.parts():
+            x = part(x, training=training)
+        return x
 
     def get_config(self):
         return {

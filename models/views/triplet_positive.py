@@ -40,7 +40,15 @@ class TripletPositive:
         self.mix_ratio = mix_ratio
         self.shift_bands = shift_bands
 
-    def __call__(self, log_mel, second_view, uniform, normal):
+    def __call__(
+        self,
+        log_mel,
+        second_view,
+        uniform,
+        normal,
+        all_log_mel=None,
+        offset=0,
+    ):
         """Positives (B, frames, bands).
 
         Args:
@@ -48,13 +56,20 @@ class TripletPositive:
           second_view: likewise, of other times of the same clips.
           uniform: (B, NUM_DRAWS) in [0, 1).
           normal: (B, frames, bands) from the standard normal distribution.
+          all_log_mel: (N, frames, bands) anchors of the global batch, when it
+            is larger than the local one.
+          offset: row of the global batch at which the local one starts.
         """
         way, other, time, band = (uniform[:, i] for i in range(NUM_DRAWS))
-        energy = to_energy(log_mel, self.frontend)
+        energy = all_energy = to_energy(log_mel, self.frontend)
+        if all_log_mel is not None:
+            all_energy = to_energy(all_log_mel, self.frontend)
         noisy = energy * (1 + ops.abs(self.noise_deviation * normal))
         positives = (
             to_log_mel(noisy, self.frontend),
-            to_log_mel(self._mixed(energy, other), self.frontend),
+            to_log_mel(
+                self._mixed(energy, other, all_energy, offset), self.frontend
+            ),
             self._shifted(log_mel, time, band),
             second_view,
         )
@@ -64,11 +79,12 @@ class TripletPositive:
             chosen = ops.where(way == k, positive, chosen)
         return chosen
 
-    def _mixed(self, energy, other):
-        clips = ops.shape(energy)[0]
+    def _mixed(self, energy, other, all_energy, offset):
+        clips = ops.shape(all_energy)[0]
         others = ops.cast(clips - 1, other.dtype)
         step = 1 + ops.cast(ops.floor(other * others), "int32")
-        other = ops.take(energy, (ops.arange(clips) + step) % clips, axis=0)
+        own = offset + ops.arange(ops.shape(energy)[0])
+        other = ops.take(all_energy, (own + step) % clips, axis=0)
         ours = ops.sum(energy, axis=(1, 2), keepdims=True)
         theirs = ops.sum(other, axis=(1, 2), keepdims=True)
         # A silent clip adds nothing.

@@ -32,6 +32,7 @@ from tests.train.small_shards import noise_clips, write_shards  # noqa: E402
 from train import training_loop, view_pipeline  # noqa: E402
 from train.contrastive_config import ContrastiveConfig  # noqa: E402
 from train.contrastive_learner import ContrastiveLearner  # noqa: E402
+from train.optimizers import make_optimizer  # noqa: E402
 from train.view_pipeline import ViewSpec  # noqa: E402
 
 RATE_HZ = 16000
@@ -140,8 +141,7 @@ def _print_pipeline(folder: pathlib.Path) -> None:
     config = ContrastiveConfig(width=0.25, batch_size=BATCH)
     training_loop.prepare(config)
     learner = ContrastiveLearner(EmbeddingModel(width=config.width), config)
-    learner.optimizer = training_loop.make_optimizer(config)
-    learner.optimizer.build(learner.trainable_variables)
+    learner.optimizer = make_optimizer(config, learner)
     step = tf.function(learner.train_step, jit_compile=False)
     fed = {}
     for name, processors in (

@@ -108,6 +108,23 @@ def _assert_only_replaced(damaged, whole, bad):
             assert name == before
 
 
+@pytest.mark.parametrize("num_workers", [2, 3])
+def test_in_each_epoch_every_clip_is_read_by_one_worker(info, num_workers):
+    readers = {}
+    for worker in range(num_workers):
+        part = read(index_of(info), 20, worker=worker, num_workers=num_workers)
+        for position, name, _ in part:
+            readers.setdefault((position // 11, name), []).append(worker)
+    owners = []
+    for epoch in range(3):
+        by_name = {n: w for (e, n), w in readers.items() if e == epoch}
+        assert sorted(by_name) == sorted(NAMES)
+        assert all(len(workers) == 1 for workers in by_name.values())
+        owners.append(by_name)
+    # No worker is stuck with a part of the clips.
+    assert owners[0] != owners[1] != owners[2]
+
+
 def test_a_damaged_record_costs_its_own_position_only(info):
     whole = read(index_of(info), 44)
     file = info.folder / "train-0.tfrecord"

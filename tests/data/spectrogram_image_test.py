@@ -41,3 +41,21 @@ def test_image_has_time_to_the_right_and_low_bands_below():
     pixels = np.asarray(Image.open(io.BytesIO(data)).convert("L"))
     assert pixels.shape == (64, 3)
     assert np.unravel_index(pixels.argmax(), pixels.shape) == (63, 2)
+
+
+def test_colors_span_from_the_darkest_to_the_lightest():
+    values = np.array([[-80.0, -20.0], [0.0, 5.0], [-5.0, -40.0]])
+    picture = spectrogram_image.rgb(values, low=-40.0, high=0.0)
+    assert picture.shape == (2, 3, 3) and picture.dtype == np.uint8
+    dark, light = [0, 0, 3], [251, 252, 191]  # Ends of the color map.
+    np.testing.assert_array_equal(picture[1, 0], dark)
+    np.testing.assert_array_equal(picture[0, 2], dark)
+    np.testing.assert_array_equal(picture[1, 1], light)
+    np.testing.assert_array_equal(picture[0, 1], light)
+    # Half way up, and nearer to the top.
+    assert 60 < picture[0, 0].mean() < picture[1, 2].mean() < 230
+
+
+def test_the_darkest_color_is_60_db_down_or_silence():
+    assert spectrogram_image.darkest(3.0) == pytest.approx(3 - np.log(1000))
+    assert spectrogram_image.darkest(-4.0) == spectrogram_image.SILENCE

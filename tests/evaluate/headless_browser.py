@@ -111,10 +111,11 @@ class HeadlessBrowser:
         scheme["value"] = "dark" if dark else "light"
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
-    def open(self, file: pathlib.Path) -> None:
-        """Opens a file and waits until it is loaded."""
+    def open(self, page: pathlib.Path | str) -> None:
+        """Opens a file or a URL and waits until it is loaded."""
         self._loaded = False
-        self.call("Page.navigate", url=file.resolve().as_uri())
+        url = page if isinstance(page, str) else page.resolve().as_uri()
+        self.call("Page.navigate", url=url)
         while not self._loaded:
             self._receive(time.monotonic() + _TIMEOUT_S)
 

@@ -24,6 +24,9 @@ from models.losses.coincidence_loss import coincidence_loss
 from models.losses.mixit import mixit_loss
 from models.losses.nt_xent import nt_xent
 from models.losses.triplet import triplet_loss
+from models.metrics.alignment_uniformity import alignment, uniformity
+from models.metrics.channel_activity import active_channels
+from models.metrics.effective_rank import effective_rank
 from models.separation.mixture_consistency import KINDS, mixture_consistency
 from models.separation.separator import BASES, CONSISTENCIES, Separator
 from models.views import silence, temporal_proximity, view_choice
@@ -128,6 +131,7 @@ def numbers(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         "encoder": _of_encoders(named),
         "heads": _of_heads(named),
         "losses": _of_losses(),
+        "metrics": _of_metrics(),
         "front ends": _of_front_ends(),
         "views": _of_views(),
     }
@@ -232,6 +236,19 @@ def _of_losses():
             estimates,
         )
     return results
+
+
+def _of_metrics():
+    z_a, z_b = _noise(30, 2, 9, 7)
+    channels, mixture = _noise(31, 2, 3, 101), _noise(32, 2, 101)
+    channels *= np.float32([[1], [1e-3], [0.1]])
+    return {
+        "alignment": alignment(z_a, z_b),
+        "uniformity": uniformity(z_a),
+        "effective rank": effective_rank(z_a),
+        "effective rank of equal rows": effective_rank(np.ones_like(z_a)),
+        "active channels": active_channels(channels, mixture),
+    }
 
 
 def _of_front_ends():

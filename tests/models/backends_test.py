@@ -23,6 +23,7 @@ TOLERANCES = {
     "encoder": 1e-4,
     "heads": 1e-5,
     "losses": 1e-5,
+    "metrics": 1e-5,
     "front ends": 1e-5,
     "views": 1e-5,
 }

@@ -5,6 +5,8 @@ import tensorflow as tf
 
 from models.embedding_model import EmbeddingModel
 from models.losses.triplet import triplet_loss
+from models.metrics.alignment_uniformity import alignment, uniformity
+from models.metrics.effective_rank import effective_rank
 from models.views.spec_augment import SpecAugment
 from models.views.triplet_positive import NUM_DRAWS
 from train.contrastive_config import OBJECTIVES, ContrastiveConfig
@@ -184,3 +186,44 @@ def test_bfloat16_losses_are_float32_and_close():
     assert float(reduced["loss"]) == pytest.approx(
         float(expected["loss"]), rel=0.05
     )
+
+
+@pytest.mark.parametrize("objective", ["joint", "coincidence"])
+def test_diagnostics_are_those_of_the_encoder_at_rest(objective):
+    learner = _learner(objective=objective)
+    batch = _batch(6)
+    figures = tf.function(learner.diagnostics)(batch)
+    h_a, h_b = learner.encode_views(batch, training=False)
+    head = learner.similarity_head or tf.identity
+    z_a, z_b = head(h_a), head(h_b)
+    h = tf.concat([h_a, h_b], axis=0)
+    expected = {
+        "alignment": tf.reduce_mean(alignment(z_a, z_b)),
+        "uniformity": (uniformity(z_a) + uniformity(z_b)) / 2,
+        "h_norm": tf.reduce_mean(tf.norm(h, axis=1)),
+        "effective_rank": effective_rank(h),
+    }
+    assert set(figures) == set(expected)
+    for name, value in figures.items():
+        assert float(value) == pytest.approx(float(expected[name]), rel=1e-4)
+    assert 1 < float(figures["effective_rank"]) < 7
+
+
+def test_diagnostics_show_a_collapsed_embedding():
+    learner = _learner(objective="similarity")
+    dense = learner.embedding_model.encoder.bottleneck
+    dense.kernel.assign(tf.zeros_like(dense.kernel))
+    dense.bias.assign(tf.ones_like(dense.bias))
+    figures = learner.diagnostics(_batch())
+    assert float(figures["alignment"]) == pytest.approx(0, abs=1e-5)
+    assert float(figures["uniformity"]) == pytest.approx(0, abs=1e-5)
+    assert float(figures["h_norm"]) == pytest.approx(7**0.5)
+    assert float(figures["effective_rank"]) == 0
+
+
+def test_diagnostics_move_nothing():
+    learner = _learner()
+    before = [w.copy() for w in learner.get_weights()]
+    learner.diagnostics(_batch())
+    for old, new in zip(before, learner.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)

@@ -37,6 +37,7 @@ class _Level(keras.Model):
         self.dense.build((None, 1))
         self.built = True
         self.optimizer = keras.optimizers.SGD(0.1)
+        self.optimizer.build(self.trainable_variables)
         self.seen = []
 
     def train_step(self, batch):
@@ -47,17 +48,22 @@ class _Level(keras.Model):
             loss = tf.reduce_mean(level**2)
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
-        return {"loss": loss}
+        return {"loss": loss, "skipped": tf.zeros([])}
+
+    def diagnostics(self, batch):
+        return {}
 
 
 def _of_views(index):
-    return lambda step: view_pipeline.batches_from_channels(
-        index, SPEC, 3, OPTIONS.seed, step
+    return lambda step, context: view_pipeline.batches_from_channels(
+        index, SPEC, 3, OPTIONS.seed, step, context
     )
 
 
 def _of_pairs(index):
-    return lambda step: batches_of_pairs(index, 60, 3, OPTIONS.seed, step)
+    return lambda step, context: batches_of_pairs(
+        index, 60, 3, OPTIONS.seed, step, context
+    )
 
 
 TRAINERS = pytest.mark.parametrize("pipeline", [_of_views, _of_pairs])
@@ -70,12 +76,18 @@ def shards(tmp_path):
 
 def _train(shards, folder, pipeline, at_step=None, **changes):
     options = dataclasses.replace(OPTIONS, **changes)
-    training_loop.prepare(options)
+    strategy = training_loop.prepare(options)
     folder.mkdir(exist_ok=True)
     learner = _Level()
     index = RecordIndex.of(shards, ["train"])
     training_loop.train(
-        learner, pipeline(index), options, folder, index, at_step
+        strategy,
+        learner,
+        pipeline(index),
+        options,
+        folder,
+        index,
+        [at_step] if at_step else [],
     )
     return np.stack(learner.seen)
 
@@ -113,7 +125,7 @@ def test_bad_records_are_replaced_and_listed(shards, tmp_path, pipeline):
         (tmp_path / run / "history.csv").read_text().splitlines()[0]
         for run in ("whole", "bad")
     ]
-    assert header == ["step,loss"] * 2
+    assert header == ["step,loss,skipped,learning_rate"] * 2
 
 
 def test_past_the_limit_the_run_stops_and_goes_on_with_another(

@@ -1,16 +1,23 @@
 import csv
+import os
 import pathlib
+import signal
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from data import example_schema
+from data.dataset_info import DatasetInfo
 from data.record_index import RecordIndex
-from data.record_reader import FAILED, POSITION
+from data.record_reader import FAILED, POSITION, shuffled_examples
+from data.stopped import Stopped
 from data.user_error import UserError
 from tests.train.small_shards import noise_clips, write_shards
-from train import training_loop
+from train import checkpoints, training_loop
+from train.guarded_update import GuardedUpdate
+from train.optimizers import make_optimizer
 from train.training_options import TrainingOptions
 
 
@@ -28,19 +35,22 @@ class _Line(keras.Model):
         for block in self.blocks:
             block.build((None, 2))
         self.built = True
-        self.optimizer = keras.optimizers.Adam(0.1)
+        self.max_gradient_norm = 0.0
 
     def train_step(self, batch):
+        update = GuardedUpdate(self)
         with tf.GradientTape() as tape:
             norm, dense = self.blocks
             y = dense(norm(self.drop(batch, training=True), training=True))
             loss = tf.reduce_mean((y - 1) ** 2)
-        variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
-        return {"loss": loss, "first": batch[0, 0]}
+        gradients = tape.gradient(loss, self.trainable_variables)
+        return update.apply(gradients, {"loss": loss, "first": batch[0, 0]})
+
+    def diagnostics(self, batch):
+        return {"last": batch[-1, -1]}
 
 
-def _dataset(step):
+def _dataset(step, context=None):
     def batch(k):
         noise = tf.random.stateless_uniform([4, 2], [1, k])
         health = {
@@ -54,18 +64,34 @@ def _dataset(step):
 
 def _options(**changes):
     return TrainingOptions(
-        **{"steps": 23, "checkpoint_every": 5, "log_every": 5, **changes}
+        **{
+            "steps": 23,
+            "checkpoint_every": 5,
+            "log_every": 5,
+            "learning_rate": 0.1,
+            "batch_size": 4,
+            **changes,
+        }
     )
 
 
 def _train(folder, at_step=None, make_dataset=_dataset, **changes):
     options = _options(**changes)
-    training_loop.prepare(options)
+    strategy = training_loop.prepare(options)
     learner = _Line()
+    learner.optimizer = make_optimizer(options, learner)
     folder = pathlib.Path(folder)
     shards = write_shards(folder / "shards", noise_clips(5, 30))
     index = RecordIndex.of(shards, ["train"])
-    training_loop.train(learner, make_dataset, options, folder, index, at_step)
+    training_loop.train(
+        strategy,
+        learner,
+        make_dataset,
+        options,
+        folder,
+        index,
+        [at_step] if at_step else [],
+    )
     state = learner.get_weights() + [
         np.asarray(v) for v in learner.optimizer.variables
     ]
@@ -98,14 +124,17 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path, killed_at):
     _assert_same(_train(tmp_path / "parts"), expected)
 
 
-def test_interrupt_saves_where_it_is(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_where_it_is(tmp_path, number):
     def interrupt(done):
         if done == 7:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), number)
 
-    with pytest.raises(KeyboardInterrupt):
+    before = signal.getsignal(number)
+    with pytest.raises(Stopped, match=f"{number.name}; step 7 is saved"):
         _train(tmp_path, interrupt)
-    assert training_loop.last_step(tmp_path) == 7
+    assert signal.getsignal(number) == before
+    assert checkpoints.last_step(tmp_path) == 7
     state, _ = _train(tmp_path)
     for a, b in zip(state, _train(tmp_path / "whole")[0], strict=True):
         np.testing.assert_array_equal(a, b)
@@ -152,28 +181,67 @@ def test_hook_sees_step_0_and_every_step_once(tmp_path):
     assert seen == [0, 1, 2, 3, 4, 5]
 
 
-def test_non_finite_loss_ends_the_run_and_keeps_the_checkpoint(tmp_path):
-    def bad_from_12(step):
-        return _dataset(step).map(
-            lambda b, health: (tf.where(b[0, 0] >= 11, b * np.nan, b), health)
-        )
+def _bad_at(*steps):
+    """A dataset with NaN in the batches of some steps, counted from 1."""
 
-    with pytest.raises(UserError, match="loss is nan before step 15"):
-        _train(tmp_path, make_dataset=bad_from_12)
-    assert training_loop.last_step(tmp_path) == 10
+    def make_dataset(start, context=None):
+        def spoil(k, element):
+            batch, health = element
+            bad = tf.reduce_any(k + 1 == tf.constant(steps, tf.int64))
+            return tf.where(bad, batch * np.nan, batch), health
+
+        numbers = tf.data.Dataset.range(start, 10**9)
+        return tf.data.Dataset.zip(numbers, _dataset(start)).map(spoil)
+
+    return make_dataset
 
 
-def test_learning_rate_warms_up_and_decays():
-    options = TrainingOptions(
-        steps=100, warmup_steps=20, learning_rate=0.5, cosine_decay=True
+def test_a_step_that_is_not_finite_moves_nothing(tmp_path):
+    """Adam, its step count and the statistics too."""
+    before = _train(tmp_path / "before", steps=7)[0]
+    after, history = _train(tmp_path, make_dataset=_bad_at(8), steps=8)
+    # The random state of the dropout goes on.
+    for a, b in zip(after, before, strict=True):
+        if a.dtype != np.int64 or a.ndim == 0:
+            np.testing.assert_array_equal(a, b)
+    rows = list(csv.DictReader(history.splitlines()))
+    assert [row["skipped"] for row in rows] == ["0", "1"]
+    assert np.isfinite(float(rows[1]["loss"]))
+    listed = (tmp_path / "skipped_steps.csv").read_text().splitlines()
+    assert len(listed) == 2
+    step, clips = listed[1].split(",")
+    assert step == "8" and len(clips.split()) == 4
+
+
+def test_clips_of_a_skipped_step_are_those_of_its_positions(tmp_path):
+    _train(tmp_path, make_dataset=_bad_at(2), steps=2)
+    clips = (tmp_path / "skipped_steps.csv").read_text().split(",")[-1].split()
+    index = RecordIndex.of(DatasetInfo.load(tmp_path / "shards"), ["train"])
+
+    def to_id(position, record):
+        return example_schema.parse(record)[example_schema.CLIP_ID]
+
+    stream = shuffled_examples(index, to_id, _options().seed, 4)
+    expected = [clip.numpy().decode() for clip, _ in stream.take(4)]
+    assert clips == expected
+
+
+def test_too_many_skipped_steps_end_the_run(tmp_path):
+    """With a sound checkpoint; killed and resumed it ends as well."""
+    bad = _bad_at(*range(11, 24))
+    for _ in range(2):
+        with pytest.raises(UserError, match="of the last .* steps gave"):
+            _train(tmp_path, make_dataset=bad, max_skipped_steps=4)
+        assert checkpoints.last_step(tmp_path) == 10
+    weights = _train(tmp_path, steps=10)[0]
+    assert all(np.isfinite(w).all() for w in weights)
+
+
+def test_checkpoints_are_kept_by_policy(tmp_path):
+    _train(tmp_path, keep_checkpoints=3)
+    kept = sorted((tmp_path / "checkpoints").glob("*.index"))
+    assert [f.stem for f in kept] == ["ckpt-15", "ckpt-20", "ckpt-23"]
+    _train(
+        tmp_path / "hours", keep_checkpoints=1, keep_checkpoint_every_hours=1e-9
     )
-    rate = training_loop.make_optimizer(options)._learning_rate
-    assert float(rate(0)) == 0
-    assert float(rate(10)) == pytest.approx(0.25)
-    assert float(rate(20)) == pytest.approx(0.5)
-    assert float(rate(60)) == pytest.approx(0.25)
-    assert float(rate(100)) == pytest.approx(0, abs=1e-6)
-    held = training_loop.make_optimizer(
-        TrainingOptions(steps=100, warmup_steps=20, learning_rate=0.5)
-    )._learning_rate
-    assert float(held(90)) == pytest.approx(0.5)
+    assert len(list((tmp_path / "hours/checkpoints").glob("*.index"))) == 5

@@ -140,6 +140,24 @@ def test_dropout_and_batch_statistics_act_in_training_only():
     )
 
 
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_segments_one_after_the_other_are_the_network(training, precision):
+    keras.mixed_precision.set_global_policy(precision)
+    values = np.random.default_rng(1).normal(size=(4, 70, 64)).astype("f4")
+    models = []
+    for _ in range(2):
+        keras.utils.set_random_seed(3)
+        models.append(CNN14(5, 0.0625, hidden_layer=True))
+    x = values
+    for segment in models[0].segments():
+        for part in segment:
+            x = part(x, training=training)
+    np.testing.assert_array_equal(x, models[1](values, training=training))
+    for one, other in zip(*(model.weights for model in models), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_without_a_bottleneck_h_is_what_would_enter_it():
     x = np.random.default_rng(1).normal(size=(3, 70, 64)).astype("f4")
     model = CNN14(None, 0.0625)

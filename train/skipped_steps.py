@@ -1,0 +1,99 @@
+"""Steps whose update was left out, found out while a run goes on."""
+
+import collections
+import csv
+import io
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from data.atomic_write import write_text
+from data.bad_record import clip_id
+from data.record_index import RecordIndex
+from data.record_reader import FAILED, POSITION, numbers_tried
+from data.user_error import UserError
+from train.training_options import TrainingOptions
+
+SKIPPED_FILE = "skipped_steps.csv"
+_WINDOW = 100
+
+
+class SkippedSteps:
+    """Lists the clips of each such step in skipped_steps.csv.
+
+    Args:
+      index: of the records that are read.
+      options: seed of their order, and how many steps may be skipped.
+      folder: the run directory.
+      start: step of the checkpoint that the run goes on from.
+    """
+
+    def __init__(
+        self,
+        index: RecordIndex,
+        options: TrainingOptions,
+        folder: pathlib.Path,
+        start: int,
+    ):
+        self._index, self._options = index, options
+        self._file = folder / SKIPPED_FILE
+        self._rows = [row for row in _read(self._file) if int(row[0]) <= start]
+        self._recent = collections.deque(maxlen=_WINDOW)
+        self._waiting = []
+
+    def add(
+        self, step: int, skipped: tf.Tensor, health: dict[str, tf.Tensor]
+    ) -> None:
+        """Takes 0 or 1, and POSITION and FAILED of the global batch."""
+        # Looked at in `flush`: reading a value would wait for the step.
+        self._waiting.append((step, skipped, health))
+
+    def flush(self) -> None:
+        """Lists the steps skipped since the last call.
+
+        Raises:
+          UserError: too many were.
+        """
+        found = [(step, h) for step, skipped, h in self._waiting if skipped > 0]
+        self._recent.extend(float(s) > 0 for _, s, _ in self._waiting)
+        self._waiting = []
+        if not found:
+            return
+        for step, health in found:
+            self._rows.append([str(step), " ".join(self._clip_ids(health))])
+        text = io.StringIO()
+        csv.writer(text).writerows([["step", "clip_ids"], *self._rows])
+        write_text(self._file, text.getvalue())
+        logging.warning(
+            "step %s: loss or gradient was not finite, the weights were left "
+            "as they were; its clips are in %s",
+            ", ".join(str(step) for step, _ in found),
+            self._file,
+        )
+        if sum(self._recent) > self._options.max_skipped_steps:
+            raise UserError(
+                f"{sum(self._recent)} of the last {len(self._recent)} steps "
+                "gave a loss or gradient that is not finite, more than "
+                f"--max_skipped_steps={self._options.max_skipped_steps}: see "
+                f"{self._file}, or lower --learning_rate; the last checkpoint "
+                "is sound"
+            )
+
+    def _clip_ids(self, health: dict[str, tf.Tensor]) -> list[str]:
+        ids = []
+        positions, failed = np.ravel(health[POSITION]), np.ravel(health[FAILED])
+        for position, count in zip(positions, failed, strict=True):
+            # The one that was used comes after those that could not be.
+            *_, number = numbers_tried(
+                self._index, self._options.seed, [position], [count + 1]
+            )
+            ids.append(clip_id(self._index, number) or f"record {number}")
+        return ids
+
+
+def _read(file: pathlib.Path) -> list[list[str]]:
+    if not file.exists():
+        return []
+    return list(csv.reader(file.read_text().splitlines()))[1:]
