@@ -1,6 +1,7 @@
 """The commands of the README and `make demo`, as a user runs them, tiny."""
 
 import csv
+import json
 import os
 import pathlib
 import re
@@ -88,6 +89,29 @@ def test_readme_path_for_own_audio_runs_line_by_line(recordings):
         rows = printed[f"evaluate/{stage}.py"]
         for name in ("pretrain", "untrained", "log_mel_statistics"):
             assert re.search(rf"^{name} .*\d\.\d", rows, re.MULTILINE)
+
+
+def test_readme_commands_for_training_go_on_with_that_run(
+    recordings, monkeypatch
+):
+    """Watched, on all GPUs of a machine, and as a cluster of one."""
+    script = "train/pretrain_contrastive.py"
+    [watched] = [c for c in commands("While it trains") if c[1] == script]
+    mirrored, cluster = commands("Several devices")[:2]
+    three = [*TINY[script], "--steps=3"]
+    small = ["--probe_every=3", "--keep_steps=early=2"]
+    run_script(watched, recordings, *three, *small)
+    probes = (recordings / "runs/mine/pretrain/probe.csv").read_text()
+    assert [row.split(",")[0] for row in probes.splitlines()] == ["step", "3"]
+    task = {"cluster": {"worker": ["127.0.0.1:0"]}}
+    task["task"] = {"type": "worker", "index": 0}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(task))
+    for command in (mirrored, cluster):
+        output = f"--output=runs/{command[2].split('=')[1]}"
+        shards = "--shards=runs/mine/separated"
+        run_script(command, recordings, *TINY[script], shards, output)
+        model = recordings / output.split("=")[1] / "embedding_model.keras"
+        assert model.exists()
 
 
 def _make_demo(folder: pathlib.Path, *variables: str) -> str:

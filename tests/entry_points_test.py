@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.import_rules_test import ENTRY_POINTS
+from tests.train.small_shards import noise_clips, write_shards
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -55,6 +56,7 @@ MISTAKES = {
         (["--output=o", "--shards=missing"], "missing does not exist"),
         (["--output=o", "--shards=."], "dataset.json"),
         (["--steps=1", "--keep_steps=5"], "--steps=1"),
+        (["--weight_decay=0.1"], "--weight_decay=0.1 is not for --optimizer"),
     ],
     "train/import_separator.py": [
         (["--output=o"], "--checkpoint is empty"),
@@ -75,6 +77,10 @@ MISTAKES = {
     "train/pretrain_contrastive.py": [
         (["--output=o", "--shards=missing"], "missing does not exist"),
         (["--batch_size=1"], "batch_size"),
+        (
+            ["--batch_size=6", "--micro_batch_size=4"],
+            "--micro_batch_size=4 does not divide --batch_size=6",
+        ),
         (["--comparison=both"], "mix_vs_mix|mix_vs_chan|chan_vs_chan"),
         (["--flagfile=missing.flags"], "missing.flags"),
         (["positional"], "positional"),
@@ -112,3 +118,21 @@ def test_a_flagfile_with_an_unknown_flag_is_told(name, tmp_path):
     assert result.returncode != 0
     assert "no_such_flag" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["train/train_separation.py", "train/pretrain_contrastive.py"]
+)
+def test_processes_that_nothing_describes_are_told(name, tmp_path):
+    write_shards(tmp_path / "shards", noise_clips(3, 500))
+    result = _run(
+        str(ROOT / name),
+        "--shards=shards",
+        "--output=o",
+        "--strategy=multi_worker",
+        cwd=tmp_path,
+    )
+    assert result.returncode == 2
+    assert "multi_worker: neither TF_CONFIG nor Slurm" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "o").exists()

@@ -11,6 +11,7 @@ from data.user_error import UserError
 from models.embedding_model import FRONTENDS
 from models.losses import mixit
 from models.views.view_choice import COMPARISONS
+from tests.readme_commands import commands
 from train import contrastive_config, separation_config
 from train.contrastive_config import ContrastiveConfig
 from train.separation_config import SeparationConfig
@@ -139,3 +140,18 @@ def test_demo_uses_processors_that_it_keeps():
     kept = _parse(SeparationConfig, RECIPES / "demo_separation.flags")
     used = _parse(ContrastiveConfig, RECIPES / "demo_pretrain.flags")
     assert set(used.processors) <= set(kept.processors())
+
+
+@pytest.mark.parametrize("section", ["While it trains", "Several devices"])
+def test_readme_commands_for_training_are_understood(section, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = [c for c in commands(section) if c[1].startswith("train/")]
+    assert found
+    for _, script, *arguments in found:
+        assert script == "train/pretrain_contrastive.py"
+        values = flags.FlagValues()
+        flag_fields.define(ContrastiveConfig, values)
+        flags.DEFINE_string("flagfile", "", "", flag_values=values)
+        rest = values([script, *arguments])
+        assert rest == [script]
+        flag_fields.read(ContrastiveConfig, values)

@@ -1,6 +1,7 @@
 """Checkpoints of a run: whole or not at all, kept by policy."""
 
 import pathlib
+import shutil
 
 import keras
 import tensorflow as tf
@@ -10,6 +11,9 @@ from data.user_error import UserError
 from train.training_options import TrainingOptions
 
 FOLDER = "checkpoints"
+
+# What TensorFlow writes before it renames it.
+_HALF_WRITTEN = ("*_temp", "*.tempstate*", "checkpoint.tmp*")
 
 
 def last_step(run: pathlib.Path) -> int:
@@ -67,6 +71,7 @@ class Checkpoints:
         """Writes a checkpoint; removes those that are not to be kept."""
         if self._manager is None:
             self._manager = self._manager_of(run)
+            _remove_half_written(run / FOLDER)
         self._step.assign(step)
         self._manager.save(checkpoint_number=step)
 
@@ -79,3 +84,13 @@ class Checkpoints:
                 self._options.keep_checkpoint_every_hours or None
             ),
         )
+
+
+def _remove_half_written(folder: pathlib.Path) -> None:
+    """What a process left that was killed while it saved."""
+    for pattern in _HALF_WRITTEN:
+        for path in folder.glob(pattern):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()

@@ -43,7 +43,7 @@ def of(strategy: str) -> Cluster:
         return Cluster()
     if is_slurm():
         return Cluster(
-            int(os.environ[_SLURM_TASK]), int(os.environ.get(_SLURM_TASKS, 1))
+            int(os.environ[_SLURM_TASK]), int(os.environ[_SLURM_TASKS])
         )
     text = os.environ.get(_TF_CONFIG)
     if not text:
@@ -63,7 +63,9 @@ def of(strategy: str) -> Cluster:
 
 def is_slurm() -> bool:
     """Whether Slurm describes the processes."""
-    return _TF_CONFIG not in os.environ and _SLURM_TASK in os.environ
+    # A batch script that starts none by srun knows no number of tasks.
+    wanted = {_SLURM_TASK, _SLURM_TASKS}
+    return _TF_CONFIG not in os.environ and wanted <= os.environ.keys()
 
 
 def _of_tf_config(config: dict) -> Cluster:

@@ -88,11 +88,30 @@ def _mirrored(tpu: str) -> tf.distribute.Strategy:
 
 
 def _multi_worker(tpu: str) -> tf.distribute.Strategy:
-    cluster.of("multi_worker")
+    processes = cluster.of("multi_worker")
     resolver = None
     if cluster.is_slurm():
-        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
+        resolver = _slurm_resolver(processes)
     return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+
+
+def _slurm_resolver(
+    processes: cluster.Cluster,
+) -> tf.distribute.cluster_resolver.ClusterResolver:
+    resolvers = tf.distribute.cluster_resolver
+    # It is asked for addresses only: GPUs are those that Slurm lets a task
+    # see, and TensorFlow counts them.
+    slurm = resolvers.SlurmClusterResolver(
+        gpus_per_node=processes.num_workers,
+        gpus_per_task=1,
+        auto_set_gpu=False,
+    )
+    return resolvers.SimpleClusterResolver(
+        slurm.cluster_spec(),
+        task_type="worker",
+        task_id=processes.worker,
+        rpc_layer="grpc",
+    )
 
 
 def _tpu(tpu: str) -> tf.distribute.Strategy:

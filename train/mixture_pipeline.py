@@ -59,8 +59,10 @@ def batches_of_pairs(
         2 * batch_size // context.num_input_pipelines,
     )
     of_replica = context.get_per_replica_batch_size(batch_size)
+    # Two steps of this pipeline.
+    of_pipeline = context.num_replicas_in_sync // context.num_input_pipelines
     return (
         crops.batch(2, drop_remainder=True)
         .batch(of_replica, drop_remainder=True)
-        .prefetch(2 * batch_size // of_replica)
+        .prefetch(2 * of_pipeline)
     )

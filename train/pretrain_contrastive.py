@@ -24,6 +24,7 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 from absl import logging
 
 from data import entry_point, flag_fields, run_directory
+from data.dataset_info import DatasetInfo
 from data.encoder_files import MODEL_FILE, STAGE
 from train import cluster
 from train.contrastive_config import ContrastiveConfig
@@ -31,17 +32,12 @@ from train.contrastive_config import ContrastiveConfig
 
 def main() -> None:
     config = flag_fields.read(ContrastiveConfig)
+    info = DatasetInfo.load(config.shards)
+    is_chief = cluster.of(config.strategy).is_chief
 
-    from data.dataset_info import DatasetInfo
     from train import pretraining
 
-    info = DatasetInfo.load(config.shards)
-    folder = run_directory.start(
-        config.output,
-        STAGE,
-        config,
-        is_chief=cluster.of(config.strategy).is_chief,
-    )
+    folder = run_directory.start(config.output, STAGE, config, is_chief)
     if pretraining.is_finished(config, folder):
         logging.info("%s is finished: nothing to do", folder)
     else:

@@ -27,6 +27,7 @@ from data import (
     processor_files,
     run_directory,
 )
+from data.dataset_info import DatasetInfo
 from data.job_runner import InProcess
 from train.separate_config import SeparateConfig
 
@@ -35,12 +36,11 @@ def main() -> None:
     config = flag_fields.read(SeparateConfig)
     # In this process: TensorFlow uses every core by itself.
     runner = job_runner.choose(config, local=InProcess())
-
-    from data.dataset_info import DatasetInfo
-    from train import channel_writer
-
     info = DatasetInfo.load(config.shards)
     files = processor_files.find(config.separator, config.processors)
+
+    from train import channel_writer
+
     folder = run_directory.start(config.output, "separate_shards", config)
     separated = channel_writer.separate(info, files, folder, config, runner)
     print(separated.folder)

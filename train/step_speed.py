@@ -11,9 +11,13 @@ class StepSpeed:
     Args:
       batch_size: examples of a step.
       start: the step before the first one.
+
+    Attributes:
+      note: the last figures as a short text.
     """
 
     def __init__(self, batch_size: int, start: int):
+        self.note = ""
         self._batch_size, self._step = batch_size, start
         self._since, self._waited = time.monotonic(), 0.0
 
@@ -32,11 +36,8 @@ class StepSpeed:
         """
         now = time.monotonic()
         spent = max(now - self._since, 1e-9)
-        figures = {
-            "examples_per_second": (step - self._step)
-            * self._batch_size
-            / spent,
-            "waiting_for_data": self._waited / spent,
-        }
+        rate = (step - self._step) * self._batch_size / spent
+        waiting = self._waited / spent
         self._step, self._since, self._waited = step, now, 0.0
-        return figures
+        self.note = f"{rate:.3g} examples/s, {waiting:.1%} waiting for data"
+        return {"examples_per_second": rate, "waiting_for_data": waiting}

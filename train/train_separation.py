@@ -20,6 +20,7 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 from absl import logging
 
 from data import entry_point, flag_fields, run_directory
+from data.dataset_info import DatasetInfo
 from data.processor_files import STAGE, processor_path
 from train import cluster
 from train.separation_config import SeparationConfig
@@ -27,12 +28,11 @@ from train.separation_config import SeparationConfig
 
 def main() -> None:
     config = flag_fields.read(SeparationConfig)
-
-    from data.dataset_info import DatasetInfo
-    from train import separation, separation_measure
-
     info = DatasetInfo.load(config.shards)
     is_chief = cluster.of(config.strategy).is_chief
+
+    from train import separation, separation_measure
+
     folder = run_directory.start(config.output, STAGE, config, is_chief)
     separation.train_separator(config, info, folder)
     if is_chief and not separation_measure.is_measured(config, folder):

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import pathlib
+import re
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -117,7 +118,9 @@ def train(
     except _LOST_PROCESS as error:
         if processes.num_workers == 1:
             raise
-        reason = error.message.strip().splitlines()[0]
+        # The rest is about nodes of TensorFlow's graph.
+        told = re.search("aborted by: (.+)", error.message)
+        reason = told[1] if told else type(error).__name__
         raise Stopped(
             f"another process of the cluster was lost ({reason}): start all of "
             f"them again, to go on from step {last_step(folder)}"
@@ -169,8 +172,9 @@ def _train(
     checkpoints: Checkpoints,
     at_step: Sequence[Callable[[int], None]],
 ) -> None:
+    if 0 < start >= options.steps:
+        return
     processes = cluster.of(options.strategy)
-
     log = TrainingLog(folder, start, options.tensorboard and processes.is_chief)
 
     def call_at_step(step):
@@ -181,8 +185,6 @@ def _train(
 
     if start == 0:
         call_at_step(0)
-    if start >= options.steps:
-        return
     reads = FailedReads(index, options, folder)
     skipped = SkippedSteps(index, options, folder, start)
     speed = StepSpeed(options.batch_size, start)
@@ -195,6 +197,9 @@ def _train(
         log.flush(step, figures, speed.flush(step))
         reads.flush()
         skipped.flush()
+
+    def note():
+        return ", ".join(filter(None, (log.note, speed.note)))
 
     batches = iter(
         steps.strategy.distribute_datasets_from_function(
@@ -223,12 +228,12 @@ def _train(
             if saves:
                 checkpoints.save(folder, step)
             if processes.is_chief:
-                progress.update(step, log.note)
+                progress.update(step, note())
             if ends:
                 break
     log.close()
     if processes.is_chief:
-        progress.finish(log.note)
+        progress.finish(note())
     if step < options.steps:
         raise Stopped(
             f"{stop.reason}; step {step} is saved, run again to go on"

@@ -214,8 +214,10 @@ def _batches(index, to_example, batch_size, seed, start_step, context):
         batch_size // context.num_input_pipelines,
     )
     of_replica = context.get_per_replica_batch_size(batch_size)
+    # Two steps of this pipeline.
+    of_pipeline = context.num_replicas_in_sync // context.num_input_pipelines
     return examples.batch(of_replica, drop_remainder=True).prefetch(
-        2 * batch_size // of_replica
+        2 * of_pipeline
     )
 
 

@@ -237,3 +237,20 @@ def test_positions_far_on_are_reached_at_once(info):
     assert [p for p, _, _ in elements] == list(range(far, far + 11))
     assert sorted(names(elements)) == sorted(NAMES)
     assert np.unique(names(elements)).size == 11
+
+
+@pytest.mark.parametrize(
+    "num_workers, start", [(2, 0), (2, 13), (3, 3), (3, 20)]
+)
+def test_workers_take_blocks_of_positions(info, num_workers, start):
+    index = index_of(info)
+    shares = {"num_workers": num_workers, "block": 4}
+    # All up to the end of a round.
+    stop = 4 * num_workers * 3
+    parts = []
+    for worker in range(num_workers):
+        own = [p for p in range(start, stop) if p // 4 % num_workers == worker]
+        part = read(index, len(own), start=start, worker=worker, **shares)
+        assert [p for p, _, _ in part] == own
+        parts += part
+    assert sorted(parts) == read(index, stop - start, start=start)

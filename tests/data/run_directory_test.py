@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from data import run_directory
+from data import run_directory, run_lock
 from data.flag_fields import option
 from data.user_error import UserError
 
@@ -50,6 +50,25 @@ def test_an_option_that_came_later_had_its_default(tmp_path):
     with pytest.raises(UserError, match="--width=3, now it is 4"):
         run_directory.start(str(tmp_path), "stage", Config(width=4))
     run_directory.start(str(tmp_path), "stage", Config())
+
+
+def test_others_than_the_chief_neither_write_nor_lock(tmp_path):
+    folder = tmp_path / "a"
+    started = run_directory.start(str(folder), "stage", Config(), False)
+    assert started == folder and not folder.exists()
+    run_directory.start(str(folder), "stage", Config())
+    # As if the chief were another process.
+    run_lock.release(folder)
+    before = {file: file.read_bytes() for file in folder.iterdir()}
+    assert [file.name for file in before] == [run_directory.CONFIG_FILE]
+    run_directory.start(str(folder), "stage", Config(workers=8), False)
+    assert {f: f.read_bytes() for f in folder.iterdir()} == before
+    with pytest.raises(UserError, match="--width=3, now it is 4"):
+        run_directory.start(str(folder), "stage", Config(width=4), False)
+    with pytest.raises(UserError, match="holds a run of stage, not other"):
+        run_directory.start(str(folder), "other", Config(), False)
+    with pytest.raises(UserError, match="--output is empty"):
+        run_directory.start("", "stage", Config(), False)
 
 
 def test_wrong_folders_are_told(tmp_path):

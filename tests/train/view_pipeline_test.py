@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from data.record_index import RecordIndex
+from data.record_reader import POSITION
 from models.separation.separator import Separator
 from tests.train.small_shards import noise_clips, write_shards
 from train import view_pipeline
@@ -222,3 +223,45 @@ def test_on_the_fly_equals_separated_beforehand(tmp_path):
         )
         np.testing.assert_array_equal(views[AUGMENT], expected[AUGMENT])
     assert not any(s.trainable_variables for s in separators)
+
+
+@pytest.mark.parametrize("kind", ["channels", "clips"])
+def test_pipelines_and_replicas_share_the_batch(tmp_path, kind):
+    """Put together in order they are the batches of one, value by value."""
+    clips = noise_clips(7, CLIP)
+    channels = {
+        name: [np.stack([0.5 * clip, 0.25 * clip]) for clip in clips]
+        for name in "PQ"
+    }
+    index = RecordIndex.of(write_shards(tmp_path, clips, channels), ("train",))
+    spec = _spec(triplet_patch=(3, 2))
+
+    def batches(count, context=None):
+        arguments = (8, 3, 2, context)
+        if kind == "channels":
+            dataset = view_pipeline.batches_from_channels(
+                index, spec, *arguments
+            )
+        else:
+            dataset = view_pipeline.batches_of_clips(
+                index, spec, CLIP, *arguments
+            )
+        return list(dataset.take(count).as_numpy_iterator())
+
+    pipelines = [
+        batches(6, tf.distribute.InputContext(2, pipeline, 4))
+        for pipeline in range(2)
+    ]
+    for step, whole in enumerate(batches(3)):
+        # Two replicas of each pipeline, one after the other.
+        parts = [
+            part
+            for pipeline in pipelines
+            for part in pipeline[2 * step : 2 * step + 2]
+        ]
+        together = tf.nest.map_structure(
+            lambda *arrays: np.concatenate(arrays), *parts
+        )
+        tf.nest.map_structure(np.testing.assert_array_equal, together, whole)
+        assert len(whole[1][POSITION]) == 8
+        assert len(parts[0][1][POSITION]) == 2

@@ -138,3 +138,26 @@ def test_panns_decibels():
     )
     # Twice the energy everywhere.
     np.testing.assert_allclose(positives - log_mel, 10 * np.log10(2), atol=1e-4)
+
+
+@pytest.mark.parametrize("offset, size", [(0, 3), (3, 2), (5, 4)])
+def test_rows_of_a_replica_are_those_of_the_global_batch(offset, size):
+    """Whichever way; the partner may be on any replica."""
+    log_mel, _ = _patches(9)
+    rng = np.random.default_rng(4)
+    uniform = rng.random((9, NUM_DRAWS), "f4")
+    normal = rng.normal(size=log_mel.shape).astype("f4")
+    make = TripletPositive(FRONTEND)
+    own = slice(offset, offset + size)
+    for way in range(4):
+        uniform[:, 0] = (way + 0.5) / 4
+        whole = make(log_mel, log_mel + 1, uniform, normal)
+        local = make(
+            log_mel[own],
+            log_mel[own] + 1,
+            uniform[own],
+            normal[own],
+            log_mel,
+            offset,
+        )
+        np.testing.assert_allclose(local, whole[own], rtol=1e-6, atol=1e-6)
