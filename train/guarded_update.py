@@ -43,17 +43,18 @@ class GuardedUpdate:
         """
         optimizer = self._learner.optimizer
         gradients = cross_replica.totals(gradients)
-        # A loss scale is divided out again by the optimizer itself, and
-        # adapted by gradients that overflow: they are no fault.
+        # A loss scale is divided out again by the optimizer itself, and made
+        # smaller by gradients that overflow: while it can be, they are no
+        # fault.
         scale = optimizer.scale_loss(tf.constant(1.0))
         is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
         norms = [tf.cast(tf.norm(g), tf.float32) for g in gradients]
         norm = tf.norm(tf.stack(norms)) / scale
         finite = tf.math.is_finite(cross_replica.total(scalars["loss"]))
         if is_scaled:
-            norm = tf.where(tf.math.is_finite(norm), norm, 0.0)
-        else:
-            finite &= tf.math.is_finite(norm)
+            overflows = ~tf.math.is_finite(norm) & (scale > 1)
+            norm = tf.where(overflows, 0.0, norm)
+        finite &= tf.math.is_finite(norm)
         if self._learner.max_gradient_norm:
             shrink = self._learner.max_gradient_norm / tf.maximum(
                 norm, self._learner.max_gradient_norm

@@ -33,6 +33,7 @@ from train.view_examples import ViewExamples
 from train.view_pipeline import ViewSpec
 
 
+@training_loop.tells_of_lost_processes
 def pretrain(
     config: ContrastiveConfig, info: DatasetInfo, folder: pathlib.Path
 ) -> pathlib.Path:

@@ -19,6 +19,7 @@ from train.separation_examples import SeparationExamples
 from train.separation_learner import SeparationLearner
 
 
+@training_loop.tells_of_lost_processes
 def train_separator(
     config: SeparationConfig, info: DatasetInfo, folder: pathlib.Path
 ) -> None:

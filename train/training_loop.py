@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import re
 import tempfile
@@ -92,7 +93,7 @@ def train(
         the first process only, with TensorBoard's writer as the default.
 
     Raises:
-      Stopped: by a signal, or another process was lost; the run can go on.
+      Stopped: by a signal; the run can go on.
       UserError: too many records cannot be read, too many steps are not
         finite, or no checkpoint can be read.
     """
@@ -101,30 +102,45 @@ def train(
     processes = cluster.of(options.strategy)
     distribution.separate_random_states(learner, strategy, processes.worker)
     steps = _Steps(strategy, learner)
-    try:
-        if processes.num_workers > 1:
-            _check_all_agree(steps, start, options)
-        with _own_folder(folder, processes) as own_folder:
-            _train(
-                steps,
-                make_dataset,
-                options,
-                own_folder,
-                index,
-                start,
-                checkpoints,
-                at_step,
-            )
-    except _LOST_PROCESS as error:
-        if processes.num_workers == 1:
-            raise
-        # The rest is about nodes of TensorFlow's graph.
-        told = re.search("aborted by: (.+)", error.message)
-        reason = told[1] if told else type(error).__name__
-        raise Stopped(
-            f"another process of the cluster was lost ({reason}): start all of "
-            f"them again, to go on from step {last_step(folder)}"
-        ) from error
+    if processes.num_workers > 1:
+        _check_all_agree(steps, start, options)
+    with _own_folder(folder, processes) as own_folder:
+        _train(
+            steps,
+            make_dataset,
+            options,
+            own_folder,
+            index,
+            start,
+            checkpoints,
+            at_step,
+        )
+
+
+def tells_of_lost_processes(trainer):
+    """Decorates a trainer, called with its options, shards and folder.
+
+    It raises `Stopped` where another process was lost, which may be as early
+    as the model is made.
+    """
+
+    @functools.wraps(trainer)
+    def told(options, info, folder):
+        try:
+            return trainer(options, info, folder)
+        except _LOST_PROCESS as error:
+            if cluster.of(options.strategy).num_workers == 1:
+                raise
+            # The rest is about nodes of TensorFlow's graph.
+            found = re.search("aborted by: (.+)", error.message)
+            reason = found[1] if found else type(error).__name__
+            raise Stopped(
+                f"another process of the cluster was lost ({reason}): start "
+                "all of them again, to go on from step "
+                f"{last_step(folder)}"
+            ) from error
+
+    return told
 
 
 class _Steps:
@@ -185,6 +201,9 @@ def _train(
 
     if start == 0:
         call_at_step(0)
+        if options.steps == 0:
+            log.close()
+            return
     reads = FailedReads(index, options, folder)
     skipped = SkippedSteps(index, options, folder, start)
     speed = StepSpeed(options.batch_size, start)

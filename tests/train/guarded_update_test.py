@@ -171,3 +171,18 @@ def test_a_loss_that_is_not_finite_leaves_the_loss_scale():
     assert learner.train_step(_batch(1), _nan_loss)["skipped"] == 1
     _assert_equal(learner.state(), before)
     assert float(learner.optimizer.dynamic_scale) == 2.0**15
+
+
+def test_what_no_loss_scale_mends_is_left_out():
+    """Else the scale would fall to 0, by which gradients are divided."""
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    learner = _Learner(keras.optimizers.Adam(0.1), loss_scale=4.0)
+    weights = [np.array(v) for v in learner.trainable_variables]
+    skipped = [
+        float(learner.train_step(_batch(1), _nan_gradient)["skipped"])
+        for _ in range(4)
+    ]
+    assert skipped == [0.0, 0.0, 1.0, 1.0]
+    assert float(learner.optimizer.dynamic_scale) == 1.0
+    _assert_equal(learner.trainable_variables, weights)
+    assert int(learner.optimizer.iterations) == 0

@@ -181,6 +181,26 @@ def test_hook_sees_step_0_and_every_step_once(tmp_path):
     assert seen == [0, 1, 2, 3, 4, 5]
 
 
+def test_no_step_leaves_the_hook_of_step_0(tmp_path):
+    seen = []
+    _train(tmp_path, seen.append, steps=1)
+    (tmp_path / "none").mkdir()
+    options = _options(steps=0)
+    learner = _Line()
+    learner.optimizer = make_optimizer(options, learner)
+    training_loop.train(
+        training_loop.prepare(options),
+        learner,
+        _dataset,
+        options,
+        tmp_path / "none",
+        RecordIndex.of(DatasetInfo.load(tmp_path / "shards"), ["train"]),
+        [seen.append],
+    )
+    assert seen == [0, 1, 0]
+    assert not (tmp_path / "none" / "checkpoints").exists()
+
+
 def _bad_at(*steps):
     """A dataset with NaN in the batches of some steps, counted from 1."""
 
