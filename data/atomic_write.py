@@ -37,6 +37,19 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             beside.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: str | os.PathLike) -> None:
+    """Removes what killed processes left half written.
+
+    Args:
+      folder: locked, so that no other process writes to it.
+    """
+    for path in pathlib.Path(folder).glob(".writing-*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def write_text(path: str | os.PathLike, text: str) -> None:
     with atomic_path(path) as beside:
         # Undecodable bytes of file names travel as surrogates; keep them out.

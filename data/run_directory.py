@@ -8,7 +8,7 @@ import platform
 import sys
 
 from data import run_lock
-from data.atomic_write import write_json
+from data.atomic_write import remove_leftovers, write_json
 from data.flag_fields import runtime_only_fields
 from data.user_error import UserError
 
@@ -67,6 +67,8 @@ def start(
             f"--output={path} is not a folder: choose another"
         ) from error
     run_lock.take(folder)
+    for place in (folder, *filter(pathlib.Path.is_dir, folder.iterdir())):
+        remove_leftovers(place)
     write_json(
         folder / CONFIG_FILE,
         {

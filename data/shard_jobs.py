@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from data import run_lock
-from data.atomic_write import atomic_path, write_json
+from data.atomic_write import atomic_path, remove_leftovers, write_json
 from data.job_runner import Runner
 from data.progress import Progress
 from data.rejects import Rejected
@@ -91,7 +91,7 @@ def run(
     folder = pathlib.Path(folder).absolute()
     (folder / ACCOUNTS_FOLDER).mkdir(parents=True, exist_ok=True)
     with run_lock.held(folder):
-        _remove_leftovers(folder)
+        _remove_half_written(folder)
         _remove_foreign(folder, tasks)
         found = [_account_if_done(folder, task) for task in tasks]
         on_account = on_account or (lambda account: None)
@@ -128,7 +128,7 @@ def run(
                 on_account(account)
             counts.progress.finish()
         finally:
-            _remove_leftovers(folder)
+            _remove_half_written(folder)
     return found
 
 
@@ -221,11 +221,9 @@ def _lost_file(folder: pathlib.Path, shard: str) -> pathlib.Path:
     return folder / ACCOUNTS_FOLDER / f"{shard}.lost"
 
 
-def _remove_leftovers(folder: pathlib.Path) -> None:
-    """Half-written files of killed workers."""
+def _remove_half_written(folder: pathlib.Path) -> None:
     for place in (folder, folder / ACCOUNTS_FOLDER):
-        for file in place.glob(".writing-*"):
-            file.unlink(missing_ok=True)
+        remove_leftovers(place)
 
 
 def _remove_foreign(folder: pathlib.Path, tasks: Sequence[Task]) -> None:

@@ -71,7 +71,7 @@ class Checkpoints:
         """Writes a checkpoint; removes those that are not to be kept."""
         if self._manager is None:
             self._manager = self._manager_of(run)
-            _remove_half_written(run / FOLDER)
+            _remove_rests(run / FOLDER)
         self._step.assign(step)
         self._manager.save(checkpoint_number=step)
 
@@ -86,11 +86,15 @@ class Checkpoints:
         )
 
 
-def _remove_half_written(folder: pathlib.Path) -> None:
-    """What a process left that was killed while it saved."""
-    for pattern in _HALF_WRITTEN:
-        for path in folder.glob(pattern):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+def _remove_rests(folder: pathlib.Path) -> None:
+    """What a process left that was killed while it saved or removed one."""
+    rests = [path for kind in _HALF_WRITTEN for path in folder.glob(kind)]
+    # The index goes first.
+    for path in folder.glob("*.data-*"):
+        if not path.with_name(f"{path.stem}.index").exists():
+            rests.append(path)
+    for path in rests:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

@@ -90,3 +90,17 @@ def test_wrong_folders_are_told(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"stage": "other"}))
     with pytest.raises(UserError, match="is a run of other: name one of stage"):
         run_directory.read(tmp_path, "stage")
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    for name in ("a", "b/c", "b/d/e"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.with_name(f".writing-0-{file.name}").write_text("half")
+        file.write_text("whole")
+    (tmp_path / "b/.writing-1-folder/x").mkdir(parents=True)
+    run_directory.start(str(tmp_path), "stage", Config())
+    left = list(tmp_path.rglob(".writing-*"))
+    # Deeper ones may belong to a job that runs.
+    assert left == [tmp_path / "b/d/.writing-0-e"]
+    assert (tmp_path / "a").read_text() == "whole"
