@@ -33,7 +33,9 @@ def hum(
     f0_hz = np.full(num_samples, log_uniform(rng, 45.0, 160.0))
     tone = harmonics(f0_hz, random_rolloff(rng, 24), sample_rate_hz)
     noise = rng.standard_normal(num_samples)
-    return tone / tone.std() + rng.uniform(0.3, 1.0) * noise
+    # A single sample has no deviation.
+    tone /= tone.std() or 1.0
+    return tone + rng.uniform(0.3, 1.0) * noise
 
 
 def rain(

@@ -10,7 +10,10 @@ import pytest
 from scipy import signal
 
 from data import synthetic_noisy_events, synthetic_pitched_events
-from data.synthetic_backgrounds import BACKGROUND_SYNTHESIZERS
+from data.synthetic_backgrounds import (
+    BACKGROUND_SYNTHESIZERS,
+    synthesize_background,
+)
 from data.synthetic_events import EVENT_SYNTHESIZERS, synthesize_event
 from data.synthetic_scenes import (
     CLASS_NAMES,
@@ -131,6 +134,18 @@ def test_every_class_survives_short_lengths(name: str, num_samples: int):
         )
         assert event.shape == (num_samples,)
         assert np.isfinite(event).all()
+
+
+@pytest.mark.parametrize("kind", BACKGROUND_SYNTHESIZERS)
+@pytest.mark.parametrize("num_samples", [1, 2, 37])
+def test_every_background_survives_short_lengths(kind: str, num_samples: int):
+    """The last instance of a scene may be a single sample."""
+    for seed in range(5):
+        background = synthesize_background(
+            kind, np.random.default_rng(seed), num_samples, 16000
+        )
+        assert background.shape == (num_samples,)
+        assert np.isfinite(background).all()
 
 
 def test_level_bounds_are_kept():
