@@ -22,7 +22,7 @@ from data.user_error import UserError
 from tests.train.distributed_run import SEPARATION
 from tests.train.distribution_test import ROOT, start_cluster
 from tests.train.small_shards import chirp_clips, noise_clips, write_shards
-from train.checkpoints import FOLDER
+from train.checkpoints import FOLDER, last_step
 from train.separation_config import SeparationConfig
 
 STEPS = 30
@@ -332,10 +332,11 @@ def test_a_cluster_survives_the_loss_of_its_processes(tmp_path):
         told = ends(workers, LOST_WITHIN_S)
         assert told[lost] == (-signal.SIGKILL,)
         code, said = told[1 - lost]
+        # Not `saved_step`: a checkpoint counts once it is listed.
         assert code == EXIT_STOPPED
         assert re.fullmatch(
             r"stopped: another process of the cluster was lost \([^{}]+\): "
-            f"start all of them again, to go on from step {saved_step(run)}",
+            f"start all of them again, to go on from step {last_step(run)}",
             said,
         )
 
