@@ -128,9 +128,9 @@ def shuffled_examples(
     rounds, rest = divmod(start, block * num_workers)
     first = rounds * block + min(max(rest - worker * block, 0), block)
 
-    def position_of(number: tf.Tensor) -> tf.Tensor:
+    def read_number(number: tf.Tensor) -> tf.data.Dataset:
         round_start = number // block * block * num_workers
-        return round_start + worker * block + number % block
+        return read_position(round_start + worker * block + number % block)
 
     # Lanes that take turns: each is read in a thread of its own, and an
     # element a turn keeps the order.
@@ -138,7 +138,7 @@ def shuffled_examples(
         numbers = tf.data.Dataset.range(
             first + number, np.iinfo(np.int64).max, _LANES
         )
-        return numbers.map(position_of).flat_map(read_position)
+        return numbers.flat_map(read_number)
 
     return tf.data.Dataset.range(_LANES).interleave(
         lane,

@@ -64,15 +64,10 @@ class GuardedUpdate:
         _in_replicas_if(
             finite, self._move, (gradients,), self._restore, (before,)
         )
-        figures = {
-            "gradient_norm": cross_replica.equal_share(norm),
-            "skipped": cross_replica.equal_share(tf.constant(0.0)),
-        }
-        skipped = cross_replica.equal_share(tf.constant(1.0))
-        return {
-            name: tf.where(finite, value, skipped if name == "skipped" else 0.0)
-            for name, value in (scalars | figures).items()
-        }
+        figures = scalars | {"gradient_norm": cross_replica.equal_share(norm)}
+        figures = {n: tf.where(finite, v, 0.0) for n, v in figures.items()}
+        skipped = tf.where(finite, 0.0, 1.0)
+        return figures | {"skipped": cross_replica.equal_share(skipped)}
 
     def _move(self, gradients: list[tf.Tensor]) -> None:
         self._learner.optimizer.apply(
