@@ -1,16 +1,22 @@
 # make demo: the whole path on synthetic scenes, or on your AUDIO.
 # make test: the test suite.
+# make test-newest: a part of it on the newest TensorFlow (Python 3.13).
 # make bench-data: speed and memory of the data path.
+# make bench-onednn: training and embedding with and without oneDNN.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: demo demo-train demo-evaluate test bench-data clean
+.PHONY: demo demo-train demo-evaluate test test-newest bench-data \
+	bench-onednn clean
 
-# The first interpreter of a version that the pinned TensorFlow supports.
-IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
-PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
-	"$$p" -c '$(IS_SUPPORTED)' 2>/dev/null && { echo "$$p"; break; }; done)
+# The interpreter that .venv has, or else the newest that is supported and can
+# make one. make PYTHON=python3.11 takes another.
 VENV := .venv
 PY := $(VENV)/bin/python
+IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in $(PY) python3.13 python3.12 python3.11 python3; do \
+	"$$p" -c 'import ensurepip; $(IS_SUPPORTED)' 2>/dev/null && { echo "$$p"; break; }; done)
+VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+INSTALLED := $(VENV)/installed-$(VERSION)
 
 # Your recordings: make demo AUDIO=folder [LABELS=labels.csv]. RUN is where
 # all results go; the others add flags to a stage, e.g.
@@ -38,7 +44,7 @@ define stage
 	@echo; echo "== $(1)"
 endef
 
-demo: $(VENV)/installed
+demo: $(INSTALLED)
 	@$(MAKE) --no-print-directory demo-train
 	@$(MAKE) --no-print-directory demo-evaluate
 
@@ -86,22 +92,39 @@ endif
 	@echo "SavedModel: $(RUN)/saved_model/1"
 	@echo "report: $(RUN)/report.html"
 
-test: $(VENV)/installed
+test: $(INSTALLED)-test
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal
+	$(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal $(TESTS)
 
-bench-data: $(VENV)/installed
+# Each package, and the whole path from recordings to a report.
+test-newest: TESTS := tests/models tests/entry_points_test.py \
+	tests/data/environment_test.py tests/data/write_shards_test.py \
+	tests/data/record_reader_test.py tests/train/contrastive_learner_test.py \
+	tests/train/training_loop_test.py tests/train/training_log_test.py \
+	tests/train/import_panns_test.py tests/evaluate/saved_model_test.py \
+	tests/evaluate/exchange_test.py tests/evaluate/probe_test.py \
+	tests/end_to_end_test.py
+test-newest:
+	@if python3.13 -c 'import ensurepip' 2>/dev/null; then \
+	  $(MAKE) test PYTHON=python3.13 VENV=.venv-newest TESTS="$(TESTS)"; \
+	else \
+	  echo "not tested on the newest TensorFlow: there is no python3.13 here"; \
+	fi
+
+bench-data: $(INSTALLED)-test
 	$(PY) -m tests.bench.data_bench
 
-clean:
-	rm -rf $(VENV) runs
+bench-onednn: $(INSTALLED)-test
+	$(PY) -m tests.bench.onednn_bench
 
-$(VENV)/installed: requirements.txt
-	@"$(PYTHON)" -c '$(IS_SUPPORTED)' 2>/dev/null || { \
-	  echo "error: Python 3.11 or 3.12 is needed (TensorFlow 2.16); found: $$(python3 --version 2>&1). Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@test "$$(df -Pk . | awk 'NR==2 {print $$4}')" -gt 4000000 || { \
-	  echo "error: the packages need 4 GB of disk, $$(df -Ph . | awk 'NR==2 {print $$4}') are free here: free some and run again" >&2; exit 1; }
-	"$(PYTHON)" -m venv $(VENV)
-	$(PY) -m pip install --quiet --requirement requirements.txt
+clean:
+	rm -rf .venv .venv-newest runs
+
+$(INSTALLED): requirements.txt
+	@.ci/install "$(PYTHON)" $(VENV) requirements.txt
+	@touch $@
+
+$(INSTALLED)-test: $(INSTALLED) requirements-test.txt
+	@.ci/install "$(PYTHON)" $(VENV) requirements-test.txt
 	@touch $@

@@ -2,19 +2,14 @@
 
 import errno
 import logging as stdlib_logging
-import os
 import sys
 from collections.abc import Callable
 
-# Read when TensorFlow is imported, so set before any entry point does that.
-# 3: its C++ side tells of missing GPUs as errors; real ones reach Python.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+from absl import app, flags, logging
 
-from absl import app, flags, logging  # noqa: E402
-
-from data.stopped import Stopped  # noqa: E402
-from data.user_error import UserError  # noqa: E402
+from data import environment
+from data.stopped import Stopped
+from data.user_error import UserError
 
 EXIT_USER_ERROR = 2
 EXIT_DISK_FULL = 3
@@ -23,8 +18,12 @@ EXIT_STOPPED = 75
 EXIT_INTERRUPTED = 130
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: Callable[[], None], trains: bool = False) -> None:
     """Parses the flags and calls `main`.
+
+    `main`, not the file that it stands in, imports TensorFlow: the
+    environment is prepared first (see `environment.prepare`, for `trains`
+    too).
 
     A `UserError`, a job that was stopped, a full disk or Ctrl-C ends the
     process with one line on stderr and an exit code of its own; any other
@@ -33,6 +32,8 @@ def run(main: Callable[[], None]) -> None:
 
     def checked(argv: list[str]) -> None:
         _plain_log()
+        for sentence in environment.prepare(trains):
+            logging.warning("%s", sentence)
         try:
             if len(argv) > 1:
                 raise UserError(

@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from data import environment
 from tests.agreement import (  # noqa: F401
     agrees,
     pytest_sessionfinish,
@@ -9,7 +10,8 @@ from tests.agreement import (  # noqa: F401
     pytest_testnodedown,
 )
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Programs that tests start find this as if the shell had said it.
+environment.prepare(trains=True)
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 

@@ -4,7 +4,6 @@ import collections
 import csv
 import io
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ import tempfile
 import tensorflow as tf
 from absl import logging
 
+from data import environment
 from data.atomic_write import write_text
 from data.dataset_info import DatasetInfo
 from data.user_error import UserError
@@ -128,7 +128,7 @@ class ProbeCurve:
                 "--baselines=",
                 f"--output={output}",
             ],
-            env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
+            env=environment.SHELL | {"CUDA_VISIBLE_DEVICES": ""},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._messages,

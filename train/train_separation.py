@@ -44,4 +44,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     flag_fields.define(SeparationConfig)
-    entry_point.run(main)
+    entry_point.run(main, trains=True)

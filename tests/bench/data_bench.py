@@ -4,10 +4,11 @@ Every speed stands beside what it is compared with, measured in the same run;
 take the ratios, not the absolute figures, from one machine to another.
 """
 
-import os
+from data import environment
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+environment.prepare(trains=True)
 
+import os  # noqa: E402
 import pathlib  # noqa: E402
 import re  # noqa: E402
 import subprocess  # noqa: E402

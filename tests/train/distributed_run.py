@@ -8,11 +8,12 @@ options of all runs}.
 """
 
 import json
-import os
 import pathlib
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from data import environment
+
+environment.prepare(trains=True)
 
 import tensorflow as tf  # noqa: E402
 

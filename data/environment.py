@@ -1,0 +1,86 @@
+"""What TensorFlow and Keras read from the shell, once, as they are imported."""
+
+import contextlib
+import importlib.abc
+import importlib.util
+import os
+import platform
+import sys
+
+# As it was: for other programs of ours that are started from here.
+SHELL = dict(os.environ)
+
+_BACKEND, _HOME = "KERAS_BACKEND", "KERAS_HOME"
+_TENSORFLOW = "tensorflow"
+_LOG_LEVEL, _SILENT = "TF_CPP_MIN_LOG_LEVEL", "3"
+_X86 = ("x86_64", "AMD64")
+
+
+def prepare(trains: bool) -> list[str]:
+    """Sets the variables that a program of ours needs.
+
+    To be called before TensorFlow or Keras is imported.
+
+    Keras: neither variables of the shell nor the user's keras.json (backend,
+    float type, image format) change what we compute.
+
+    oneDNN: on for training, off for what embeds, unless the shell says
+    otherwise. Left to itself, TensorFlow takes it on some CPUs only, and
+    without it a training step takes up to four times as long; but clips are
+    embedded faster without (`make bench-onednn`).
+
+    Args:
+      trains: whether most of the program's time goes into training.
+
+    Returns:
+      A sentence for each variable of the shell that is not followed.
+    """
+    keras = {k: v for k, v in os.environ.items() if k.startswith("KERAS_")}
+    for name in keras:
+        del os.environ[name]
+    os.environ[_BACKEND] = _TENSORFLOW
+    # A place that can hold no keras.json.
+    os.environ[_HOME] = os.devnull
+    # On other processors the kernels are others, not measured by us.
+    if platform.machine() in _X86:
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", str(int(trains)))
+    # Its C++ side tells of missing GPUs as errors; real ones reach Python.
+    if os.environ.setdefault(_LOG_LEVEL, _SILENT) == _SILENT:
+        sys.meta_path.insert(0, _QuietImport())
+    return [
+        f"{name}={value} of your shell is not followed: this runs on "
+        f"{_TENSORFLOW}, with Keras' own defaults"
+        for name, value in keras.items()
+        if name != _HOME and (name, value) != (_BACKEND, _TENSORFLOW)
+    ]
+
+
+class _QuietImport(importlib.abc.MetaPathFinder):
+    """Imports TensorFlow without what its C++ side tells meanwhile.
+
+    From 2.18 on it does so whatever the log level is.
+    """
+
+    def find_spec(self, name, path=None, target=None):
+        if name != _TENSORFLOW:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None:
+            execute = spec.loader.exec_module
+            spec.loader.exec_module = _closed_stderr()(execute)
+        return spec
+
+
+@contextlib.contextmanager
+def _closed_stderr():
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
