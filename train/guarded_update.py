@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from models.losses.loss_dtype import loss_dtype
 from train import cross_replica
 
 
@@ -46,14 +47,15 @@ class GuardedUpdate:
         # A loss scale is divided out again by the optimizer itself, and made
         # smaller by gradients that overflow: while it can be, they are no
         # fault.
-        scale = optimizer.scale_loss(tf.constant(1.0))
+        dtype = loss_dtype(*gradients)
+        scale = optimizer.scale_loss(tf.constant(1.0, dtype))
         is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        norms = [tf.cast(tf.norm(g), tf.float32) for g in gradients]
+        norms = [tf.cast(tf.norm(g), dtype) for g in gradients]
         norm = tf.norm(tf.stack(norms)) / scale
         finite = tf.math.is_finite(cross_replica.total(scalars["loss"]))
         if is_scaled:
             overflows = ~tf.math.is_finite(norm) & (scale > 1)
-            norm = tf.where(overflows, 0.0, norm)
+            norm = tf.where(overflows, tf.zeros_like(norm), norm)
         finite &= tf.math.is_finite(norm)
         if self._learner.max_gradient_norm:
             shrink = self._learner.max_gradient_norm / tf.maximum(

@@ -6,6 +6,8 @@ import keras
 from keras import ops
 
 from models.cnn14.conv_block import BATCH_NORM, ConvBlock
+from models.losses.loss_dtype import loss_dtype
+from models.wide_dtype import wide_dtype
 
 NUM_BLOCKS = 6
 # Five poolings by two: shorter patches would leave no frame.
@@ -95,7 +97,7 @@ class CNN14(keras.Model):
         self.bottleneck = None
         if embedding_dim is not None:
             self.bottleneck = keras.layers.Dense(
-                embedding_dim, dtype="float32", name="bottleneck"
+                embedding_dim, dtype=wide_dtype(), name="bottleneck"
             )
         # Built here, so that weights can be set and loaded before a call.
         self(ops.zeros((1, MIN_FRAMES, mel_bands)))
@@ -133,7 +135,7 @@ class CNN14(keras.Model):
             hidden = [self.drop_pooled, self.fc1, self.drop_hidden]
         if self.bottleneck is not None:
             bottleneck = [self.bottleneck]
-        return [*hidden, *bottleneck, _to_float32]
+        return [*hidden, *bottleneck, _widen]
 
     def get_config(self):
         return {
@@ -157,6 +159,6 @@ def _pool_time_and_bands(x, training=False):
     return ops.max(x, axis=1) + ops.mean(x, axis=1)
 
 
-def _to_float32(h, training=False):
-    # h enters cosines and losses, which need float32 under any policy.
-    return ops.cast(h, "float32")
+def _widen(h, training=False):
+    # h enters cosines and losses, which need at least float32.
+    return ops.cast(h, loss_dtype(h))

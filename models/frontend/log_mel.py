@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from models.wide_dtype import wide_dtype
+
 # Floor of the power under the square root, whose slope at zero is infinite:
 # digital silence must have a gradient. Far below any real power.
 _POWER_FLOOR = 1e-30
@@ -45,8 +47,8 @@ class LogMel(keras.layers.Layer):
         offset: float = 0.001,
         **kwargs,
     ):
-        # Magnitudes and logarithms need float32 under any policy.
-        kwargs["dtype"] = "float32"
+        # Magnitudes and logarithms need at least float32.
+        kwargs["dtype"] = wide_dtype()
         super().__init__(trainable=False, **kwargs)
         if not 0 <= low_hz < high_hz <= sample_rate_hz / 2:
             raise ValueError(

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from models.wide_dtype import wide_dtype
+
 # Power that counts as silence: -100 dB.
 _POWER_FLOOR = 1e-10
 
@@ -46,8 +48,8 @@ class PANNsLogMel(keras.layers.Layer):
         high_hz: float | None = None,
         **kwargs,
     ):
-        # Powers and logarithms need float32 under any policy.
-        kwargs["dtype"] = "float32"
+        # Powers and logarithms need at least float32.
+        kwargs["dtype"] = wide_dtype()
         super().__init__(trainable=False, **kwargs)
         top_hz = min(14000, sample_rate_hz / 2) if high_hz is None else high_hz
         if not 0 <= low_hz < top_hz <= sample_rate_hz / 2:

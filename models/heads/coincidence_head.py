@@ -3,6 +3,7 @@
 import keras
 
 from models.heads.pair_logits import pair_logits
+from models.wide_dtype import wide_dtype
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
@@ -20,17 +21,17 @@ class CoincidenceHead(keras.Model):
         self, embedding_dim: int = 128, hidden_units: int = 512, **kwargs
     ):
         # A reduced precision policy must not round h or the logits.
-        kwargs["dtype"] = "float32"
+        kwargs["dtype"] = wide_dtype()
         super().__init__(**kwargs)
         self.embedding_dim = embedding_dim
         self.hidden_units = hidden_units
         self.first = keras.layers.Dense(
-            hidden_units, dtype="float32", name="first"
+            hidden_units, dtype=wide_dtype(), name="first"
         )
         self.second = keras.layers.Dense(
-            hidden_units, use_bias=False, dtype="float32", name="second"
+            hidden_units, use_bias=False, dtype=wide_dtype(), name="second"
         )
-        self.logit = keras.layers.Dense(1, dtype="float32", name="logit")
+        self.logit = keras.layers.Dense(1, dtype=wide_dtype(), name="logit")
         self.first.build((None, embedding_dim))
         self.second.build((None, embedding_dim))
         self.logit.build((None, hidden_units))

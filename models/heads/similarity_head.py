@@ -2,6 +2,8 @@
 
 import keras
 
+from models.wide_dtype import wide_dtype
+
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
 class SimilarityHead(keras.Model):
@@ -19,16 +21,16 @@ class SimilarityHead(keras.Model):
         **kwargs,
     ):
         # A reduced precision policy must not round h or z.
-        kwargs["dtype"] = "float32"
+        kwargs["dtype"] = wide_dtype()
         super().__init__(**kwargs)
         self.embedding_dim = embedding_dim
         self.hidden_units = hidden_units
         self.projection_dim = projection_dim
         self.hidden = keras.layers.Dense(
-            hidden_units, activation="relu", dtype="float32", name="hidden"
+            hidden_units, activation="relu", dtype=wide_dtype(), name="hidden"
         )
         self.projection = keras.layers.Dense(
-            projection_dim, dtype="float32", name="projection"
+            projection_dim, dtype=wide_dtype(), name="projection"
         )
         self.hidden.build((None, embedding_dim))
         self.projection.build((None, hidden_units))

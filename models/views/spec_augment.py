@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from models.wide_dtype import wide_dtype
+
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
 class SpecAugment(keras.layers.Layer):
@@ -33,7 +35,7 @@ class SpecAugment(keras.layers.Layer):
         time_warp_frames: int = 8,
         **kwargs,
     ):
-        kwargs["dtype"] = "float32"
+        kwargs["dtype"] = wide_dtype()
         super().__init__(trainable=False, **kwargs)
         self.time_masks = time_masks
         self.time_mask_frames = time_mask_frames
@@ -82,9 +84,9 @@ def _keep(width_draw, start_draw, size: int, max_width: int):
     """1 outside, 0 inside one random mask: (B, size)."""
     width = ops.floor(width_draw * (min(max_width, size) + 1))
     start = ops.floor(start_draw * (size - width + 1))
-    position = ops.arange(size, dtype="float32")  # (size,)
+    position = ops.arange(size, dtype=start.dtype)  # (size,)
     inside = (position >= start) & (position < start + width)
-    return 1 - ops.cast(inside, "float32")
+    return 1 - ops.cast(inside, start.dtype)
 
 
 def _time_warp(log_mel, center_draw, shift_draw, max_shift: int):
@@ -96,7 +98,7 @@ def _time_warp(log_mel, center_draw, shift_draw, max_shift: int):
     center = max_shift + center_draw * (last - 2 * max_shift)
     target = center + (2 * shift_draw - 1) * max_shift
     target = ops.clip(target, 1, last - 1)
-    frame = ops.arange(frames, dtype="float32")  # (frames,)
+    frame = ops.arange(frames, dtype=target.dtype)  # (frames,)
     source = ops.where(
         frame < target,
         frame * center / target,

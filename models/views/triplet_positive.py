@@ -64,7 +64,8 @@ class TripletPositive:
         energy = all_energy = to_energy(log_mel, self.frontend)
         if all_log_mel is not None:
             all_energy = to_energy(all_log_mel, self.frontend)
-        noisy = energy * (1 + ops.abs(self.noise_deviation * normal))
+        noise = ops.cast(self.noise_deviation * normal, energy.dtype)
+        noisy = energy * (1 + ops.abs(noise))
         positives = (
             to_log_mel(noisy, self.frontend),
             to_log_mel(
