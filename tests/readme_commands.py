@@ -1,4 +1,4 @@
-"""The commands of the README, and how a user runs them."""
+"""The commands of the READMEs, and how a user runs them."""
 
 import pathlib
 import re
@@ -7,12 +7,17 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
 
 
-def commands(section: str) -> list[list[str]]:
-    """The python commands in a section of the README, line by line."""
-    body = README.split(f"## {section}\n")[1].split("\n## ")[0]
+def section(title: str, package: str = "") -> str:
+    """A section of the front README, or of a package's."""
+    readme = (ROOT / package / "README.md").read_text()
+    return readme.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def commands(title: str, package: str = "") -> list[list[str]]:
+    """The python commands in such a section, line by line."""
+    body = section(title, package)
     code = "\n".join(re.findall(r"```sh\n(.*?)```", body, re.DOTALL))
     lines = code.replace("\\\n", " ").splitlines()
     return [shlex.split(x, comments=True) for x in lines if "python " in x]
