@@ -8,6 +8,7 @@ from tests.agreement import (  # noqa: F401
     pytest_terminal_summary,
     pytest_testnodedown,
 )
+from tests.skips import pytest_tell_skips  # noqa: F401
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")

@@ -216,7 +216,7 @@ def disk(tmp_path):
             options += ",remount"
         command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
         if subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("file systems cannot be mounted here")
+            pytest.skip("file systems cannot be mounted here (run as root)")
         return folder
 
     yield resize
