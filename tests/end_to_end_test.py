@@ -1,6 +1,7 @@
 """The commands of the README and `make demo`, as a user runs them, tiny."""
 
 import csv
+import dataclasses
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import pytest
 import soundfile
 
 from tests.readme_commands import ROOT, commands, run, run_script
+from tests.train.small_shards import noise_clips, write_shards
 
 # What makes each command tiny; the rest of it is as in the README.
 TINY = {
@@ -114,9 +116,9 @@ def test_readme_commands_for_training_go_on_with_that_run(
         assert model.exists()
 
 
-def _make_demo(folder: pathlib.Path, *variables: str) -> str:
+def _make(target: str, folder: pathlib.Path, *more: str) -> str:
     venv = pathlib.Path(sys.executable).parents[1]
-    command = ["make", "demo", f"RUN={folder}", f"VENV={venv}", *variables]
+    command = ["make", target, f"RUN={folder}", f"VENV={venv}", *more]
     # The packages are here, or this test would not run.
     command += ["-o", f"{venv}/installed"]
     for name, script in (
@@ -138,17 +140,33 @@ def _files(folder: pathlib.Path) -> dict[str, int]:
 
 def test_make_demo_runs_nine_stages_and_then_only_what_is_missing(tmp_path):
     few = "INGEST_FLAGS=--num_clips=32 --scene_seconds=1.5 --workers=1"
-    out = _make_demo(tmp_path / "demo", few)
+    out = _make("demo", tmp_path / "demo", few)
     for number in range(1, 10):
         assert f"== {number} of 9" in out
     # Each public command is shown.
     assert "evaluate/export_saved_model.py --encoder=" in out
     assert f"\nreport: {tmp_path}/demo/report.html\n" in out
     made = _files(tmp_path / "demo")
-    _make_demo(tmp_path / "demo", few)
+    # What comes after is made anew.
+    _make("demo-train", tmp_path / "demo", few)
     assert _files(tmp_path / "demo") == made
 
 
+def test_make_demo_leaves_out_what_needs_labels(tmp_path):
+    """As the shards tell, which are there by then."""
+    info = write_shards(tmp_path / "shards", noise_clips(2, 500))
+    note = "left out: the recordings have no labels"
+    needing = ("evaluate/probe.py", "evaluate/retrieval.py")
+    needing += ("--probe=", "--retrieval=")
+    shown = _make("demo", tmp_path, "--dry-run")
+    assert all(part in shown for part in needing) and note not in shown
+    dataclasses.replace(info, class_names=()).save()
+    shown = _make("demo", tmp_path, "--dry-run")
+    assert not any(part in shown for part in needing)
+    assert shown.count(note) == 2 and "evaluate/report.py" in shown
+
+
+@pytest.mark.long
 def test_make_demo_on_unlabeled_recordings(recordings, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -156,7 +174,7 @@ def test_make_demo_on_unlabeled_recordings(recordings, tmp_path):
         name = f"sound {number}.wav"
         source = recordings / "recordings" / name
         (folder / name).write_bytes(source.read_bytes())
-    out = _make_demo(tmp_path / "run", f"AUDIO={folder}")
+    out = _make("demo", tmp_path / "run", f"AUDIO={folder}")
     assert out.count("left out: the recordings have no labels") == 2
     assert (tmp_path / "run" / "report.html").exists()
     assert not (tmp_path / "run" / "probe").exists()
