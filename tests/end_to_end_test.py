@@ -71,13 +71,18 @@ def recordings(tmp_path_factory):
     return folder
 
 
-def test_readme_path_for_own_audio_runs_line_by_line(recordings):
-    stages = commands("Your own audio")
-    assert len({script for _, script, *_ in stages}) == 11
-    printed = {}
-    for command in stages:
+@pytest.fixture(scope="module")
+def printed(recordings):
+    """What each script says, of the README's path for one's own audio."""
+    said = {}
+    for command in commands("Your own audio"):
         tiny = TINY.get(command[1], [])
-        printed[command[1]] = run_script(command, recordings, *tiny)
+        said[command[1]] = run_script(command, recordings, *tiny)
+    return said
+
+
+def test_readme_path_for_own_audio_runs_line_by_line(recordings, printed):
+    assert len(printed) == 11
     rejects = (recordings / "runs/mine/shards/rejects.csv").read_text()
     assert "broken.mp3" in rejects and rejects.count("\n") == 2
     page = (recordings / "runs/mine/report.html").read_text()
@@ -93,25 +98,29 @@ def test_readme_path_for_own_audio_runs_line_by_line(recordings):
             assert re.search(rf"^{name} .*\d\.\d", rows, re.MULTILINE)
 
 
-def test_readme_commands_for_training_go_on_with_that_run(
-    recordings, monkeypatch
-):
-    """Watched, on all GPUs of a machine, and as a cluster of one."""
+@pytest.mark.usefixtures("printed")
+def test_readme_command_for_watching_goes_on_with_that_run(recordings):
     script = "train/pretrain_contrastive.py"
     [watched] = [c for c in commands("While it trains") if c[1] == script]
-    mirrored, cluster = commands("Several devices")[:2]
     three = [*TINY[script], "--steps=3"]
     small = ["--probe_every=3", "--keep_steps=early=2"]
     run_script(watched, recordings, *three, *small)
     probes = (recordings / "runs/mine/pretrain/probe.csv").read_text()
     assert [row.split(",")[0] for row in probes.splitlines()] == ["step", "3"]
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("printed")
+def test_readme_commands_for_several_devices(recordings, monkeypatch):
+    """All GPUs of a machine, and a cluster of one."""
     task = {"cluster": {"worker": ["127.0.0.1:0"]}}
     task["task"] = {"type": "worker", "index": 0}
     monkeypatch.setenv("TF_CONFIG", json.dumps(task))
-    for command in (mirrored, cluster):
+    for command in commands("Several devices")[:2]:
         output = f"--output=runs/{command[2].split('=')[1]}"
         shards = "--shards=runs/mine/separated"
-        run_script(command, recordings, *TINY[script], shards, output)
+        tiny = TINY["train/pretrain_contrastive.py"]
+        run_script(command, recordings, *tiny, shards, output)
         model = recordings / output.split("=")[1] / "embedding_model.keras"
         assert model.exists()
 
@@ -138,7 +147,12 @@ def _files(folder: pathlib.Path) -> dict[str, int]:
     }
 
 
-def test_make_demo_runs_nine_stages_and_then_only_what_is_missing(tmp_path):
+@pytest.mark.parametrize(
+    "again", ["demo-train", pytest.param("demo", marks=pytest.mark.long)]
+)
+def test_make_demo_runs_nine_stages_and_then_only_what_is_missing(
+    tmp_path, again
+):
     few = "INGEST_FLAGS=--num_clips=32 --scene_seconds=1.5 --workers=1"
     out = _make("demo", tmp_path / "demo", few)
     for number in range(1, 10):
@@ -147,8 +161,7 @@ def test_make_demo_runs_nine_stages_and_then_only_what_is_missing(tmp_path):
     assert "evaluate/export_saved_model.py --encoder=" in out
     assert f"\nreport: {tmp_path}/demo/report.html\n" in out
     made = _files(tmp_path / "demo")
-    # What comes after is made anew.
-    _make("demo-train", tmp_path / "demo", few)
+    _make(again, tmp_path / "demo", few)
     assert _files(tmp_path / "demo") == made
 
 
