@@ -1,6 +1,4 @@
 import pathlib
-import subprocess
-import sys
 import textwrap
 
 import numpy as np
@@ -11,6 +9,8 @@ from tests.agreement import (
     largest_difference,
     relative_difference,
 )
+
+pytest_plugins = ["pytester"]
 
 CONFTEST = """\
 from tests.agreement import (
@@ -46,54 +46,55 @@ def test_other(agrees):
 """
 
 
-def _pytest(folder: pathlib.Path, *arguments: str):
-    (folder / "conftest.py").write_text(CONFTEST)
-    (folder / "some_test.py").write_text(TESTS)
-    (folder / "other_test.py").write_text(OTHER_TESTS)
-    root = str(pathlib.Path(__file__).parents[1])
-    (folder / "pytest.ini").write_text(
+TABLE = textwrap.dedent("""\
+    part     source           test file      difference  tolerance  unit
+    early    s                other_test.py  5.0e-01     1.0e+00
+    a part   a source         some_test.py   3.0e-03     4.0e-03    dB
+    another  a longer source  some_test.py   0.0e+00     0.0e+00
+    far      s                some_test.py   2.0e+00     1.0e+00
+    unknown  s                some_test.py   nan         1.0e+00
+    """)
+
+
+@pytest.fixture
+def run(pytester):
+    """Function of arguments: what pytest prints of the tests above."""
+    root = pathlib.Path(__file__).parents[1]
+    pytester.makeini(
         f"[pytest]\npython_files = *_test.py\npythonpath = {root}\n"
     )
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q"]
-    return subprocess.run(
-        [*command, *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(some_test=TESTS, other_test=OTHER_TESTS)
+
+    def run(*arguments):
+        done = pytester.runpytest_inprocess("-pno:cacheprovider", *arguments)
+        return done.stdout.str()
+
+    return run
 
 
-@pytest.mark.parametrize("arguments", [[], ["-n2", "--dist=worksteal"]])
-def test_table_at_the_end_of_a_run(tmp_path, arguments):
-    result = _pytest(tmp_path, *arguments)
-    assert "2 failed, 6 passed" in result.stdout
-    assert "far differs from s by 2.00e+00" in result.stdout
-    table = textwrap.dedent("""\
-        part     source           test file      difference  tolerance  unit
-        early    s                other_test.py  5.0e-01     1.0e+00
-        a part   a source         some_test.py   3.0e-03     4.0e-03    dB
-        another  a longer source  some_test.py   0.0e+00     0.0e+00
-        far      s                some_test.py   2.0e+00     1.0e+00
-        unknown  s                some_test.py   nan         1.0e+00
-        """)
-    assert table in result.stdout
+def test_table_at_the_end_of_a_run(run):
+    printed = run()
+    assert "2 failed, 6 passed" in printed
+    assert "far differs from s by 2.00e+00" in printed
+    assert TABLE in printed
 
 
-def test_a_process_that_crashes_costs_its_test_alone(tmp_path):
+def test_tests_shared_among_processes_give_one_table(run, pytester):
+    """And a process that crashes costs its test alone."""
     # The first test of a process: no row is lost with it.
-    crash = "import os\n\ndef test_crash():\n    os._exit(3)\n"
-    (tmp_path / "a_test.py").write_text(crash)
-    result = _pytest(tmp_path, "-n2", "--dist=worksteal")
-    assert "3 failed, 6 passed" in result.stdout
-    assert "early    s " in result.stdout
-    assert "unknown  s " in result.stdout
+    pytester.makepyfile(
+        a_test="import os\n\ndef test_crash():\n    os._exit(3)\n"
+    )
+    printed = run("-n2", "--dist=worksteal")
+    assert "3 failed, 6 passed" in printed
+    assert TABLE in printed
 
 
-def test_nothing_is_printed_where_nothing_was_compared(tmp_path):
-    result = _pytest(tmp_path, "-k", "test_without")
-    assert "1 passed" in result.stdout
-    assert "agreement" not in result.stdout
+def test_nothing_is_printed_where_nothing_was_compared(run):
+    printed = run("-k", "test_without")
+    assert "1 passed" in printed
+    assert "agreement" not in printed
 
 
 def test_a_nan_is_not_hidden_by_a_later_number():

@@ -9,6 +9,7 @@ from tests.agreement import (  # noqa: F401
     pytest_terminal_summary,
     pytest_testnodedown,
 )
+from tests.skips import pytest_tell_skips  # noqa: F401
 
 # Programs that tests start find this as if the shell had said it.
 environment.prepare(trains=True)

@@ -1,6 +1,7 @@
 """The commands of the README and `make demo`, as a user runs them, tiny."""
 
 import csv
+import dataclasses
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import pytest
 import soundfile
 
 from tests.readme_commands import ROOT, commands, run, run_script
+from tests.train.small_shards import noise_clips, write_shards
 
 # What makes each command tiny; the rest of it is as in the README.
 TINY = {
@@ -69,13 +71,18 @@ def recordings(tmp_path_factory):
     return folder
 
 
-def test_readme_path_for_own_audio_runs_line_by_line(recordings):
-    stages = commands("Your own audio")
-    assert len({script for _, script, *_ in stages}) == 11
-    printed = {}
-    for command in stages:
+@pytest.fixture(scope="module")
+def printed(recordings):
+    """What each script says, of the README's path for one's own audio."""
+    said = {}
+    for command in commands("Your own audio"):
         tiny = TINY.get(command[1], [])
-        printed[command[1]] = run_script(command, recordings, *tiny)
+        said[command[1]] = run_script(command, recordings, *tiny)
+    return said
+
+
+def test_readme_path_for_own_audio_runs_line_by_line(recordings, printed):
+    assert len(printed) == 11
     rejects = (recordings / "runs/mine/shards/rejects.csv").read_text()
     assert "broken.mp3" in rejects and rejects.count("\n") == 2
     page = (recordings / "runs/mine/report.html").read_text()
@@ -91,32 +98,36 @@ def test_readme_path_for_own_audio_runs_line_by_line(recordings):
             assert re.search(rf"^{name} .*\d\.\d", rows, re.MULTILINE)
 
 
-def test_readme_commands_for_training_go_on_with_that_run(
-    recordings, monkeypatch
-):
-    """Watched, on all GPUs of a machine, and as a cluster of one."""
+@pytest.mark.usefixtures("printed")
+def test_readme_command_for_watching_goes_on_with_that_run(recordings):
     script = "train/pretrain_contrastive.py"
     [watched] = [c for c in commands("While it trains") if c[1] == script]
-    mirrored, cluster = commands("Several devices")[:2]
     three = [*TINY[script], "--steps=3"]
     small = ["--probe_every=3", "--keep_steps=early=2"]
     run_script(watched, recordings, *three, *small)
     probes = (recordings / "runs/mine/pretrain/probe.csv").read_text()
     assert [row.split(",")[0] for row in probes.splitlines()] == ["step", "3"]
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("printed")
+def test_readme_commands_for_several_devices(recordings, monkeypatch):
+    """All GPUs of a machine, and a cluster of one."""
     task = {"cluster": {"worker": ["127.0.0.1:0"]}}
     task["task"] = {"type": "worker", "index": 0}
     monkeypatch.setenv("TF_CONFIG", json.dumps(task))
-    for command in (mirrored, cluster):
+    for command in commands("Several devices")[:2]:
         output = f"--output=runs/{command[2].split('=')[1]}"
         shards = "--shards=runs/mine/separated"
-        run_script(command, recordings, *TINY[script], shards, output)
+        tiny = TINY["train/pretrain_contrastive.py"]
+        run_script(command, recordings, *tiny, shards, output)
         model = recordings / output.split("=")[1] / "embedding_model.keras"
         assert model.exists()
 
 
-def _make_demo(folder: pathlib.Path, *variables: str) -> str:
+def _make(target: str, folder: pathlib.Path, *more: str) -> str:
     venv = pathlib.Path(sys.executable).parents[1]
-    command = ["make", "demo", f"RUN={folder}", f"VENV={venv}", *variables]
+    command = ["make", target, f"RUN={folder}", f"VENV={venv}", *more]
     # The packages are here, or this test would not run.
     command += ["-o", f"{venv}/installed"]
     for name, script in (
@@ -136,19 +147,39 @@ def _files(folder: pathlib.Path) -> dict[str, int]:
     }
 
 
-def test_make_demo_runs_nine_stages_and_then_only_what_is_missing(tmp_path):
+@pytest.mark.parametrize(
+    "again", ["demo-train", pytest.param("demo", marks=pytest.mark.long)]
+)
+def test_make_demo_runs_nine_stages_and_then_only_what_is_missing(
+    tmp_path, again
+):
     few = "INGEST_FLAGS=--num_clips=32 --scene_seconds=1.5 --workers=1"
-    out = _make_demo(tmp_path / "demo", few)
+    out = _make("demo", tmp_path / "demo", few)
     for number in range(1, 10):
         assert f"== {number} of 9" in out
     # Each public command is shown.
     assert "evaluate/export_saved_model.py --encoder=" in out
     assert f"\nreport: {tmp_path}/demo/report.html\n" in out
     made = _files(tmp_path / "demo")
-    _make_demo(tmp_path / "demo", few)
+    _make(again, tmp_path / "demo", few)
     assert _files(tmp_path / "demo") == made
 
 
+def test_make_demo_leaves_out_what_needs_labels(tmp_path):
+    """As the shards tell, which are there by then."""
+    info = write_shards(tmp_path / "shards", noise_clips(2, 500))
+    note = "left out: the recordings have no labels"
+    needing = ("evaluate/probe.py", "evaluate/retrieval.py")
+    needing += ("--probe=", "--retrieval=")
+    shown = _make("demo", tmp_path, "--dry-run")
+    assert all(part in shown for part in needing) and note not in shown
+    dataclasses.replace(info, class_names=()).save()
+    shown = _make("demo", tmp_path, "--dry-run")
+    assert not any(part in shown for part in needing)
+    assert shown.count(note) == 2 and "evaluate/report.py" in shown
+
+
+@pytest.mark.long
 def test_make_demo_on_unlabeled_recordings(recordings, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -156,7 +187,7 @@ def test_make_demo_on_unlabeled_recordings(recordings, tmp_path):
         name = f"sound {number}.wav"
         source = recordings / "recordings" / name
         (folder / name).write_bytes(source.read_bytes())
-    out = _make_demo(tmp_path / "run", f"AUDIO={folder}")
+    out = _make("demo", tmp_path / "run", f"AUDIO={folder}")
     assert out.count("left out: the recordings have no labels") == 2
     assert (tmp_path / "run" / "report.html").exists()
     assert not (tmp_path / "run" / "probe").exists()

@@ -61,8 +61,6 @@ MISTAKES = {
     "train/import_separator.py": [
         (["--output=o"], "--checkpoint is empty"),
         (["--checkpoint=c"], "--output is empty"),
-        (["--output=o", "--checkpoint=m.ckpt"], "m.ckpt.index does not exist"),
-        (["--output=o", "--checkpoint=."], "holds no checkpoint"),
         (["--output=o", "--checkpoint=c", "--processor=a b"], "a b: use"),
     ],
     "train/import_panns.py": [

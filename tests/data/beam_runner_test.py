@@ -9,6 +9,7 @@ from data.beam_runner import REQUIREMENT, BeamRunner, run_task
 from data.job_runner import InProcess
 from data.user_error import UserError
 from data.worker_pool import WorkerPool
+from tests.data import runners
 from tests.data.shard_jobs_test import ROOT
 from tests.data.sound_files import tone, write
 from tests.data.worker_pool_test import sprung, tasks, write_numbers
@@ -60,8 +61,7 @@ def test_every_job_asks_for_the_runner_of_its_flags(script, tmp_path):
 
 @pytest.fixture
 def runner():
-    pytest.importorskip("apache_beam")
-    return BeamRunner("DirectRunner")
+    return runners.beam()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,4 @@
-"""Jobs killed at random moments end with the bytes of an uninterrupted one.
-
-KILLS=20 kills each of them that often.
-"""
+"""Jobs killed at random moments end with the bytes of an uninterrupted one."""
 
 import os
 import pathlib
@@ -128,14 +125,13 @@ def kill_at(process, folder, seen, progress, later_s):
     return process.returncode != 0
 
 
+@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
-    "job, kills",
-    [(folder_job, 3), (synthetic_job, 3), (separate_job, 3), (embed_job, 1)],
+    "job", [folder_job, synthetic_job, separate_job, embed_job]
 )
 def test_killed_jobs_end_with_the_bytes_of_an_uninterrupted_one(
     tmp_path, job, kills
 ):
-    kills = int(os.environ.get("KILLS", kills))
     command = job(tmp_path)
     finish(command, tmp_path / "whole")
     whole = contents(tmp_path / "whole")
@@ -154,8 +150,7 @@ def test_killed_jobs_end_with_the_bytes_of_an_uninterrupted_one(
     assert moments
     finish(command, killed)
     assert contents(killed) == whole
-    if kills > 3:
-        print(f"{job.__name__}: killed with shards: {moments}")
+    print(f"{job.__name__}: killed with shards: {moments}")
 
 
 def headers(names):

@@ -4,6 +4,7 @@ import pytest
 
 from data.beam_runner import BeamRunner
 from data.worker_pool import WorkerPool
+from tests import skips
 
 
 def worker_pool():
@@ -11,7 +12,7 @@ def worker_pool():
 
 
 def beam():
-    pytest.importorskip("apache_beam")
+    pytest.importorskip("apache_beam", reason=skips.missing("apache-beam"))
     return BeamRunner("DirectRunner")
 
 

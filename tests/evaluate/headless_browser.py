@@ -10,6 +10,8 @@ import signal
 import tempfile
 import time
 
+import pytest
+
 _BINARIES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _TIMEOUT_S = 60.0
 # Nothing but the page under test may ask for anything.
@@ -32,6 +34,12 @@ _SWITCHES = (
 def find_browser() -> str | None:
     """Path of an installed Chromium or Chrome; None without one."""
     return next(filter(None, map(shutil.which, _BINARIES)), None)
+
+
+NEEDS_BROWSER = pytest.mark.skipif(
+    find_browser() is None,
+    reason="no Chromium or Chrome is installed (apt-get install chromium)",
+)
 
 
 class HeadlessBrowser:

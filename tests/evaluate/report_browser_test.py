@@ -5,12 +5,10 @@ import pytest
 from evaluate.report_config import ReportConfig
 from evaluate.report_contents import gather
 from evaluate.report_page import render
-from tests.evaluate.headless_browser import HeadlessBrowser, find_browser
+from tests.evaluate.headless_browser import NEEDS_BROWSER, HeadlessBrowser
 from tests.evaluate.toy_report import NUM_CLIPS, write_toy_report_inputs
 
-pytestmark = pytest.mark.skipif(
-    find_browser() is None, reason="no Chromium or Chrome is installed"
-)
+pytestmark = NEEDS_BROWSER
 
 # A mark's center in the window, after it was scrolled into view.
 _MARK_PLACE = """(() => {

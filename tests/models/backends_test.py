@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests import skips
 from tests.models import backend_numbers
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -77,7 +78,7 @@ def _numbers_of(backend, weights_file, path):
 
 def _where_installed(backend):
     missing = importlib.util.find_spec(backend) is None
-    reason = f"{backend} is not installed"
+    reason = skips.missing(backend)
     return pytest.param(
         backend, marks=pytest.mark.skipif(missing, reason=reason)
     )

@@ -56,24 +56,41 @@ def _finish(processes):
         assert process.returncode == 0, errors[-3000:]
 
 
-ALL = [*OBJECTIVES, SEPARATION]
 # Each of them takes half a minute; joint has both losses.
-SOME = ["joint", "triplet", SEPARATION]
-SETUPS = {"mirrored_2": ALL, "mirrored_4": ["joint"], "workers_2": SOME}
+JOINT = ["joint"]
+SOME = [*JOINT, "triplet", SEPARATION]
+ALL = [*OBJECTIVES, SEPARATION]
+SETUPS = {
+    "short": {"one": SOME, "mirrored_2": SOME, "workers_2": JOINT},
+    "long": {
+        "one": ALL,
+        "mirrored_2": ALL,
+        "mirrored_4": JOINT,
+        "workers_2": SOME,
+    },
+}
+# Of one process: strategy and devices.
+DEVICES = {
+    "one": ("default", 1),
+    "mirrored_2": ("mirrored", 2),
+    "mirrored_4": ("mirrored", 4),
+}
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Folder with "one" and all of SETUPS."""
+def runs(request, tmp_path_factory):
+    """Folder with all of the SETUPS of a length."""
     folder = tmp_path_factory.mktemp("runs")
     shards = folder / "shards"
     write_shards(shards, chirp_clips(13, 16000))
-    _finish([start(shards, folder / "one", "default", 1)])
-    some, joint = {"objectives": SOME}, {"objectives": ["joint"]}
-    _finish([start(shards, folder / "mirrored_2", "mirrored", 2)])
-    _finish([start(shards, folder / "mirrored_4", "mirrored", 4, joint)])
-    name = folder / "workers_2"
-    _finish(start_cluster(2, shards, name, "multi_worker", 1, some))
+    for setup, objectives in SETUPS[request.param].items():
+        changes = {"objectives": objectives}
+        if setup in DEVICES:
+            options = (shards, folder / setup, *DEVICES[setup], changes)
+            _finish([start(*options)])
+        else:
+            options = (shards, folder / setup, "multi_worker", 1, changes)
+            _finish(start_cluster(2, *options))
     return folder
 
 
@@ -93,8 +110,15 @@ def _state(run):
 
 
 @pytest.mark.parametrize(
-    "devices, objective",
-    [(setup, objective) for setup in SETUPS for objective in SETUPS[setup]],
+    "runs, devices, objective",
+    [
+        pytest.param(length, setup, objective, marks=marks)
+        for length, marks in (("short", ()), ("long", pytest.mark.long))
+        for setup, objectives in SETUPS[length].items()
+        for objective in objectives
+        if setup != "one"
+    ],
+    indirect=["runs"],
 )
 def test_devices_give_the_weights_of_one(runs, devices, objective):
     """After 10 steps: weights, moving statistics, losses, to 1e-5."""

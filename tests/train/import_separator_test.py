@@ -113,6 +113,10 @@ def test_finished_work_is_kept(prefixes, tmp_path, capsys):
         _import(run, prefix, processor="S2")
 
 
+def _missing(folder):
+    return folder / "m.ckpt"
+
+
 def _foreign(folder):
     checkpoint = tf.train.Checkpoint(v=tf.Variable([1.0, 2.0]))
     return pathlib.Path(checkpoint.write(str(folder / "other")))
@@ -137,6 +141,7 @@ def _reshaped(folder):
 @pytest.mark.parametrize(
     "make,flags,message",
     [
+        (_missing, {}, "m.ckpt.index does not exist"),
         (_foreign, {}, "other: .*sound-separation TDCN"),
         (_cut, {}, "cut cannot be read.*cut short"),
         (

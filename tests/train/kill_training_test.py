@@ -1,7 +1,4 @@
-"""Trainers that are killed, stopped or out of disk go on to the same bits.
-
-KILLS=20 kills each of them that often.
-"""
+"""Trainers that are killed, stopped or out of disk go on to the same bits."""
 
 import os
 import pathlib
@@ -155,11 +152,11 @@ def kill_at(process, run, step, later_s):
     return process.returncode != 0
 
 
-@pytest.mark.parametrize("command, kills", [(PRETRAIN, 1), (SEPARATE, 2)])
+@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("command", [PRETRAIN, SEPARATE])
 def test_killed_trainer_ends_with_the_bits_of_an_uninterrupted_one(
     tmp_path, shards, whole, command, kills
 ):
-    kills = int(os.environ.get("KILLS", kills))
     rng = np.random.default_rng(0)
     moments = []
     for share in (np.arange(kills) + rng.uniform(size=kills)) / kills:
@@ -172,8 +169,7 @@ def test_killed_trainer_ends_with_the_bits_of_an_uninterrupted_one(
     assert_same_result(tmp_path, expected)
     histories = [run / "history.csv" for run in (tmp_path, expected)]
     assert histories[0].read_bytes() == histories[1].read_bytes()
-    if kills > 2:
-        print(f"{command[0]}: killed after the checkpoints {moments}")
+    print(f"{command[0]}: killed after the checkpoints {moments}")
 
 
 def test_a_stopped_trainer_says_where_and_goes_on(tmp_path, shards, whole):
@@ -216,7 +212,7 @@ def disk(tmp_path):
             options += ",remount"
         command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
         if subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("file systems cannot be mounted here")
+            pytest.skip("file systems cannot be mounted here (run as root)")
         return folder
 
     yield resize
@@ -307,9 +303,10 @@ def ends(processes, within_s=900):
     ]
 
 
-def test_a_cluster_survives_the_loss_of_its_processes(tmp_path):
-    """One is stopped, the first is killed (with KILLS, then the other): the
-    weights are those of a cluster that nothing disturbed."""
+@pytest.mark.parametrize("lost", [0, pytest.param(1, marks=pytest.mark.long)])
+def test_a_cluster_survives_the_loss_of_its_processes(tmp_path, lost):
+    """One is stopped, then one is killed: the weights are those of a cluster
+    that nothing disturbed."""
     shards, folder = tmp_path / "shards", tmp_path / "runs"
     write_shards(shards, chirp_clips(13, 16000))
     assert ends(start_workers(shards, tmp_path / "whole")) == [(0,), (0,)]
@@ -325,20 +322,19 @@ def test_a_cluster_survives_the_loss_of_its_processes(tmp_path):
     assert said == f"stopped: another process was stopped{saved}"
     assert other_said == f"stopped: stopped by SIGTERM{saved}"
 
-    for lost in (0, 1) if "KILLS" in os.environ else (0,):
-        workers = start_workers(shards, folder)
-        wait_for(saved_step(run) + 3, run, *workers)
-        workers[lost].kill()
-        told = ends(workers, LOST_WITHIN_S)
-        assert told[lost] == (-signal.SIGKILL,)
-        code, said = told[1 - lost]
-        # Not `saved_step`: a checkpoint counts once it is listed.
-        assert code == EXIT_STOPPED
-        assert re.fullmatch(
-            r"stopped: another process of the cluster was lost \([^{}]+\): "
-            f"start all of them again, to go on from step {last_step(run)}",
-            said,
-        )
+    workers = start_workers(shards, folder)
+    wait_for(saved_step(run) + 3, run, *workers)
+    workers[lost].kill()
+    told = ends(workers, LOST_WITHIN_S)
+    assert told[lost] == (-signal.SIGKILL,)
+    code, said = told[1 - lost]
+    # Not `saved_step`: a checkpoint counts once it is listed.
+    assert code == EXIT_STOPPED
+    assert re.fullmatch(
+        r"stopped: another process of the cluster was lost \([^{}]+\): "
+        f"start all of them again, to go on from step {last_step(run)}",
+        said,
+    )
 
     assert ends(start_workers(shards, folder)) == [(0,), (0,)]
     assert_same_result(run, tmp_path / "whole" / SEPARATION)

@@ -6,14 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.evaluate.headless_browser import HeadlessBrowser, find_browser
+from tests.evaluate.headless_browser import NEEDS_BROWSER, HeadlessBrowser
 from tests.train.tensorboard_server import ask, serve
 from train import shown_sound
 from train.training_log import TrainingLog
 
-pytestmark = pytest.mark.skipif(
-    find_browser() is None, reason="no Chromium or Chrome is installed"
-)
+pytestmark = NEEDS_BROWSER
 
 RATE_HZ = 8000
 IMAGE = np.random.default_rng(0).integers(0, 255, (13, 29, 3)).astype("u1")

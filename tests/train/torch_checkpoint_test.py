@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from data.user_error import UserError
+from tests import skips
 from tests.train import torch_files
 from tests.train.torch_files import name, number, numbers, storage, text
 from train import torch_checkpoint
@@ -83,7 +84,7 @@ def test_files_of_torch_are_read(form):
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_round_trip_with_torch(form, protocol, tmp_path):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason=skips.missing("torch"))
     state = torch.nn.Sequential(
         torch.nn.Conv2d(2, 3, 5), torch.nn.BatchNorm2d(3)
     ).state_dict()
