@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.readme_commands import ROOT, commands, run, run_script
+from tests.readme_commands import ROOT, commands, run, run_script, section
 from tests.train.small_shards import noise_clips, write_shards
 
 # What makes each command tiny; the rest of it is as in the README.
@@ -75,7 +75,7 @@ def recordings(tmp_path_factory):
 def printed(recordings):
     """What each script says, of the README's path for one's own audio."""
     said = {}
-    for command in commands("Your own audio"):
+    for command in commands("Your own recordings"):
         tiny = TINY.get(command[1], [])
         said[command[1]] = run_script(command, recordings, *tiny)
     return said
@@ -99,9 +99,21 @@ def test_readme_path_for_own_audio_runs_line_by_line(recordings, printed):
 
 
 @pytest.mark.usefixtures("printed")
+def test_readme_lines_of_python_give_an_embedding(recordings):
+    [code] = re.findall(
+        r"```python\n(.*?)```", section("Your own recordings"), re.DOTALL
+    )
+    code += "\nassert embedding.shape == (1, 128)"
+    code = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{code}"
+    run([sys.executable, "-c", code], recordings)
+
+
+@pytest.mark.usefixtures("printed")
 def test_readme_command_for_watching_goes_on_with_that_run(recordings):
     script = "train/pretrain_contrastive.py"
-    [watched] = [c for c in commands("While it trains") if c[1] == script]
+    [watched] = [
+        c for c in commands("While it trains", "train") if c[1] == script
+    ]
     three = [*TINY[script], "--steps=3"]
     small = ["--probe_every=3", "--keep_steps=early=2"]
     run_script(watched, recordings, *three, *small)
@@ -116,7 +128,7 @@ def test_readme_commands_for_several_devices(recordings, monkeypatch):
     task = {"cluster": {"worker": ["127.0.0.1:0"]}}
     task["task"] = {"type": "worker", "index": 0}
     monkeypatch.setenv("TF_CONFIG", json.dumps(task))
-    for command in commands("Several devices")[:2]:
+    for command in commands("Several devices", "train")[:2]:
         output = f"--output=runs/{command[2].split('=')[1]}"
         shards = "--shards=runs/mine/separated"
         tiny = TINY["train/pretrain_contrastive.py"]
@@ -129,7 +141,8 @@ def _make(target: str, folder: pathlib.Path, *more: str) -> str:
     venv = pathlib.Path(sys.executable).parents[1]
     command = ["make", target, f"RUN={folder}", f"VENV={venv}", *more]
     # The packages are here, or this test would not run.
-    command += ["-o", f"{venv}/installed"]
+    version = ".".join(map(str, sys.version_info[:2]))
+    command += ["-o", f"{venv}/installed-{version}"]
     for name, script in (
         ("SEPARATION", "train/train_separation.py"),
         ("PRETRAIN", "train/pretrain_contrastive.py"),
@@ -203,4 +216,4 @@ def test_make_demo_tells_a_wrong_python_in_one_line(tmp_path):
     )
     assert result.returncode != 0
     told = [line for line in result.stderr.splitlines() if "error:" in line]
-    assert len(told) == 1 and "Python 3.11 or 3.12 is needed" in told[0]
+    assert len(told) == 1 and "Python 3.11, 3.12 or 3.13 is needed" in told[0]

@@ -1,4 +1,4 @@
-"""The README's commands for published data and weights, on small copies."""
+"""The READMEs' commands for published data and weights, on small copies."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_datasets_are_read_as_published(tmp_path):
         (tmp_path / name / "in").rename(tmp_path / "found")
         (tmp_path / name).rmdir()
         (tmp_path / "found").rename(tmp_path / name)
-    for command in commands("AudioSet, FSD50K, ESC-50"):
+    for command in commands("Datasets as they are published", "data"):
         run_script(command, tmp_path, "--workers=1")
     clips = {
         name: DatasetInfo.load(tmp_path / "runs" / name / "shards").summary[
@@ -96,7 +96,7 @@ def test_published_weights_become_runs(weights):
     # The stored checkpoint is a small network of four dilations.
     small = {"yfcc100m": ["--num_dilations=4"], "beside": ["--epochs=2"]}
     printed = {}
-    for command in commands("Published weights"):
+    for command in commands("Published weights", "train"):
         more = [x for key, x in small.items() if key in " ".join(command)]
         output = next(x for x in command if x.startswith("--output="))
         printed[output] = run_script(command, weights, *sum(more, []))

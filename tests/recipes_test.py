@@ -14,6 +14,7 @@ from models.views.view_choice import COMPARISONS
 from tests.readme_commands import commands
 from train import contrastive_config, separation_config
 from train.contrastive_config import ContrastiveConfig
+from train.separate_config import SeparateConfig
 from train.separation_config import SeparationConfig
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -142,16 +143,25 @@ def test_demo_uses_processors_that_it_keeps():
     assert set(used.processors) <= set(kept.processors())
 
 
-@pytest.mark.parametrize("section", ["While it trains", "Several devices"])
-def test_readme_commands_for_training_are_understood(section, monkeypatch):
+CONFIG_OF = {
+    "train/train_separation.py": SeparationConfig,
+    "train/separate_shards.py": SeparateConfig,
+    "train/pretrain_contrastive.py": ContrastiveConfig,
+}
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["At the published sizes", "While it trains", "Several devices"],
+)
+def test_readme_commands_for_training_are_understood(title, monkeypatch):
     monkeypatch.chdir(ROOT)
-    found = [c for c in commands(section) if c[1].startswith("train/")]
+    found = [c for c in commands(title, "train") if c[1].startswith("train/")]
     assert found
     for _, script, *arguments in found:
-        assert script == "train/pretrain_contrastive.py"
         values = flags.FlagValues()
-        flag_fields.define(ContrastiveConfig, values)
+        flag_fields.define(CONFIG_OF[script], values)
         flags.DEFINE_string("flagfile", "", "", flag_values=values)
         rest = values([script, *arguments])
         assert rest == [script]
-        flag_fields.read(ContrastiveConfig, values)
+        flag_fields.read(CONFIG_OF[script], values)

@@ -109,6 +109,18 @@ def _state(run):
     }
 
 
+def _tolerance(objective):
+    """Of what differs in rounding only, relative or absolute.
+
+    Encoders compute in float64 (2e-16): sums over a million activations and
+    ten steps of Adam leave some 1e-13 of it, on processors with and without
+    AVX-512. A figure that is rounded to float32 on the way, or a ReLU or
+    negative that rounding decides, is far above. Separators compute in
+    float32 (6e-8).
+    """
+    return 1e-5 if objective == SEPARATION else 1e-10
+
+
 @pytest.mark.parametrize(
     "runs, devices, objective",
     [
@@ -121,13 +133,14 @@ def _state(run):
     indirect=["runs"],
 )
 def test_devices_give_the_weights_of_one(runs, devices, objective):
-    """After 10 steps: weights, moving statistics, losses, to 1e-5."""
+    """After 10 steps: weights, moving statistics, losses."""
+    within = _tolerance(objective)
     expected = _state(runs / "one" / objective)
     found = _state(runs / devices / objective)
     assert found.keys() == expected.keys()
     for name, array in expected.items():
         np.testing.assert_allclose(
-            found[name], array, rtol=1e-5, atol=1e-5, err_msg=name
+            found[name], array, rtol=within, atol=within, err_msg=name
         )
     losses = [
         np.genfromtxt(
@@ -135,6 +148,6 @@ def test_devices_give_the_weights_of_one(runs, devices, objective):
         )["loss"]
         for name in ("one", devices)
     ]
-    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=within)
     # It was trained.
     assert losses[0][-1] != losses[0][0]
