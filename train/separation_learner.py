@@ -54,10 +54,9 @@ class SeparationLearner(keras.Model):
         # separator left the other one nothing.
         given = ops.sum(assignment, axis=2)  # (B, 2)
         one_sided = ops.cast(ops.min(given, axis=1) == 0, "float32")
-        return {
-            "loss": cross_replica.mean_share(losses),
-            "one_sided": cross_replica.mean_share(one_sided),
-        }
+        return tf.nest.map_structure(
+            cross_replica.mean_share, {"loss": losses, "one_sided": one_sided}
+        )
 
     def train_step(self, mixtures) -> dict[str, tf.Tensor]:
         update = GuardedUpdate(self)

@@ -11,11 +11,10 @@ from data.user_error import UserError
 from tests.data.damaged_shards import flip
 from tests.train.small_shards import noise_clips, write_shards
 from train import training_loop, view_pipeline
-from train.contrastive_learner import VIEWS
 from train.failed_reads import FailedReads
 from train.mixture_pipeline import batches_of_pairs
 from train.training_options import TrainingOptions
-from train.view_pipeline import ViewSpec
+from train.view_pipeline import VIEWS, ViewSpec
 
 OPTIONS = TrainingOptions(
     steps=12,

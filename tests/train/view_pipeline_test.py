@@ -9,9 +9,8 @@ from data.record_reader import POSITION
 from models.separation.separator import Separator
 from tests.train.small_shards import noise_clips, write_shards
 from train import view_pipeline
-from train.contrastive_learner import AUGMENT, NOISE, POSITIVE, VIEWS
 from train.on_the_fly_separation import OnTheFlyViews
-from train.view_pipeline import ViewSpec
+from train.view_pipeline import AUGMENT, NOISE, POSITIVE, VIEWS, ViewSpec
 
 VIEW = 150
 CLIP = 400
