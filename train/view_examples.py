@@ -23,7 +23,7 @@ class ViewExamples:
 
     Args:
       learner: whose views they are.
-      dataset: of (batch, health), as it is trained on.
+      dataset: of (batch, read_status), as it is trained on.
       every: steps between examples; 0: none.
       seed: of the draws.
     """

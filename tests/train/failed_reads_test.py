@@ -186,6 +186,10 @@ def test_nothing_readable_is_told_not_hung_on(shards, tmp_path):
 def test_other_errors_are_not_explained(shards, tmp_path):
     index = RecordIndex.of(shards, ["train"])
     reads = FailedReads(index, OPTIONS, tmp_path)
-    reads.explain(tf.errors.InvalidArgumentError(None, None, "shapes differ"))
-    reads.flush()
+    error = tf.errors.InvalidArgumentError(None, None, "shapes differ")
+    with pytest.raises(tf.errors.InvalidArgumentError) as told:
+        with reads.explained():
+            raise error
+    assert told.value is error
+    reads.flush(0, {})
     assert not (tmp_path / "bad_records.csv").exists()

@@ -47,13 +47,13 @@ def _batches(info, *arguments):
     """Of views, without what is told about reading them."""
     return view_pipeline.batches_from_channels(
         RecordIndex.of(info, ("train",)), *arguments
-    ).map(lambda batch, health: batch)
+    ).map(lambda batch, read_status: batch)
 
 
 def _clip_batches(info, *arguments):
     return view_pipeline.batches_of_clips(
         RecordIndex.of(info, ("train",)), *arguments
-    ).map(lambda batch, health: batch)
+    ).map(lambda batch, read_status: batch)
 
 
 def _views(info, spec, batches=60, batch_size=5, seed=3, start_step=0):
