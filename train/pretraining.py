@@ -55,7 +55,7 @@ def pretrain(
                 config.initial_encoder, embedding_model
             )
         learner.optimizer = make_optimizer(config, learner)
-    synchronize_batch_norms(learner, strategy)
+    synchronize_batch_norms(embedding_model.encoder, strategy)
     logging.info(
         "CNN14 with %.2f M parameters; %s, %s, processors: %s",
         embedding_model.count_params() / 1e6,

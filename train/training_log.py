@@ -170,6 +170,8 @@ def _open_writer(
         session_log=session(status=session.START),
     )
     tf.raw_ops.ImportEvent(
-        writer=writer._resource, event=start.SerializeToString()
+        # Public functions write summaries only, to a writer of one's own.
+        writer=writer._resource,
+        event=start.SerializeToString(),
     )
     return writer

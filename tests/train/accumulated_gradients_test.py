@@ -140,9 +140,10 @@ def test_masks_are_those_of_one_micro_batch_after_the_other():
     learners = _learner(dropout=0.3), _learner(dropout=0.3)
     for learner in learners:
         # Without statistics of the batch the encoder can be called in parts.
-        for layer in learner.embedding_model.encoder._flatten_layers():
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.trainable = False
+        for segment in learner.embedding_model.encoder.segments():
+            for part in segment:
+                if isinstance(part, keras.layers.BatchNormalization):
+                    part.trainable = False
     batch = _batch(learners[0])
 
     def losses_of_parts():
