@@ -78,9 +78,4 @@ def _make_learner(
         )
     except ValueError as error:
         raise UserError(str(error)) from error
-    return SeparationLearner(
-        separator,
-        config.max_snr_db,
-        config.mixit_search,
-        config.max_gradient_norm,
-    )
+    return SeparationLearner(separator, config)

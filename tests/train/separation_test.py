@@ -123,7 +123,7 @@ def test_training_separates_tones(tmp_path):
     stems = [stem for pair in _tones(8) for stem in pair]
     info = write_shards(tmp_path, stems)
     keras.utils.set_random_seed(1)
-    learner = SeparationLearner(Separator(**SMALL), 30.0)
+    learner = SeparationLearner(Separator(**SMALL), SeparationConfig())
     learner.optimizer = keras.optimizers.Adam(1e-2)
     step = tf.function(learner.train_step)
     index = RecordIndex.of(info, ("train",))
@@ -137,6 +137,7 @@ def test_many_sources_are_assigned_by_least_squares(run, tmp_path):
     config = _config(
         num_sources=17,
         mixit_search="least_squares",
+        max_snr_db=20.0,
         steps=2,
         keep_steps=("2",),
     )
@@ -147,7 +148,7 @@ def test_many_sources_are_assigned_by_least_squares(run, tmp_path):
     assert kept.num_sources == 17
     assert all(np.isfinite(w).all() for w in kept.get_weights())
     mixtures = np.stack(_tones(3))[:, :, :900].astype("f4")
-    learner = SeparationLearner(kept, 20.0, config.mixit_search)
+    learner = SeparationLearner(kept, config)
     scalars = learner.test_step(mixtures)
     losses, _ = mixit_loss(
         mixtures, kept(mixtures.sum(axis=1)), 20.0, "least_squares"
