@@ -9,6 +9,7 @@ A record that cannot be used costs its own position only: another one, drawn
 for that position, is read instead.
 """
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -46,13 +47,13 @@ def examples_in_order(
     Yields:
       Elements as NumPy arrays and bytes.
     """
-    read = _reader(index)
+    records = _Records(index)
 
     def attempt(number: tf.Tensor) -> tf.data.Dataset:
         def to_element(record):
             return number, to_example(record)
 
-        return read(number, to_element).ignore_errors()
+        return records.read(number, to_element).ignore_errors()
 
     elements = tf.data.Dataset.range(len(index)).interleave(
         attempt, cycle_length=4, num_parallel_calls=2, deterministic=True
@@ -96,41 +97,9 @@ def shuffled_examples(
       number of records that could not be used before one could. Where none
       of `ATTEMPTS` can, iterating raises, see `unreadable_position`.
     """
-    read, order = _reader(index), _Order(index, seed)
-
-    def read_position(position: tf.Tensor) -> tf.data.Dataset:
-        def to_element(record, tried):
-            health = {POSITION: position, FAILED: tf.cast(tried, tf.int32)}
-            return to_example(position, record), health
-
-        def attempt(number, tried):
-            return read(number, lambda record: to_element(record, tried))
-
-        def replace(_):
-            others = tf.data.Dataset.range(1, ATTEMPTS).flat_map(
-                lambda tried: attempt(order.replacement(position, tried), tried)
-            )
-            failure = tf.data.Dataset.range(1).map(fail)
-            return others.ignore_errors().concatenate(failure)
-
-        def fail(_):
-            text = tf.strings.join([_NOTHING, tf.strings.as_string(position)])
-            stop = tf.raw_ops.Assert(condition=False, data=[text])
-            with tf.control_dependencies([stop]):
-                return to_element(tf.identity(""), ATTEMPTS)
-
-        first = attempt(order.number_at(position), 0).ignore_errors()
-        # Nothing of the second part is made unless the first one is empty.
-        second = tf.data.Dataset.range(1).flat_map(replace)
-        return first.concatenate(second).take(1)
-
-    # The worker's own positions, by number.
-    rounds, rest = divmod(start, block * num_workers)
-    first = rounds * block + min(max(rest - worker * block, 0), block)
-
-    def read_number(number: tf.Tensor) -> tf.data.Dataset:
-        round_start = number // block * block * num_workers
-        return read_position(round_start + worker * block + number % block)
+    reader = _PositionReader(index, to_example, seed)
+    share = _Share(worker, num_workers, block)
+    first = share.count_before(start)
 
     # Lanes that take turns: each is read in a thread of its own, and an
     # element a turn keeps the order.
@@ -138,7 +107,7 @@ def shuffled_examples(
         numbers = tf.data.Dataset.range(
             first + number, np.iinfo(np.int64).max, _LANES
         )
-        return numbers.flat_map(read_number)
+        return numbers.flat_map(lambda n: reader.read(share.position(n)))
 
     return tf.data.Dataset.range(_LANES).interleave(
         lane,
@@ -146,6 +115,75 @@ def shuffled_examples(
         num_parallel_calls=_LANES,
         deterministic=True,
     )
+
+
+class _PositionReader:
+    """Reads the element of a position, whatever it takes.
+
+    Args:
+      index, to_example, seed: as of `shuffled_examples`.
+    """
+
+    def __init__(self, index: RecordIndex, to_example: Callable, seed: int):
+        self._records, self._order = _Records(index), _Order(index, seed)
+        self._to_example = to_example
+
+    def read(self, position: tf.Tensor) -> tf.data.Dataset:
+        """Of one element."""
+        first = self._attempt(position, self._order.number_at(position), 0)
+        # Nothing of the second part is made unless the first one is empty.
+        second = tf.data.Dataset.range(1).flat_map(
+            lambda _: self._replacement(position)
+        )
+        return first.ignore_errors().concatenate(second).take(1)
+
+    def _replacement(self, position: tf.Tensor) -> tf.data.Dataset:
+        """All other attempts that succeed, then the failure."""
+        others = tf.data.Dataset.range(1, ATTEMPTS).flat_map(
+            lambda tried: self._attempt(
+                position, self._order.replacement(position, tried), tried
+            )
+        )
+        failure = tf.data.Dataset.range(1).map(lambda _: self._fail(position))
+        return others.ignore_errors().concatenate(failure)
+
+    def _attempt(self, position, number, tried) -> tf.data.Dataset:
+        """The element if that record can be used, else an error."""
+        return self._records.read(
+            number, lambda record: self._element(position, record, tried)
+        )
+
+    def _element(self, position, record, tried):
+        read_status = {POSITION: position, FAILED: tf.cast(tried, tf.int32)}
+        return self._to_example(position, record), read_status
+
+    def _fail(self, position: tf.Tensor):
+        text = tf.strings.join([_NOTHING, tf.strings.as_string(position)])
+        stop = tf.raw_ops.Assert(condition=False, data=[text])
+        with tf.control_dependencies([stop]):
+            return self._element(position, tf.identity(""), ATTEMPTS)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Share:
+    """The positions of one worker, numbered from 0.
+
+    Workers take turns with a block of positions each.
+    """
+
+    worker: int
+    num_workers: int
+    block: int
+
+    def count_before(self, start: int) -> int:
+        """How many of its positions come before one of all positions."""
+        turns, rest = divmod(start, self.block * self.num_workers)
+        of_turn = min(max(rest - self.worker * self.block, 0), self.block)
+        return turns * self.block + of_turn
+
+    def position(self, number: tf.Tensor) -> tf.Tensor:
+        turn_start = number // self.block * self.block * self.num_workers
+        return turn_start + self.worker * self.block + number % self.block
 
 
 def numbers_tried(
@@ -205,27 +243,32 @@ def _one_record(file, offset, size):
     return records.take(1).get_single_element()
 
 
-def _reader(
-    index: RecordIndex,
-) -> Callable[[tf.Tensor, Callable], tf.data.Dataset]:
-    """(number of a record, function of it) -> a dataset of that one value."""
-    files = tf.constant([str(index.info.folder / s.file) for s in index.shards])
-    shard_of, offset_of, size_of = map(
-        tf.constant, (index.shard_of, index.offset_of, index.size_of)
-    )
+class _Records:
+    """The records of an index, by number."""
 
-    def read(number: tf.Tensor, function: Callable) -> tf.data.Dataset:
+    def __init__(self, index: RecordIndex):
+        self._files = tf.constant(
+            [str(index.info.folder / shard.file) for shard in index.shards]
+        )
+        self._shard_of, self._offset_of, self._size_of = map(
+            tf.constant, (index.shard_of, index.offset_of, index.size_of)
+        )
+
+    def read(
+        self, number: tf.Tensor, to_element: Callable[[tf.Tensor], Any]
+    ) -> tf.data.Dataset:
+        """Of one element; iterating raises where there is none."""
         records = _records_at(
-            files[shard_of[number]], offset_of[number], size_of[number]
+            self._files[self._shard_of[number]],
+            self._offset_of[number],
+            self._size_of[number],
         )
         # A missing file is an error each time that it is asked for a record;
         # it is asked once, since `ignore_errors` would ask for ever.
         once = tf.data.Dataset.range(1)
         return tf.data.Dataset.zip(once, records).map(
-            lambda _, record: function(record)
+            lambda _, record: to_element(record)
         )
-
-    return read
 
 
 def _records_at(file, offset, size) -> tf.data.Dataset:

@@ -307,7 +307,7 @@ class _Encoder:
 
         dtype = norm.moving_mean.dtype
         moments = self._micro_batches.map(of_micro_batch, dtype).stack()
-        moments, _ = cross_replica.gather(moments)
+        moments = cross_replica.gather(moments)
         # Micro batches are equally large.
         means, variances = tf.unstack(moments, axis=1)
         mean = tf.reduce_mean(means, axis=0)

@@ -183,6 +183,12 @@ class ContrastiveConfig(TrainingOptions):
                 f"--comparison={self.comparison}"
             )
 
+    def loss_weights(self) -> dict[str, float]:
+        """Weight of each loss in the sum that is minimised."""
+        if self.objective == "joint":
+            return {"similarity": 1.0, "coincidence": self.coincidence_weight}
+        return {self.objective: 1.0}
+
     def snapshots(self) -> dict[str, int]:
         """Name of each kept snapshot and its step, by step."""
         return kept_steps.parse(self.keep_steps, self.steps, "step-{}")

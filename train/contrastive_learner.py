@@ -1,5 +1,7 @@
 """Contrastive pretraining: one step on a batch of view pairs."""
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -16,13 +18,7 @@ from models.views.triplet_positive import TripletPositive
 from train import accumulated_gradients, cross_replica
 from train.contrastive_config import ContrastiveConfig
 from train.guarded_update import GuardedUpdate
-
-# Keys of a batch.
-VIEWS = "views"  # (B, 2, view samples) float32
-AUGMENT = "augment"  # (B, 2, draws of SpecAugment) in [0, 1)
-# For the triplet objective only.
-POSITIVE = "positive"  # (B, draws of TripletPositive) in [0, 1)
-NOISE = "noise"  # (B, frames, bands) standard normal
+from train.view_pipeline import AUGMENT, NOISE, POSITIVE, VIEWS
 
 
 class ContrastiveLearner(keras.Model):
@@ -34,45 +30,34 @@ class ContrastiveLearner(keras.Model):
     Args:
       embedding_model: the encoder with its front end.
       config: objective, temperature, weights and head sizes.
-
-    Attributes:
-      triplet_patch: frames and bands of NOISE; None without triplets.
+      make_views: makes views of a batch that has none yet, such as
+        `OnTheFlyViews`; None: batches hold VIEWS.
     """
 
     def __init__(
-        self, embedding_model: EmbeddingModel, config: ContrastiveConfig
+        self,
+        embedding_model: EmbeddingModel,
+        config: ContrastiveConfig,
+        make_views: Callable[[dict], dict] | None = None,
     ):
         super().__init__()
         self.embedding_model = embedding_model
         self.config = config
-        # Turns a batch into views; `OnTheFlyViews` separates it on the way.
-        self.make_views = None
+        self.make_views = make_views
         self.max_gradient_norm = config.max_gradient_norm
-        self.spec_augment = None
-        if config.spec_augment:
-            self.spec_augment = SpecAugment(
-                config.time_masks,
-                config.time_mask_frames,
-                config.freq_masks,
-                config.freq_mask_bands,
-                config.time_warp_frames,
-            )
-        self.triplet_positive = self.triplet_patch = None
-        if config.objective == "triplet":
-            frontend = embedding_model.frontend
-            self.triplet_positive = TripletPositive(frontend)
-            self.triplet_patch = (
-                embedding_model.window_frames,
-                frontend.mel_bands,
-            )
+        self.spec_augment = make_spec_augment(config)
+        self.triplet_positive = None
         self.similarity_head = self.coincidence_head = None
-        if config.objective in ("similarity", "joint"):
+        losses = config.loss_weights()
+        if "triplet" in losses:
+            self.triplet_positive = TripletPositive(embedding_model.frontend)
+        if "similarity" in losses:
             self.similarity_head = SimilarityHead(
                 embedding_model.embedding_dim,
                 config.head_units,
                 config.projection_dim,
             )
-        if config.objective in ("coincidence", "joint"):
+        if "coincidence" in losses:
             self.coincidence_head = CoincidenceHead(
                 embedding_model.embedding_dim, config.head_units
             )
@@ -92,7 +77,8 @@ class ContrastiveLearner(keras.Model):
                 second_views,
                 batch[POSITIVE],
                 batch[NOISE],
-                *cross_replica.gather(anchors),
+                cross_replica.gather(anchors),
+                cross_replica.offset(anchors),
             )
             log_mel = tf.concat([anchors, positives], axis=0)
         if self.spec_augment is not None:
@@ -108,6 +94,35 @@ class ContrastiveLearner(keras.Model):
         h = self.embedding_model.encoder(log_mel, training=training)
         return tf.split(h, 2)
 
+    def example_losses(self, h_a, h_b) -> dict[str, tf.Tensor]:
+        """Losses and accuracies of each example: (n,) by name.
+
+        Args:
+          h_a, h_b: (n, d) of this replica's first and second views.
+        """
+        gather, offset = cross_replica.gather, cross_replica.offset(h_a)
+        values = {}
+        if self.similarity_head is not None:
+            z_a, z_b = self.similarity_head(h_a), self.similarity_head(h_b)
+            values["similarity"], values["contrastive_accuracy"] = nt_xent(
+                z_a,
+                z_b,
+                self.config.temperature,
+                gather(z_a),
+                gather(z_b),
+                offset,
+            )
+        if self.coincidence_head is not None:
+            logits = self.coincidence_head(h_a, gather(h_b))
+            values["coincidence"], values["coincidence_accuracy"] = (
+                coincidence_loss(logits, offset)
+            )
+        if self.triplet_positive is not None:
+            values["triplet"], values["active_triplets"] = triplet_loss(
+                h_a, h_b, self.config.triplet_margin, gather(h_b), offset
+            )
+        return values
+
     def losses_of_embeddings(self, h_a, h_b) -> dict[str, tf.Tensor]:
         """Shares (see `cross_replica`) of named scalars.
 
@@ -117,38 +132,11 @@ class ContrastiveLearner(keras.Model):
         Returns:
           "loss" is what is minimised.
         """
-        scalars = {}
-        if self.similarity_head is not None:
-            z_a, z_b = self.similarity_head(h_a), self.similarity_head(h_b)
-            all_z_a, offset = cross_replica.gather(z_a)
-            all_z_b, _ = cross_replica.gather(z_b)
-            losses, correct = nt_xent(
-                z_a, z_b, self.config.temperature, all_z_a, all_z_b, offset
-            )
-            scalars["similarity"] = cross_replica.mean_share(losses)
-            scalars["contrastive_accuracy"] = cross_replica.mean_share(correct)
-        if self.coincidence_head is not None:
-            all_h_b, offset = cross_replica.gather(h_b)
-            losses, correct = coincidence_loss(
-                self.coincidence_head(h_a, all_h_b), offset
-            )
-            scalars["coincidence"] = cross_replica.mean_share(losses)
-            scalars["coincidence_accuracy"] = cross_replica.mean_share(correct)
-        if self.triplet_positive is not None:
-            all_h_b, offset = cross_replica.gather(h_b)
-            losses, active = triplet_loss(
-                h_a, h_b, self.config.triplet_margin, all_h_b, offset
-            )
-            scalars["triplet"] = cross_replica.mean_share(losses)
-            scalars["active_triplets"] = cross_replica.mean_share(active)
-        weights = {"similarity": 1.0, "coincidence": 1.0, "triplet": 1.0}
-        if self.config.objective == "joint":
-            weights["coincidence"] = self.config.coincidence_weight
-        loss = sum(
-            weight * scalars[name]
-            for name, weight in weights.items()
-            if name in scalars
+        scalars = tf.nest.map_structure(
+            cross_replica.mean_share, self.example_losses(h_a, h_b)
         )
+        weights = self.config.loss_weights()
+        loss = sum(weight * scalars[name] for name, weight in weights.items())
         return {"loss": loss, **scalars}
 
     def compute_losses(self, batch, training: bool) -> dict[str, tf.Tensor]:
@@ -179,8 +167,8 @@ class ContrastiveLearner(keras.Model):
         z_a, z_b = h_a, h_b
         if self.similarity_head is not None:
             z_a, z_b = self.similarity_head(h_a), self.similarity_head(h_b)
-        all_z_a, all_z_b, all_h_a, all_h_b = (
-            cross_replica.gather(rows)[0] for rows in (z_a, z_b, h_a, h_b)
+        all_z_a, all_z_b, all_h_a, all_h_b = map(
+            cross_replica.gather, (z_a, z_b, h_a, h_b)
         )
         norms = tf.norm(tf.cast(tf.concat([h_a, h_b], 0), tf.float32), axis=1)
         return {
@@ -196,3 +184,16 @@ class ContrastiveLearner(keras.Model):
 
     def test_step(self, batch) -> dict[str, tf.Tensor]:
         return self.compute_losses(batch, training=False)
+
+
+def make_spec_augment(config: ContrastiveConfig) -> SpecAugment | None:
+    """What the flags describe; None where they turn it off."""
+    if not config.spec_augment:
+        return None
+    return SpecAugment(
+        config.time_masks,
+        config.time_mask_frames,
+        config.freq_masks,
+        config.freq_mask_bands,
+        config.time_warp_frames,
+    )

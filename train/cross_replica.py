@@ -13,20 +13,19 @@ def num_replicas() -> int:
     return tf.distribute.get_replica_context().num_replicas_in_sync
 
 
-def gather(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | int]:
+def gather(rows: tf.Tensor) -> tf.Tensor:
     """The global batch of some rows, with gradient to all replicas.
 
     Args:
       rows: (n, ...) of this replica; all sizes are known.
 
     Returns:
-      (N, ...) of all replicas, in their order, and the place of the first of
-      `rows` among them.
+      (N, ...) of all replicas, in their order.
     """
     context = tf.distribute.get_replica_context()
     replicas = context.num_replicas_in_sync
     if replicas == 1:
-        return rows, 0
+        return rows
     # A sum of zeros and own rows: unlike `all_gather` of known shape, and one
     # exchange instead of two.
     replica = context.replica_id_in_sync_group
@@ -34,16 +33,24 @@ def gather(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | int]:
     is_own = tf.reshape(is_own, [replicas] + [1] * len(rows.shape))
     spread = tf.reshape(is_own * rows, [-1, *rows.shape[1:]])
     spread.set_shape([replicas * rows.shape[0], *rows.shape[1:]])
-    return total(spread), replica * rows.shape[0]
+    return total(spread)
+
+
+def offset(rows: tf.Tensor) -> tf.Tensor | int:
+    """Place of the first of this replica's rows in what `gather` gives."""
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return 0
+    return context.replica_id_in_sync_group * rows.shape[0]
 
 
 def mean_share(values: tf.Tensor) -> tf.Tensor:
     """This replica's share of the mean over the global batch.
 
     Args:
-      values: (n,) of this replica.
+      values: (n,) of this replica, one of each example.
     """
-    return tf.reduce_mean(values) / num_replicas()
+    return tf.nn.compute_average_loss(values)
 
 
 def equal_share(value: tf.Tensor) -> tf.Tensor:

@@ -1,11 +1,13 @@
 """Devices and machines that train one model together."""
 
 import functools
+import itertools
 
 import keras
 import tensorflow as tf
 
 from data.user_error import UserError
+from models.cnn14.cnn14 import CNN14
 from train import cluster
 from train.training_options import TrainingOptions
 
@@ -38,7 +40,7 @@ def make_strategy(options: TrainingOptions) -> tf.distribute.Strategy:
 
 
 def synchronize_batch_norms(
-    model: keras.Model, strategy: tf.distribute.Strategy
+    encoder: CNN14, strategy: tf.distribute.Strategy
 ) -> None:
     """Makes batch norms use the statistics of the global batch.
 
@@ -46,9 +48,9 @@ def synchronize_batch_norms(
     """
     if strategy.num_replicas_in_sync == 1:
         return
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = True
+    for part in itertools.chain.from_iterable(encoder.segments()):
+        if isinstance(part, keras.layers.BatchNormalization):
+            part.synchronized = True
 
 
 def separate_random_states(

@@ -1,6 +1,8 @@
 """Records that a training run could not read, found out while it runs."""
 
+import contextlib
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -15,10 +17,11 @@ from data.record_reader import (
     unreadable_position,
 )
 from data.user_error import UserError
+from train.step_observer import StepObserver
 from train.training_options import TrainingOptions
 
 
-class FailedReads:
+class FailedReads(StepObserver):
     """Turns what came with the batches into bad_records.csv.
 
     Args:
@@ -42,38 +45,38 @@ class FailedReads:
         )
         self._waiting: list[dict[str, tf.Tensor]] = []
 
-    def add(self, health: dict[str, tf.Tensor]) -> None:
-        """Takes POSITION and FAILED of a batch, of any shape."""
-        # Looked at in `flush`: reading a value would wait for the step.
-        self._waiting.append(health)
+    def add(self, step, scalars, read_status):
+        self._waiting.append(read_status)
 
-    def flush(self) -> None:
-        """Lists the records that failed since the last call.
+    def flush(self, step, figures):
+        self._list_waiting()
 
-        Raises:
-          UserError: too many records are bad.
-        """
+    @contextlib.contextmanager
+    def explained(self) -> Iterator[None]:
+        """Around what reads: where nothing can be read, a `UserError`."""
+        try:
+            yield
+        except tf.errors.InvalidArgumentError as error:
+            position = unreadable_position(error)
+            if position is None:
+                raise
+            self._list_waiting()
+            self._list([position], [ATTEMPTS])
+            raise UserError(
+                f"{self._index.info.folder}: none of the {ATTEMPTS} records "
+                f"tried for one example can be read, see {self._records.file}; "
+                "write those shards again"
+            ) from error
+
+    def _list_waiting(self) -> None:
         if not self._waiting:
             return
         positions, failed = (
-            np.concatenate([np.ravel(health[key]) for health in self._waiting])
+            np.concatenate([np.ravel(status[key]) for status in self._waiting])
             for key in (POSITION, FAILED)
         )
         self._waiting = []
         self._list(positions[failed > 0], failed[failed > 0])
-
-    def explain(self, error: tf.errors.OpError) -> None:
-        """Raises a `UserError` in place of an error about reading."""
-        position = unreadable_position(error)
-        if position is None:
-            return
-        self.flush()
-        self._list([position], [ATTEMPTS])
-        raise UserError(
-            f"{self._index.info.folder}: none of the {ATTEMPTS} records tried "
-            f"for one example can be read, see {self._records.file}; write "
-            "those shards again"
-        ) from error
 
     def _list(self, positions, failed) -> None:
         numbers = numbers_tried(self._index, self._seed, positions, failed)

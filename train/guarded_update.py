@@ -63,13 +63,23 @@ class GuardedUpdate:
             )
             gradients = [g * tf.cast(shrink, g.dtype) for g in gradients]
         before = [value for _, value in self._statistics]
-        _in_replicas_if(
-            finite, self._move, (gradients,), self._restore, (before,)
+        # What updates variables of several replicas may stand in no branch of
+        # a replica, but in one across replicas.
+        tf.distribute.get_replica_context().merge_call(
+            self._move_or_restore, args=(finite, gradients, before)
         )
         figures = scalars | {"gradient_norm": cross_replica.equal_share(norm)}
         figures = {n: tf.where(finite, v, 0.0) for n, v in figures.items()}
         skipped = tf.where(finite, 0.0, 1.0)
         return figures | {"skipped": cross_replica.equal_share(skipped)}
+
+    def _move_or_restore(self, strategy, finite, gradients, before) -> None:
+        in_replicas = strategy.extended.call_for_each_replica
+        tf.cond(
+            strategy.experimental_local_results(finite)[0],
+            lambda: in_replicas(self._move, args=(gradients,)),
+            lambda: in_replicas(self._restore, args=(before,)),
+        )
 
     def _move(self, gradients: list[tf.Tensor]) -> None:
         self._learner.optimizer.apply(
@@ -86,32 +96,8 @@ def sums_no_gradients(
 ) -> keras.optimizers.Optimizer:
     """The optimizer, which takes gradients as those of the global batch.
 
-    Keras would sum them over replicas once more.
+    Keras would sum them over replicas once more. It has no public way to say
+    so, and a second exchange of all gradients is too dear.
     """
     optimizer._all_reduce_sum_gradients = list
     return optimizer
-
-
-def _in_replicas_if(condition, then, then_args, otherwise, otherwise_args):
-    """Calls one of two functions in each replica."""
-    if tf.__internal__.distribute.strategy_supports_no_merge_call():
-        tf.cond(
-            condition,
-            lambda: then(*then_args),
-            lambda: otherwise(*otherwise_args),
-        )
-        return
-
-    # What updates variables of several replicas may stand in no branch of a
-    # replica, but in one across replicas.
-    def across(strategy, condition, then_args, otherwise_args):
-        call = strategy.extended.call_for_each_replica
-        tf.cond(
-            strategy.experimental_local_results(condition)[0],
-            lambda: call(then, args=then_args),
-            lambda: call(otherwise, args=otherwise_args),
-        )
-
-    tf.distribute.get_replica_context().merge_call(
-        across, args=(condition, then_args, otherwise_args)
-    )

@@ -4,8 +4,7 @@ import keras
 import tensorflow as tf
 
 from train import view_pipeline
-from train.contrastive_learner import AUGMENT, VIEWS
-from train.view_pipeline import ViewSpec
+from train.view_pipeline import AUGMENT, VIEWS, ViewSpec
 
 
 class OnTheFlyViews:

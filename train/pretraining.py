@@ -4,7 +4,6 @@ import pathlib
 
 import keras
 import numpy as np
-import tensorflow as tf
 from absl import logging
 
 from data import processor_files
@@ -23,7 +22,7 @@ from train import (
     view_pipeline,
 )
 from train.contrastive_config import ContrastiveConfig
-from train.contrastive_learner import ContrastiveLearner
+from train.contrastive_learner import ContrastiveLearner, make_spec_augment
 from train.distribution import synchronize_batch_norms
 from train.on_the_fly_separation import OnTheFlyViews
 from train.optimizers import make_optimizer
@@ -48,19 +47,15 @@ def pretrain(
     """
     strategy = training_loop.prepare(config)
     with strategy.scope():
-        learner = _make_learner(config, info)
+        learner, spec = _make_learner(config, info)
         embedding_model = learner.embedding_model
         # A run that goes on has weights of its own.
         if config.initial_encoder and not checkpoints.last_step(folder):
             initial_encoder.copy_weights(
                 config.initial_encoder, embedding_model
             )
-        separators = _load_separators(config, info)
         learner.optimizer = make_optimizer(config, learner)
-    synchronize_batch_norms(learner, strategy)
-    spec = _view_spec(config, info, learner, separators)
-    if separators:
-        learner.make_views = OnTheFlyViews(list(separators.values()), spec)
+    synchronize_batch_norms(embedding_model.encoder, strategy)
     logging.info(
         "CNN14 with %.2f M parameters; %s, %s, processors: %s",
         embedding_model.count_params() / 1e6,
@@ -69,29 +64,18 @@ def pretrain(
         ", ".join(spec.processors) or "none",
     )
     index = RecordIndex.of(info, info.training_splits(config.splits))
+    clip_samples = round(config.clip_seconds * info.sample_rate_hz)
 
-    def make_dataset(step, context):
-        if not separators:
-            return view_pipeline.batches_from_channels(
-                index, spec, config.batch_size, config.seed, step, context
-            )
-        return view_pipeline.batches_of_clips(
-            index,
-            spec,
-            round(config.clip_seconds * info.sample_rate_hz),
-            config.batch_size,
-            config.seed,
-            step,
-            context,
-        )
+    def make_dataset(step, context=None):
+        place = (config.batch_size, config.seed, step, context)
+        if learner.make_views is None:
+            return view_pipeline.batches_from_channels(index, spec, *place)
+        return view_pipeline.batches_of_clips(index, spec, clip_samples, *place)
 
     is_chief = cluster.of(config.strategy).is_chief
     snapshots = Snapshots(folder, embedding_model, config.snapshots())
     examples = ViewExamples(
-        learner,
-        make_dataset(0, tf.distribute.InputContext()),
-        config.examples_every,
-        config.seed,
+        learner, make_dataset(0), config.examples_every, config.seed
     )
     last_step = checkpoints.last_step(folder)
     with ProbeCurve(config, folder, snapshots, last_step, is_chief) as probes:
@@ -118,7 +102,11 @@ def is_finished(config: ContrastiveConfig, folder: pathlib.Path) -> bool:
 
 def _make_learner(
     config: ContrastiveConfig, info: DatasetInfo
-) -> ContrastiveLearner:
+) -> tuple[ContrastiveLearner, ViewSpec]:
+    """The learner, and how the views of its batches are taken."""
+    separators = _load_separators(config, info)
+    # To load draws random numbers, and weights depend on the seed alone.
+    keras.utils.set_random_seed(config.seed)
     try:
         embedding_model = EmbeddingModel(
             sample_rate_hz=info.sample_rate_hz,
@@ -131,7 +119,11 @@ def _make_learner(
         )
     except ValueError as error:
         raise UserError(str(error)) from error
-    return ContrastiveLearner(embedding_model, config)
+    spec = _view_spec(config, info, embedding_model, separators)
+    make_views = None
+    if separators:
+        make_views = OnTheFlyViews([*separators.values()], spec)
+    return ContrastiveLearner(embedding_model, config, make_views), spec
 
 
 def _load_separators(
@@ -157,7 +149,7 @@ def _load_separators(
 def _view_spec(
     config: ContrastiveConfig,
     info: DatasetInfo,
-    learner: ContrastiveLearner,
+    embedding_model: EmbeddingModel,
     separators: dict[str, Separator],
 ) -> ViewSpec:
     if config.comparison == "mix_vs_mix":
@@ -177,17 +169,18 @@ def _view_spec(
                 "make them with train/separate_shards.py, or name a "
                 "--separator to separate on the fly"
             )
-    augment = learner.spec_augment
+    augment = make_spec_augment(config)
+    patch = embedding_model.window_frames, embedding_model.frontend.mel_bands
     whole_clip = np.iinfo(np.int32).max // 2
     return ViewSpec(
         comparison=config.comparison,
         processors=processors,
         num_channels=num_channels,
-        view_samples=learner.embedding_model.window_samples,
+        view_samples=embedding_model.window_samples,
         max_offset_samples=(
             round(config.tp_max_offset * info.sample_rate_hz) or whole_clip
         ),
         silence_db=config.silence_db,
         augment_draws=augment.num_draws if augment else 0,
-        triplet_patch=learner.triplet_patch,
+        triplet_patch=patch if config.objective == "triplet" else None,
     )

@@ -2,7 +2,6 @@
 
 import pathlib
 
-import tensorflow as tf
 from absl import logging
 
 from data.atomic_write import atomic_path
@@ -37,7 +36,7 @@ def train_separator(
     crop_samples = round(config.crop_seconds * info.sample_rate_hz)
     index = RecordIndex.of(info, info.training_splits(config.splits))
 
-    def make_dataset(step, context):
+    def make_dataset(step, context=None):
         return batches_of_pairs(
             index, crop_samples, config.batch_size, config.seed, step, context
         )
@@ -50,9 +49,7 @@ def train_separator(
                 separator.save(beside)
 
     examples = SeparationExamples(
-        separator,
-        make_dataset(0, tf.distribute.InputContext()),
-        config.examples_every,
+        separator, make_dataset(0), config.examples_every
     )
     training_loop.train(
         strategy,
@@ -81,9 +78,4 @@ def _make_learner(
         )
     except ValueError as error:
         raise UserError(str(error)) from error
-    return SeparationLearner(
-        separator,
-        config.max_snr_db,
-        config.mixit_search,
-        config.max_gradient_norm,
-    )
+    return SeparationLearner(separator, config)

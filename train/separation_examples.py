@@ -21,7 +21,7 @@ class SeparationExamples:
 
     Args:
       separator: that is trained.
-      dataset: of (mixtures, health), as it is trained on.
+      dataset: of (mixtures, read_status), as it is trained on.
       every: steps between examples; 0: none.
     """
 

@@ -11,6 +11,7 @@ from models.metrics.si_sdr import SILENT_POWER, si_sdr_improvement
 from models.separation.separator import Separator
 from train import cross_replica
 from train.guarded_update import GuardedUpdate
+from train.separation_config import SeparationConfig
 
 
 class SeparationLearner(keras.Model):
@@ -18,23 +19,14 @@ class SeparationLearner(keras.Model):
 
     Args:
       separator: (B, T) -> (B, M, T).
-      max_snr_db: soft cap of the loss.
-      mixit_search: one of `mixit.SEARCHES`.
-      max_gradient_norm: to which gradients are clipped; 0: not at all.
+      config: search and cap of the loss.
     """
 
-    def __init__(
-        self,
-        separator: Separator,
-        max_snr_db: float,
-        mixit_search: str = "exact",
-        max_gradient_norm: float = 0.0,
-    ):
+    def __init__(self, separator: Separator, config: SeparationConfig):
         super().__init__()
         self.separator = separator
-        self.max_snr_db = max_snr_db
-        self.mixit_search = mixit_search
-        self.max_gradient_norm = max_gradient_norm
+        self.config = config
+        self.max_gradient_norm = config.max_gradient_norm
         self.built = True
 
     def compute_losses(
@@ -47,17 +39,14 @@ class SeparationLearner(keras.Model):
         estimates = self.separator(
             tf.reduce_sum(mixtures, axis=1), training=training
         )  # (B, M, T)
-        losses, assignment = mixit_loss(
-            mixtures, estimates, self.max_snr_db, self.mixit_search
-        )
+        losses, assignment = self._mixit(mixtures, estimates)
         # Share of examples whose estimates all went to one mixture: the
         # separator left the other one nothing.
         given = ops.sum(assignment, axis=2)  # (B, 2)
         one_sided = ops.cast(ops.min(given, axis=1) == 0, "float32")
-        return {
-            "loss": cross_replica.mean_share(losses),
-            "one_sided": cross_replica.mean_share(one_sided),
-        }
+        return tf.nest.map_structure(
+            cross_replica.mean_share, {"loss": losses, "one_sided": one_sided}
+        )
 
     def train_step(self, mixtures) -> dict[str, tf.Tensor]:
         update = GuardedUpdate(self)
@@ -78,9 +67,7 @@ class SeparationLearner(keras.Model):
         """
         total = tf.reduce_sum(mixtures, axis=1)
         estimates = tf.cast(self.separator(total, training=False), tf.float32)
-        _, assignment = mixit_loss(
-            mixtures, estimates, self.max_snr_db, self.mixit_search
-        )
+        _, assignment = self._mixit(mixtures, estimates)
         active = active_channels(estimates, total)  # (n, M)
         improvement_db, counts = tf.numpy_function(
             _improvement_db,
@@ -97,6 +84,14 @@ class SeparationLearner(keras.Model):
 
     def test_step(self, mixtures) -> dict[str, tf.Tensor]:
         return self.compute_losses(mixtures, training=False)
+
+    def _mixit(self, mixtures, estimates):
+        return mixit_loss(
+            mixtures,
+            estimates,
+            self.config.max_snr_db,
+            self.config.mixit_search,
+        )
 
 
 def _improvement_db(

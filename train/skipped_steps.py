@@ -14,13 +14,15 @@ from data.bad_record import clip_id
 from data.record_index import RecordIndex
 from data.record_reader import FAILED, POSITION, numbers_tried
 from data.user_error import UserError
+from train.step_observer import StepObserver
+from train.training_log import SKIPPED
 from train.training_options import TrainingOptions
 
 SKIPPED_FILE = "skipped_steps.csv"
 _WINDOW = 100
 
 
-class SkippedSteps:
+class SkippedSteps(StepObserver):
     """Lists the clips of each such step in skipped_steps.csv.
 
     Args:
@@ -43,26 +45,17 @@ class SkippedSteps:
         self._recent = collections.deque(maxlen=_WINDOW)
         self._waiting = []
 
-    def add(
-        self, step: int, skipped: tf.Tensor, health: dict[str, tf.Tensor]
-    ) -> None:
-        """Takes 0 or 1, and POSITION and FAILED of the global batch."""
-        # Looked at in `flush`: reading a value would wait for the step.
-        self._waiting.append((step, skipped, health))
+    def add(self, step, scalars, read_status):
+        self._waiting.append((step, scalars[SKIPPED], read_status))
 
-    def flush(self) -> None:
-        """Lists the steps skipped since the last call.
-
-        Raises:
-          UserError: too many were.
-        """
-        found = [(step, h) for step, skipped, h in self._waiting if skipped > 0]
+    def flush(self, step, figures):
+        found = [(step, s) for step, skipped, s in self._waiting if skipped > 0]
         self._recent.extend(float(s) > 0 for _, s, _ in self._waiting)
         self._waiting = []
         if not found:
             return
-        for step, health in found:
-            self._rows.append([str(step), " ".join(self._clip_ids(health))])
+        for step, status in found:
+            self._rows.append([str(step), " ".join(self._clip_ids(status))])
         text = io.StringIO()
         csv.writer(text).writerows([["step", "clip_ids"], *self._rows])
         write_text(self._file, text.getvalue())
@@ -81,9 +74,9 @@ class SkippedSteps:
                 "is sound"
             )
 
-    def _clip_ids(self, health: dict[str, tf.Tensor]) -> list[str]:
+    def _clip_ids(self, status: dict[str, tf.Tensor]) -> list[str]:
         ids = []
-        positions, failed = np.ravel(health[POSITION]), np.ravel(health[FAILED])
+        positions, failed = np.ravel(status[POSITION]), np.ravel(status[FAILED])
         for position, count in zip(positions, failed, strict=True):
             # The one that was used comes after those that could not be.
             *_, number = numbers_tried(

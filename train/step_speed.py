@@ -4,9 +4,15 @@ import contextlib
 import time
 from collections.abc import Iterator
 
+import tensorflow as tf
 
-class StepSpeed:
-    """Measures from flush to flush.
+from train.step_observer import StepObserver
+
+
+class StepSpeed(StepObserver):
+    """Measures from flush to flush, for TensorBoard and a note.
+
+    It is not in history.csv, which tells nothing of the machine.
 
     Args:
       batch_size: examples of a step.
@@ -28,16 +34,12 @@ class StepSpeed:
         yield
         self._waited += time.monotonic() - start
 
-    def flush(self, step: int) -> dict[str, float]:
-        """Figures of the steps since the last call.
-
-        Returns:
-          examples_per_second, and waiting_for_data: a share of the time.
-        """
+    def flush(self, step, figures):
         now = time.monotonic()
         spent = max(now - self._since, 1e-9)
         rate = (step - self._step) * self._batch_size / spent
         waiting = self._waited / spent
         self._step, self._since, self._waited = step, now, 0.0
         self.note = f"{rate:.3g} examples/s, {waiting:.1%} waiting for data"
-        return {"examples_per_second": rate, "waiting_for_data": waiting}
+        tf.summary.scalar("speed/examples_per_second", rate, step)
+        tf.summary.scalar("speed/waiting_for_data", waiting, step)

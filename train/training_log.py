@@ -6,12 +6,11 @@ import math
 import os
 import pathlib
 import time
-from collections.abc import Mapping
-from types import MappingProxyType
 
 import tensorflow as tf
 
 from data.atomic_write import write_text
+from train.step_observer import StepObserver
 
 HISTORY_FILE = "history.csv"
 TENSORBOARD_FOLDER = "tensorboard"
@@ -33,13 +32,16 @@ _GROUP_OF = {
 }
 
 
-class TrainingLog:
+class TrainingLog(StepObserver):
     """Means of the steps' figures, every so often.
 
     A row of history.csv has the means since the row before. It holds nothing
     that depends on the machine's speed: the same seed gives the same file.
     TensorBoard has the same figures by group: losses/..., optimizer/...,
-    embedding/..., separation/...; and speed/....
+    embedding/..., separation/....
+
+    Means are over the steps that were not skipped, NaN where all were;
+    "skipped" is how many were.
 
     Args:
       folder: the run directory.
@@ -66,33 +68,15 @@ class TrainingLog:
             else tf.summary.create_noop_writer()
         )
 
-    def add(self, scalars: dict[str, tf.Tensor]) -> None:
-        """Takes the figures of one step."""
-        # Summed on the device: reading a value would wait for the step.
+    def add(self, step, scalars, read_status):
         for name, value in scalars.items():
             known = self._sums.get(name)
             self._sums[name] = value if known is None else known + value
         self._count += 1
 
-    def flush(
-        self,
-        step: int,
-        figures: Mapping[str, float] = MappingProxyType({}),
-        speed: Mapping[str, float] = MappingProxyType({}),
-    ) -> dict[str, float]:
-        """Writes the means since the last call; nothing without a step.
-
-        Args:
-          step: the last one added.
-          figures: of this step only; NaN where one is not known.
-          speed: of the machine, for TensorBoard only.
-
-        Returns:
-          Means over the steps that were not skipped, NaN where all were, and
-          how many were.
-        """
+    def flush(self, step, figures):
         if not self._count:
-            return {}
+            return
         means = {name: float(total) for name, total in self._sums.items()}
         skipped = round(means.pop(SKIPPED, 0))
         used = self._count - skipped
@@ -100,10 +84,9 @@ class TrainingLog:
         if SKIPPED in self._sums:
             means[SKIPPED] = skipped
         self._sums, self._count = {}, 0
-        row = means | {name: float(value) for name, value in figures.items()}
+        row = means | dict(figures)
         self._write_row(step, row)
         points = {f"{_group(name)}/{name}": row[name] for name in row}
-        points |= {f"speed/{name}": float(speed[name]) for name in speed}
         with self.writer.as_default(step):
             for tag, value in points.items():
                 if not math.isnan(value):
@@ -116,7 +99,6 @@ class TrainingLog:
         )
         if skipped:
             self.note += f", {skipped} skipped" if self.note else "all skipped"
-        return means
 
     def close(self) -> None:
         """Ends TensorBoard's file."""
@@ -188,6 +170,8 @@ def _open_writer(
         session_log=session(status=session.START),
     )
     tf.raw_ops.ImportEvent(
-        writer=writer._resource, event=start.SerializeToString()
+        # Public functions write summaries only, to a writer of one's own.
+        writer=writer._resource,
+        event=start.SerializeToString(),
     )
     return writer

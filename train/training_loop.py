@@ -40,9 +40,9 @@ _LOST_PROCESS = (
 MakeDataset = Callable[[int, tf.distribute.InputContext], tf.data.Dataset]
 """(step, context) -> what one replica sees from that step on.
 
-Elements are (batch, health); health holds POSITION and FAILED of the batch's
-examples, as of `record_reader.shuffled_examples`. It must be a function of
-both arguments, so that a resumed run sees what another would have seen.
+Elements are (batch, read status): POSITION and FAILED of the batch's examples,
+as of `record_reader.shuffled_examples`. It must be a function of both
+arguments, so that a resumed run sees what another would have seen.
 """
 
 
@@ -113,7 +113,7 @@ def train(
             index,
             start,
             checkpoints,
-            at_step,
+            at_step if processes.is_chief else (),
         )
 
 
@@ -147,34 +147,53 @@ class _Steps:
     """What runs on all devices."""
 
     def __init__(self, strategy: tf.distribute.Strategy, learner: keras.Model):
-        self.strategy, self.learner = strategy, learner
+        self._strategy, self._learner = strategy, learner
 
-    @tf.function(jit_compile=False)
-    def train(self, batch, health, vote):
-        """Scalars, health and votes of the global batch."""
-        shares = self.strategy.run(self.learner.train_step, args=(batch,))
-        votes = self.strategy.run(lambda: tf.identity(vote))
-        return self._sum(shares), self._gather(health), self._sum([votes])[0]
-
-    @tf.function(jit_compile=False)
-    def diagnose(self, batch):
-        return self._sum(
-            self.strategy.run(self.learner.diagnostics, args=(batch,))
+    def batches(self, make_dataset: MakeDataset, start: int) -> Iterator:
+        """What `make_dataset` makes for each of them, from that step on."""
+        return iter(
+            self._strategy.distribute_datasets_from_function(
+                lambda context: make_dataset(start, context)
+            )
         )
+
+    @tf.function(jit_compile=False)
+    def train(self, batch, read_status, vote):
+        """Scalars, read status and votes of the global batch."""
+        shares = self._strategy.run(self._learner.train_step, args=(batch,))
+        votes = self._strategy.run(lambda: tf.identity(vote))
+        return (
+            self._sum(shares),
+            self._gather(read_status),
+            self._sum([votes])[0],
+        )
+
+    def figures(self, batch) -> dict[str, float]:
+        """Diagnostics of the global batch, and the learning rate."""
+        figures = self._diagnose(batch)
+        rate = self._learner.optimizer.learning_rate
+        figures["learning_rate"] = tf.convert_to_tensor(rate)
+        return {name: float(value) for name, value in figures.items()}
 
     @tf.function
     def everywhere(self, value):
         """(replicas,) what the processes pass for a scalar."""
-        return self._gather(self.strategy.run(lambda: value[None]))
+        return self._gather(self._strategy.run(lambda: value[None]))
+
+    @tf.function(jit_compile=False)
+    def _diagnose(self, batch):
+        return self._sum(
+            self._strategy.run(self._learner.diagnostics, args=(batch,))
+        )
 
     def _sum(self, shares):
         return tf.nest.map_structure(
-            lambda share: self.strategy.reduce("SUM", share, axis=None), shares
+            lambda share: self._strategy.reduce("SUM", share, axis=None), shares
         )
 
     def _gather(self, values):
         return tf.nest.map_structure(
-            lambda value: self.strategy.gather(value, axis=0), values
+            lambda value: self._strategy.gather(value, axis=0), values
         )
 
 
@@ -192,71 +211,52 @@ def _train(
         return
     processes = cluster.of(options.strategy)
     log = TrainingLog(folder, start, options.tensorboard and processes.is_chief)
-
-    def call_at_step(step):
-        if processes.is_chief:
-            with log.writer.as_default():
-                for function in at_step:
-                    function(step)
-
-    if start == 0:
-        call_at_step(0)
-        if options.steps == 0:
-            log.close()
-            return
-    reads = FailedReads(index, options, folder)
-    skipped = SkippedSteps(index, options, folder, start)
-    speed = StepSpeed(options.batch_size, start)
-
-    def flush(step, batch):
-        figures = steps.diagnose(batch)
-        rate = steps.learner.optimizer.learning_rate
-        figures["learning_rate"] = tf.convert_to_tensor(rate)
-        figures = {name: float(value) for name, value in figures.items()}
-        log.flush(step, figures, speed.flush(step))
-        reads.flush()
-        skipped.flush()
-
-    def note():
-        return ", ".join(filter(None, (log.note, speed.note)))
-
-    batches = iter(
-        steps.strategy.distribute_datasets_from_function(
-            lambda context: make_dataset(start, context)
-        )
-    )
-    progress = Progress("step", options.steps, "steps", done=start)
-    with StopSignal(processes.num_workers) as stop:
-        for step in range(start + 1, options.steps + 1):
-            try:
-                with speed.waiting():
-                    batch, health = next(batches)
-            except tf.errors.InvalidArgumentError as error:
-                reads.explain(error)
-                raise
-            scalars, health, votes = steps.train(batch, health, stop.vote())
-            log.add(scalars)
-            reads.add(health)
-            skipped.add(step, scalars["skipped"], health)
-            # A run killed before it is saved comes by here once more.
-            call_at_step(step)
-            ends = stop.is_asked(votes) or step == options.steps
-            saves = ends or step % options.checkpoint_every == 0
-            if saves or step % options.log_every == 0:
-                flush(step, batch)
-            if saves:
-                checkpoints.save(folder, step)
-            if processes.is_chief:
-                progress.update(step, note())
-            if ends:
-                break
-    log.close()
+    with contextlib.closing(log), log.writer.as_default():
+        if start == 0:
+            _call_all(at_step, 0)
+            if options.steps == 0:
+                return
+        reads = FailedReads(index, options, folder)
+        skipped = SkippedSteps(index, options, folder, start)
+        speed = StepSpeed(options.batch_size, start)
+        observers = [speed, log, reads, skipped]
+        batches = steps.batches(make_dataset, start)
+        progress = Progress("step", options.steps, "steps", done=start)
+        with StopSignal(processes.num_workers) as stop:
+            for step in range(start + 1, options.steps + 1):
+                with speed.waiting(), reads.explained():
+                    batch, read_status = next(batches)
+                scalars, read_status, votes = steps.train(
+                    batch, read_status, stop.vote()
+                )
+                for observer in observers:
+                    observer.add(step, scalars, read_status)
+                # A run killed before it is saved comes by here once more.
+                _call_all(at_step, step)
+                ends = stop.is_asked(votes) or step == options.steps
+                saves = ends or step % options.checkpoint_every == 0
+                if saves or step % options.log_every == 0:
+                    figures = steps.figures(batch)
+                    for observer in observers:
+                        observer.flush(step, figures)
+                if saves:
+                    checkpoints.save(folder, step)
+                note = ", ".join(filter(None, (log.note, speed.note)))
+                if processes.is_chief:
+                    progress.update(step, note)
+                if ends:
+                    break
     if processes.is_chief:
-        progress.finish(note())
+        progress.finish(note)
     if step < options.steps:
         raise Stopped(
             f"{stop.reason}; step {step} is saved, run again to go on"
         )
+
+
+def _call_all(at_step: Sequence[Callable[[int], None]], step: int) -> None:
+    for function in at_step:
+        function(step)
 
 
 @contextlib.contextmanager

@@ -5,14 +5,8 @@ import tensorflow as tf
 
 from data import spectrogram_image
 from train import shown_sound
-from train.contrastive_learner import (
-    AUGMENT,
-    NOISE,
-    POSITIVE,
-    VIEWS,
-    ContrastiveLearner,
-)
-from train.view_pipeline import DRAWS
+from train.contrastive_learner import ContrastiveLearner
+from train.view_pipeline import AUGMENT, DRAWS, NOISE, POSITIVE, VIEWS
 
 _NUM_CLIPS = 4
 
@@ -29,7 +23,7 @@ class ViewExamples:
 
     Args:
       learner: whose views they are.
-      dataset: of (batch, health), as it is trained on.
+      dataset: of (batch, read_status), as it is trained on.
       every: steps between examples; 0: none.
       seed: of the draws.
     """

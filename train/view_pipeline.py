@@ -16,15 +16,20 @@ from models.views.view_choice import (
     choose_processor,
     choose_signals,
 )
-from train.contrastive_learner import AUGMENT, NOISE, POSITIVE, VIEWS
 
 # Uniform numbers of an example: processor, two signals, two times.
 NUM_VIEW_DRAWS = 5
 
-# Keys of a batch of clips that are separated inside the step.
-MIXTURES = "mixtures"
-LENGTHS = "lengths"
-DRAWS = "draws"
+# Keys of a batch.
+VIEWS = "views"  # (B, 2, view samples) float32
+AUGMENT = "augment"  # (B, 2, draws of SpecAugment) in [0, 1)
+# In place of VIEWS, for clips that are separated inside the step.
+MIXTURES = "mixtures"  # (B, clip samples) float32
+LENGTHS = "lengths"  # (B,) samples of each clip
+DRAWS = "draws"  # (B, NUM_VIEW_DRAWS) in [0, 1)
+# For the triplet objective only.
+POSITIVE = "positive"  # (B, draws of TripletPositive) in [0, 1)
+NOISE = "noise"  # (B, frames, bands) standard normal
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,8 +31,8 @@ def read(index, count, seed=5, start=0, **worker):
         index, to_id, seed, start, **worker
     )
     return [
-        (int(health[POSITION]), clip_id.decode(), int(health[FAILED]))
-        for clip_id, health in stream.take(count).as_numpy_iterator()
+        (int(read_status[POSITION]), clip_id.decode(), int(read_status[FAILED]))
+        for clip_id, read_status in stream.take(count).as_numpy_iterator()
     ]
 
 
@@ -200,8 +200,8 @@ def test_a_raising_function_costs_the_record(info):
 
     stream = record_reader.shuffled_examples(index, not_clip_4, 5).take(44)
     replaced = [
-        (int(health[POSITION]), clip_id.decode(), int(health[FAILED]))
-        for clip_id, health in stream.as_numpy_iterator()
+        (int(read_status[POSITION]), clip_id.decode(), int(read_status[FAILED]))
+        for clip_id, read_status in stream.as_numpy_iterator()
     ]
     _assert_only_replaced(replaced, read(index, 44), {"clip4"})
 

@@ -185,8 +185,8 @@ class _ShardSet:
             index, lambda position, record: to_id(record), 3
         )
         elements = stream.take(len(index)).as_numpy_iterator()
-        for (clip_id, _), health in elements:
-            position, failed = int(health[POSITION]), int(health[FAILED])
+        for (clip_id, _), status in elements:
+            position, failed = int(status[POSITION]), int(status[FAILED])
             yield self.number(clip_id), position, failed
 
     def number(self, clip_id: bytes) -> int:

@@ -8,19 +8,14 @@ from models.embedding_model import EmbeddingModel
 from models.views.triplet_positive import NUM_DRAWS
 from train.accumulated_gradients import gradients_of
 from train.contrastive_config import ContrastiveConfig
-from train.contrastive_learner import (
-    AUGMENT,
-    NOISE,
-    POSITIVE,
-    VIEWS,
-    ContrastiveLearner,
-)
+from train.contrastive_learner import ContrastiveLearner
+from train.view_pipeline import AUGMENT, NOISE, POSITIVE, VIEWS
 
 FRAMES = 32
 SIZE = 6
 
 
-def _learner(objective="joint", dropout=0.0, **flags):
+def _learner(objective="joint", dropout=0.0, make_views=None, **flags):
     keras.utils.set_random_seed(1)
     model = EmbeddingModel(
         embedding_dim=7,
@@ -40,7 +35,7 @@ def _learner(objective="joint", dropout=0.0, **flags):
         time_mask_frames=4,
         **flags,
     )
-    learner = ContrastiveLearner(model, config)
+    learner = ContrastiveLearner(model, config, make_views)
     learner.optimizer = keras.optimizers.Adam(1e-4)
     return learner
 
@@ -145,9 +140,10 @@ def test_masks_are_those_of_one_micro_batch_after_the_other():
     learners = _learner(dropout=0.3), _learner(dropout=0.3)
     for learner in learners:
         # Without statistics of the batch the encoder can be called in parts.
-        for layer in learner.embedding_model.encoder._flatten_layers():
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.trainable = False
+        for segment in learner.embedding_model.encoder.segments():
+            for part in segment:
+                if isinstance(part, keras.layers.BatchNormalization):
+                    part.trainable = False
     batch = _batch(learners[0])
 
     def losses_of_parts():
@@ -171,7 +167,6 @@ def test_masks_are_those_of_one_micro_batch_after_the_other():
 
 
 def test_a_step_separates_clips_a_micro_batch_at_a_time():
-    learners = _learner(micro_batch_size=2), _learner()
     sizes = []
 
     def make_views(batch):
@@ -179,10 +174,12 @@ def test_a_step_separates_clips_a_micro_batch_at_a_time():
         views = tf.stack([batch["clips"], batch["clips"] ** 2], axis=1)
         return {VIEWS: views, AUGMENT: batch[AUGMENT]}
 
+    learners = [
+        _learner(micro_batch_size=size, make_views=make_views)
+        for size in (2, 0)
+    ]
     batch = _batch(learners[0])
     batch = {"clips": batch[VIEWS][:, 0], AUGMENT: batch[AUGMENT]}
-    for learner in learners:
-        learner.make_views = make_views
     found, expected = (learner.train_step(batch) for learner in learners)
     assert sizes == [2, 2, 2, SIZE]
     for name, value in found.items():

@@ -11,11 +11,10 @@ from data.user_error import UserError
 from tests.data.damaged_shards import flip
 from tests.train.small_shards import noise_clips, write_shards
 from train import training_loop, view_pipeline
-from train.contrastive_learner import VIEWS
 from train.failed_reads import FailedReads
 from train.mixture_pipeline import batches_of_pairs
 from train.training_options import TrainingOptions
-from train.view_pipeline import ViewSpec
+from train.view_pipeline import VIEWS, ViewSpec
 
 OPTIONS = TrainingOptions(
     steps=12,
@@ -187,6 +186,10 @@ def test_nothing_readable_is_told_not_hung_on(shards, tmp_path):
 def test_other_errors_are_not_explained(shards, tmp_path):
     index = RecordIndex.of(shards, ["train"])
     reads = FailedReads(index, OPTIONS, tmp_path)
-    reads.explain(tf.errors.InvalidArgumentError(None, None, "shapes differ"))
-    reads.flush()
+    error = tf.errors.InvalidArgumentError(None, None, "shapes differ")
+    with pytest.raises(tf.errors.InvalidArgumentError) as told:
+        with reads.explained():
+            raise error
+    assert told.value is error
+    reads.flush(0, {})
     assert not (tmp_path / "bad_records.csv").exists()

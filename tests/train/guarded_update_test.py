@@ -186,3 +186,19 @@ def test_what_no_loss_scale_mends_is_left_out():
     assert float(learner.optimizer.dynamic_scale) == 1.0
     _assert_equal(learner.trainable_variables, weights)
     assert int(learner.optimizer.iterations) == 0
+
+
+def test_the_sum_that_is_left_out_is_the_optimizers(monkeypatch):
+    """It has a private name in Keras: by another one, it would be done too."""
+    optimizer, sums = keras.optimizers.SGD(1.0), []
+    variable = keras.Variable([2.0])
+    optimizer.build([variable])
+    monkeypatch.setattr(
+        keras.optimizers.SGD,
+        "_all_reduce_sum_gradients",
+        lambda self, pairs: sums.append(pairs) or pairs,
+    )
+    optimizer.apply([tf.constant([0.5])])
+    assert len(sums) == 1 and variable.numpy() == 1.5
+    sums_no_gradients(optimizer).apply([tf.constant([0.5])])
+    assert len(sums) == 1 and variable.numpy() == 1.0

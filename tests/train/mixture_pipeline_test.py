@@ -23,10 +23,10 @@ def _batches(index, count, start_step=0, context=None, seed=3):
 
 
 def test_neighbours_of_the_stream_make_pairs(index):
-    for step, (pairs, health) in enumerate(_batches(index, 3)):
+    for step, (pairs, read_status) in enumerate(_batches(index, 3)):
         assert pairs.shape == (8, 2, CROP)
         positions = 16 * step + np.arange(16).reshape(8, 2)
-        np.testing.assert_array_equal(health[POSITION], positions)
+        np.testing.assert_array_equal(read_status[POSITION], positions)
 
 
 def test_a_later_start_continues_the_same_stream(index):

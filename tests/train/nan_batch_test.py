@@ -6,14 +6,9 @@ import tensorflow as tf
 from models.embedding_model import EmbeddingModel
 from models.views.triplet_positive import NUM_DRAWS
 from train.contrastive_config import ContrastiveConfig
-from train.contrastive_learner import (
-    AUGMENT,
-    NOISE,
-    POSITIVE,
-    VIEWS,
-    ContrastiveLearner,
-)
+from train.contrastive_learner import ContrastiveLearner
 from train.optimizers import make_optimizer
+from train.view_pipeline import AUGMENT, NOISE, POSITIVE, VIEWS
 
 
 def _batch(seed):

@@ -5,9 +5,15 @@ import tensorflow as tf
 
 from models.separation.separator import Separator
 from train import view_pipeline
-from train.contrastive_learner import AUGMENT, VIEWS
 from train.on_the_fly_separation import OnTheFlyViews
-from train.view_pipeline import DRAWS, LENGTHS, MIXTURES, ViewSpec
+from train.view_pipeline import (
+    AUGMENT,
+    DRAWS,
+    LENGTHS,
+    MIXTURES,
+    VIEWS,
+    ViewSpec,
+)
 
 SPEC = ViewSpec(
     comparison="mix_vs_chan",

@@ -10,14 +10,9 @@ from models.separation.separator import Separator
 from tests.train.small_shards import noise_clips, write_shards
 from train import pretraining
 from train.contrastive_config import ContrastiveConfig
-from train.contrastive_learner import (
-    AUGMENT,
-    NOISE,
-    POSITIVE,
-    VIEWS,
-    ContrastiveLearner,
-)
+from train.contrastive_learner import ContrastiveLearner
 from train.separation_config import SeparationConfig
+from train.view_pipeline import AUGMENT, NOISE, POSITIVE, VIEWS
 
 CONFIG = ContrastiveConfig(
     steps=3,

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from models.separation.separator import CONSISTENCIES, Separator
+from train.separation_config import SeparationConfig
 from train.separation_learner import SeparationLearner
 
 WINDOW = {"learned": 40, "stft": 512}
@@ -26,7 +27,7 @@ def _learner(basis, consistency):
     for variable in separator.variables:
         noise = 0.3 * rng.normal(size=variable.shape)
         variable.assign(variable.numpy() + noise)
-    return SeparationLearner(separator, 30.0)
+    return SeparationLearner(separator, SeparationConfig())
 
 
 @pytest.mark.parametrize("consistency", CONSISTENCIES)

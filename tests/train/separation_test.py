@@ -123,7 +123,7 @@ def test_training_separates_tones(tmp_path):
     stems = [stem for pair in _tones(8) for stem in pair]
     info = write_shards(tmp_path, stems)
     keras.utils.set_random_seed(1)
-    learner = SeparationLearner(Separator(**SMALL), 30.0)
+    learner = SeparationLearner(Separator(**SMALL), SeparationConfig())
     learner.optimizer = keras.optimizers.Adam(1e-2)
     step = tf.function(learner.train_step)
     index = RecordIndex.of(info, ("train",))
@@ -137,6 +137,7 @@ def test_many_sources_are_assigned_by_least_squares(run, tmp_path):
     config = _config(
         num_sources=17,
         mixit_search="least_squares",
+        max_snr_db=20.0,
         steps=2,
         keep_steps=("2",),
     )
@@ -147,7 +148,7 @@ def test_many_sources_are_assigned_by_least_squares(run, tmp_path):
     assert kept.num_sources == 17
     assert all(np.isfinite(w).all() for w in kept.get_weights())
     mixtures = np.stack(_tones(3))[:, :, :900].astype("f4")
-    learner = SeparationLearner(kept, 20.0, config.mixit_search)
+    learner = SeparationLearner(kept, config)
     scalars = learner.test_step(mixtures)
     losses, _ = mixit_loss(
         mixtures, kept(mixtures.sum(axis=1)), 20.0, "least_squares"
@@ -160,11 +161,11 @@ def test_pairs_are_neighbours_and_continue_by_step(tmp_path):
     info = write_shards(tmp_path, clips)
     index = RecordIndex.of(info, ("train",))
     batches = batches_of_pairs(index, 40, 2, 5).take(4)
-    whole, health = zip(*batches.as_numpy_iterator(), strict=True)
+    whole, read_status = zip(*batches.as_numpy_iterator(), strict=True)
     whole = np.stack(whole)
-    places = np.stack([of_batch[POSITION] for of_batch in health])
+    places = np.stack([of_batch[POSITION] for of_batch in read_status])
     np.testing.assert_array_equal(places.ravel(), np.arange(16))
-    assert places.shape == whole.shape[:3] and not health[0][FAILED].any()
+    assert places.shape == whole.shape[:3] and not read_status[0][FAILED].any()
     assert whole.shape == (4, 2, 2, 40)
     levels = np.unique(whole[:2].reshape(8, -1)[:, 0])
     np.testing.assert_array_equal(levels, np.arange(8) / 64)  # One epoch.

@@ -16,7 +16,7 @@ def index(tmp_path_factory):
     return RecordIndex.of(write_shards(folder, noise_clips(5, 30)), ("train",))
 
 
-def _health(positions, failed=None):
+def _read_status(positions, failed=None):
     positions = np.asarray(positions)
     failed = np.zeros_like(positions) if failed is None else np.array(failed)
     return {
@@ -33,7 +33,8 @@ def _steps(index, folder, start=0, max_skipped_steps=9):
 def _add(steps, numbers, skipped=()):
     for step in numbers:
         share = tf.constant(1.0 if step in skipped else 0.0)
-        steps.add(step, share, _health([2 * step, 2 * step + 1]))
+        positions = [2 * step, 2 * step + 1]
+        steps.add(step, {"skipped": share}, _read_status(positions))
 
 
 def _listed(folder):
@@ -45,19 +46,19 @@ def _listed(folder):
 def test_steps_past_the_one_resumed_from_are_dropped(index, tmp_path):
     steps = _steps(index, tmp_path)
     _add(steps, range(1, 10), skipped=(3, 5, 8))
-    steps.flush()
+    steps.flush(9, {})
     assert _listed(tmp_path) == [3, 5, 8]
     resumed = _steps(index, tmp_path, start=5)
     _add(resumed, range(6, 10), skipped=(7,))
-    resumed.flush()
+    resumed.flush(9, {})
     assert _listed(tmp_path) == [3, 5, 7]
 
 
 def test_without_skipped_steps_there_is_no_file(index, tmp_path):
     steps = _steps(index, tmp_path, max_skipped_steps=0)
     _add(steps, range(1, 4))
-    steps.flush()
-    steps.flush()
+    steps.flush(3, {})
+    steps.flush(3, {})
     assert not list(tmp_path.iterdir())
 
 
@@ -65,8 +66,9 @@ def test_pairs_and_replacements_are_named(index, tmp_path):
     """Positions (n, 2) as of separation; the clip used is the last tried."""
     steps = _steps(index, tmp_path)
     positions, failed = [[6, 7], [8, 9]], [[0, 2], [1, 0]]
-    steps.add(1, tf.constant(1.0), _health(positions, failed))
-    steps.flush()
+    skipped = {"skipped": tf.constant(1.0)}
+    steps.add(1, skipped, _read_status(positions, failed))
+    steps.flush(1, {})
     numbers = [
         numbers_tried(index, 4, [position], [count + 1])[-1]
         for position, count in zip(
@@ -84,8 +86,8 @@ def test_as_many_as_are_allowed_in_a_hundred_steps(index, tmp_path):
     for first in range(1, 200, 10):
         # The first two are out of the window when the next two come.
         _add(steps, range(first, first + 10), skipped=(2, 13, 103, 114))
-        steps.flush()
+        steps.flush(first + 9, {})
     _add(steps, [201], skipped=(201,))
     with pytest.raises(UserError, match="3 of the last 100 .*_steps=2: see"):
-        steps.flush()
+        steps.flush(201, {})
     assert _listed(tmp_path) == [2, 13, 103, 114, 201]

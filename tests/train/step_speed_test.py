@@ -1,5 +1,7 @@
 import pytest
+import tensorflow as tf
 
+from tests.train.event_files import read_events
 from train import step_speed
 from train.step_speed import StepSpeed
 
@@ -11,7 +13,7 @@ class _Clock:
         return self.now
 
 
-def test_figures_are_those_since_the_last_flush(monkeypatch):
+def test_figures_are_those_since_the_last_flush(monkeypatch, tmp_path):
     clock = _Clock()
     monkeypatch.setattr(step_speed.time, "monotonic", clock)
     speed = StepSpeed(batch_size=6, start=40)
@@ -20,20 +22,24 @@ def test_figures_are_those_since_the_last_flush(monkeypatch):
         with speed.waiting():
             clock.now += waited
         clock.now += worked
-    # 2 steps in 8 seconds, 3.5 of them waiting.
-    assert speed.flush(42) == {
-        "examples_per_second": pytest.approx(2 * 6 / 8),
-        "waiting_for_data": pytest.approx(3.5 / 8),
-    }
-    assert speed.note == "1.5 examples/s, 43.8% waiting for data"
-    clock.now += 2.0
-    assert speed.flush(47) == {
-        "examples_per_second": pytest.approx(5 * 6 / 2),
-        "waiting_for_data": 0.0,
+    writer = tf.summary.create_file_writer(str(tmp_path))
+    with writer.as_default():
+        speed.flush(42, {})
+        assert speed.note == "1.5 examples/s, 43.8% waiting for data"
+        clock.now += 2.0
+        speed.flush(47, {})
+    writer.close()
+    # 2 steps in 8 seconds, 3.5 of them waiting; then 5 steps in 2 seconds.
+    assert read_events(tmp_path) == {
+        ("speed/examples_per_second", 42): pytest.approx(2 * 6 / 8),
+        ("speed/waiting_for_data", 42): pytest.approx(3.5 / 8),
+        ("speed/examples_per_second", 47): pytest.approx(5 * 6 / 2),
+        ("speed/waiting_for_data", 47): 0.0,
     }
 
 
 def test_a_clock_that_stands_still_is_no_fault(monkeypatch):
     monkeypatch.setattr(step_speed.time, "monotonic", _Clock())
-    figures = StepSpeed(batch_size=6, start=0).flush(0)
-    assert figures == {"examples_per_second": 0.0, "waiting_for_data": 0.0}
+    speed = StepSpeed(batch_size=6, start=0)
+    speed.flush(0, {})
+    assert speed.note == "0 examples/s, 0.0% waiting for data"

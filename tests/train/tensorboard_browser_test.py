@@ -45,10 +45,12 @@ def _train(folder, start, stop, above):
     sound = 0.5 * np.sin(2 * np.pi * 440 * time_s).astype("f4")
     for step in range(start + 1, stop + 1):
         scalars = {"loss": 1 / step + above, "gradient_norm": 2.0, "skipped": 0}
-        log.add({name: tf.constant(float(v)) for name, v in scalars.items()})
+        scalars = {name: tf.constant(float(v)) for name, v in scalars.items()}
+        log.add(step, scalars, {})
         if step % 10 == 0:
-            log.flush(step, {"uniformity": -1.5}, {"examples_per_second": 64})
+            log.flush(step, {"uniformity": -1.5})
             with log.writer.as_default():
+                tf.summary.scalar("speed/examples_per_second", 64, step)
                 tag = "views/clip_1/first"
                 shown_sound.show(tag, IMAGE, sound, RATE_HZ, step)
     log.close()

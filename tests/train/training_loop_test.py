@@ -53,11 +53,11 @@ class _Line(keras.Model):
 def _dataset(step, context=None):
     def batch(k):
         noise = tf.random.stateless_uniform([4, 2], [1, k])
-        health = {
+        read_status = {
             POSITION: 4 * k + tf.range(4, dtype=tf.int64),
             FAILED: tf.zeros([4], tf.int32),
         }
-        return noise + tf.cast(k, tf.float32), health
+        return noise + tf.cast(k, tf.float32), read_status
 
     return tf.data.Dataset.range(step, 10**9).map(batch)
 
@@ -206,9 +206,9 @@ def _bad_at(*steps):
 
     def make_dataset(start, context=None):
         def spoil(k, element):
-            batch, health = element
+            batch, read_status = element
             bad = tf.reduce_any(k + 1 == tf.constant(steps, tf.int64))
-            return tf.where(bad, batch * np.nan, batch), health
+            return tf.where(bad, batch * np.nan, batch), read_status
 
         numbers = tf.data.Dataset.range(start, 10**9)
         return tf.data.Dataset.zip(numbers, _dataset(start)).map(spoil)

@@ -8,22 +8,17 @@ from models.embedding_model import EmbeddingModel
 from models.views.triplet_positive import NUM_DRAWS
 from tests.train.event_files import read_events, read_image, read_sound
 from train.contrastive_config import ContrastiveConfig
-from train.contrastive_learner import (
-    AUGMENT,
-    NOISE,
-    POSITIVE,
-    VIEWS,
-    ContrastiveLearner,
-)
+from train.contrastive_learner import ContrastiveLearner
 from train.view_examples import ViewExamples
+from train.view_pipeline import AUGMENT, NOISE, POSITIVE, VIEWS
 
 RATE_HZ = 22050
 FRAMES, BANDS = 96, 64
 
 
-def _learner(**flags):
+def _learner(make_views=None, **flags):
     model = EmbeddingModel(RATE_HZ, embedding_dim=5, width=1 / 64)
-    return ContrastiveLearner(model, ContrastiveConfig(**flags))
+    return ContrastiveLearner(model, ContrastiveConfig(**flags), make_views)
 
 
 def _batch(learner, size=6):
@@ -92,9 +87,10 @@ def test_augmentation_is_drawn_anew_each_time_from_the_seed(tmp_path):
 
 
 def test_views_made_on_the_way_are_shown(tmp_path):
-    learner = _learner(spec_augment=False)
+    learner = _learner(
+        lambda batch: {VIEWS: batch["quiet"] * 2.0}, spec_augment=False
+    )
     batch = _batch(learner)
-    learner.make_views = lambda batch: {VIEWS: batch["quiet"] * 2.0}
     found = _shown(tmp_path, learner, {"quiet": batch[VIEWS] / 2}, [0])
     sound, _ = read_sound(found["views/clip_2/second_sound", 0])
     np.testing.assert_allclose(sound, batch[VIEWS][1, 1], atol=1 / 32767)

@@ -9,9 +9,8 @@ from data.record_reader import POSITION
 from models.separation.separator import Separator
 from tests.train.small_shards import noise_clips, write_shards
 from train import view_pipeline
-from train.contrastive_learner import AUGMENT, NOISE, POSITIVE, VIEWS
 from train.on_the_fly_separation import OnTheFlyViews
-from train.view_pipeline import ViewSpec
+from train.view_pipeline import AUGMENT, NOISE, POSITIVE, VIEWS, ViewSpec
 
 VIEW = 150
 CLIP = 400
@@ -48,13 +47,13 @@ def _batches(info, *arguments):
     """Of views, without what is told about reading them."""
     return view_pipeline.batches_from_channels(
         RecordIndex.of(info, ("train",)), *arguments
-    ).map(lambda batch, health: batch)
+    ).map(lambda batch, read_status: batch)
 
 
 def _clip_batches(info, *arguments):
     return view_pipeline.batches_of_clips(
         RecordIndex.of(info, ("train",)), *arguments
-    ).map(lambda batch, health: batch)
+    ).map(lambda batch, read_status: batch)
 
 
 def _views(info, spec, batches=60, batch_size=5, seed=3, start_step=0):
