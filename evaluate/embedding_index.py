@@ -53,7 +53,7 @@ def write(
     }
     _write_clips(folder, files)
     index = folder / INDEX_FILE
-    geometry = representation.geometry
+    model = representation.model
     write_json(
         index,
         {
@@ -61,8 +61,8 @@ def write(
             "encoder_identity": representation.identity,
             "embedding_dim": accounts[0]["embedding_dim"],
             "sample_rate_hz": representation.sample_rate_hz,
-            "window_samples": geometry.window_samples,
-            "window_hop_samples": geometry.window_hop_samples,
+            "window_samples": model.window_samples,
+            "window_hop_samples": model.window_hop_samples,
             "shards": str(info.folder),
             "class_names": info.class_names,
             "clips": sum(account["clips"] for account in accounts),
