@@ -1,10 +1,10 @@
 """What is in a folder of embeddings: one JSON, and a CSV of the clips."""
 
-import csv
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from data.atomic_write import atomic_path, write_json
+from data import csv_table
+from data.atomic_write import write_json
 from data.dataset_info import DatasetInfo
 from data.label_table import LABEL_SEPARATOR
 from data.user_error import UserError
@@ -51,7 +51,7 @@ def write(
         ]
         for split in splits
     }
-    _write_clips(folder, files)
+    csv_table.write(folder / CLIPS_FILE, _clip_rows(folder, files))
     index = folder / INDEX_FILE
     model = representation.model
     write_json(
@@ -73,18 +73,15 @@ def write(
     return index
 
 
-def _write_clips(folder: pathlib.Path, files: dict[str, list[dict]]) -> None:
-    with (
-        atomic_path(folder / CLIPS_FILE) as path,
-        path.open("w", newline="", encoding="utf-8") as stream,
-    ):
-        table = csv.writer(stream, lineterminator="\n")
-        table.writerow(("clip", "split", "file", "row", "labels"))
-        for split, of_split in files.items():
-            for name in (file["file"] for file in of_split):
-                texts = _clip_texts(folder / name)
-                for row, (clip_id, labels) in enumerate(texts):
-                    table.writerow((clip_id, split, name, row, labels))
+def _clip_rows(
+    folder: pathlib.Path, files: dict[str, list[dict]]
+) -> Iterator[tuple]:
+    yield "clip", "split", "file", "row", "labels"
+    for split, of_split in files.items():
+        for name in (file["file"] for file in of_split):
+            texts = _clip_texts(folder / name)
+            for row, (clip_id, labels) in enumerate(texts):
+                yield clip_id, split, name, row, labels
 
 
 def _clip_texts(file: pathlib.Path) -> list[tuple[str, str]]:

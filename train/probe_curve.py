@@ -2,7 +2,6 @@
 
 import collections
 import csv
-import io
 import json
 import os
 import pathlib
@@ -14,7 +13,7 @@ import tempfile
 import tensorflow as tf
 from absl import logging
 
-from data.atomic_write import write_text
+from data import csv_table
 from data.dataset_info import DatasetInfo
 from data.user_error import UserError
 from train.contrastive_config import ContrastiveConfig
@@ -200,8 +199,8 @@ def _read(file: pathlib.Path) -> dict[int, dict[str, float | None]]:
 def _write(
     file: pathlib.Path, rows: dict[int, dict[str, float | None]]
 ) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [_STEP, *_FIGURES], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({_STEP: step, **rows[step]} for step in sorted(rows))
-    write_text(file, text.getvalue())
+    cells = (
+        [step, *(rows[step][name] for name in _FIGURES)]
+        for step in sorted(rows)
+    )
+    csv_table.write(file, [[_STEP, *_FIGURES], *cells])
