@@ -284,7 +284,9 @@ def test_queries_are_spread_over_classes():
         assert len(set(chosen)) == 4
 
 
-def test_shared_label_shares_by_hand():
+@pytest.mark.parametrize("block_rows", [1, 3, 1024])
+def test_shared_label_shares_by_hand(monkeypatch, block_rows):
+    monkeypatch.setattr(retrieval_examples, "BLOCK_ROWS", block_rows)
     # Two tight pairs; one pair shares a label, the other does not. With one
     # neighbor less than clips, every other clip is a neighbor.
     vectors = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]])
