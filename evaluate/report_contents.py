@@ -11,6 +11,7 @@ from data.dataset_info import DatasetInfo
 from data.page_sound import Example, Sound
 from data.page_table import Table
 from data.progress import duration
+from data.run_directory import METRICS_FILE
 from data.sound_bundle import SoundBundle
 from data.user_error import UserError
 from evaluate import (
@@ -147,14 +148,14 @@ def _measured(
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(
-                f"{path}: its {report_runs.METRICS_FILE} has no {error}: run "
+                f"{path}: its {METRICS_FILE} has no {error}: run "
                 f"evaluate/{stage}.py again"
             ) from error
     return tuple(tables)
 
 
 def _separation_table(path: str) -> Table | None:
-    file = pathlib.Path(path) / report_runs.METRICS_FILE
+    file = pathlib.Path(path) / METRICS_FILE
     if not path or not file.exists():
         return None
     metrics = report_runs.read_metrics(path, processor_files.STAGE)
@@ -219,7 +220,7 @@ def _notes(
         )
     elif separation is None:
         yield (
-            f"{config.separation} has no metrics.json: SI-SDR is measured "
+            f"{config.separation} has no {METRICS_FILE}: SI-SDR is measured "
             "only where clips carry their stems."
         )
     if not info.processors:

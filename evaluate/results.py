@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from data.atomic_write import write_json
+from data.run_directory import METRICS_FILE
 from evaluate.representation import Representation
 from models.metrics.average_precision import mean_over_classes
 from models.metrics.roc import d_prime
 
-METRICS_FILE = "metrics.json"
 AP, AUC, D_PRIME, CLIPS = "AP", "AUC", "d_prime", "clips"
 
 

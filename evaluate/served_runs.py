@@ -11,9 +11,6 @@ ENCODER = "encoder"
 CLASSIFIER = "classifier"
 SEPARATOR = "separator"
 
-# Beside the encoder, where its run has one.
-_CLASSIFIER_FILE = "classifier.keras"
-
 
 def find(
     encoder: str, separator: str, processor: str
@@ -32,7 +29,7 @@ def find(
     files = {}
     if encoder:
         files[ENCODER] = encoder_files.model_file(encoder)
-        classifier = pathlib.Path(encoder) / _CLASSIFIER_FILE
+        classifier = pathlib.Path(encoder) / encoder_files.CLASSIFIER_FILE
         if classifier.exists():
             files[CLASSIFIER] = classifier
     if separator:

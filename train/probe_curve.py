@@ -15,6 +15,7 @@ from absl import logging
 
 from data import csv_table
 from data.dataset_info import DatasetInfo
+from data.run_directory import METRICS_FILE
 from data.user_error import UserError
 from train.contrastive_config import ContrastiveConfig
 from train.snapshots import Snapshots
@@ -111,8 +112,7 @@ class ProbeCurve:
                 return
 
     def _start(self, step: int) -> None:
-        config, snapshot = self._config, self._snapshots.path(step)
-        output = snapshot / "probe"
+        config, output = self._config, self._output(step)
         # Of a probe that was interrupted, perhaps with other flags.
         shutil.rmtree(output, ignore_errors=True)
         self._messages = tempfile.TemporaryFile()
@@ -120,7 +120,7 @@ class ProbeCurve:
             [
                 sys.executable,
                 str(_PROBE),
-                f"--encoder={snapshot}",
+                f"--encoder={self._snapshots.path(step)}",
                 f"--shards={config.probe_shards or config.shards}",
                 f"--train_splits={','.join(config.probe_train_splits)}",
                 f"--eval_splits={','.join(config.probe_eval_splits)}",
@@ -143,7 +143,7 @@ class ProbeCurve:
         self._messages.close()
         self._step = self._process = self._messages = None
         if code == 0:
-            metrics = self._snapshots.path(step) / "probe" / "metrics.json"
+            metrics = self._output(step) / METRICS_FILE
             [result] = json.loads(metrics.read_text())["results"]
             self._rows[step] = {name: result[name] for name in _FIGURES}
             _write(self._file, self._rows)
@@ -157,6 +157,9 @@ class ProbeCurve:
                 said[-1] if said else "it said nothing",
             )
         self._snapshots.discard(step)
+
+    def _output(self, step: int) -> pathlib.Path:
+        return self._snapshots.path(step) / "probe"
 
     def _show(self, step: int) -> None:
         for name, value in self._rows[step].items():

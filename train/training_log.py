@@ -10,8 +10,8 @@ from types import MappingProxyType
 import tensorflow as tf
 
 from data import csv_table
+from data.run_directory import HISTORY_FILE
 
-HISTORY_FILE = "history.csv"
 TENSORBOARD_FOLDER = "tensorboard"
 # 0 or 1 of each step; where it is 1, the other figures say nothing.
 SKIPPED = "skipped"

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from data.dataset_info import DatasetInfo
+from data.encoder_files import CLASSIFIER_FILE
 from evaluate.baselines import BASELINES, make_baselines
 from evaluate.embedding_cache import embeddings
 from evaluate.encoders import load_encoders, load_model
@@ -27,7 +28,6 @@ from tests.evaluate.toy_runs import (
     write_toy_run,
     write_toy_shards,
 )
-from train.import_panns import CLASSIFIER_FILE
 
 ROWS = ["run", "untrained", "log_mel_statistics"]
 
