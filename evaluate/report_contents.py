@@ -17,9 +17,11 @@ from data.user_error import UserError
 from evaluate import (
     encoder_runs,
     encoder_views,
+    probe_config,
     report_runs,
     report_sounds,
     report_tables,
+    retrieval_config,
 )
 from evaluate.encoder_views import EncoderView
 from evaluate.line_chart import LineChart, line_chart
@@ -72,8 +74,8 @@ def gather(config: ReportConfig) -> ReportContents:
         (config.separation,) if config.separation else (),
         *processor_files.STAGES,
     )
-    probe = _measured(config.probe, "probe", "Probe")
-    retrieval = _measured(config.retrieval, "retrieval", "Retrieval")
+    probe = _measured(config.probe, probe_config.STAGE)
+    retrieval = _measured(config.retrieval, retrieval_config.STAGE)
     separation = _separation_table(config.separation)
     if config.encoder:
         info = encoder_runs.open_shards(config.encoder, config.shards)
@@ -128,14 +130,12 @@ def gather(config: ReportConfig) -> ReportContents:
     )
 
 
-def _measured(
-    paths: Sequence[str], stage: str, title: str
-) -> tuple[Measured, ...]:
+def _measured(paths: Sequence[str], stage: str) -> tuple[Measured, ...]:
     tables = []
     for path in paths:
         metrics = report_runs.read_metrics(path, stage)
         caption = (
-            f"{title} on {metrics.get('shards', '?')}, "
+            f"{stage.capitalize()} on {metrics.get('shards', '?')}, "
             f"seed {metrics.get('seed', '?')}"
         )
         results = metrics["results"]

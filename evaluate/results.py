@@ -91,6 +91,12 @@ def write_metrics(
     return file
 
 
+def classes_left_out(record: dict) -> list[str]:
+    """Names of the classes that have no average precision."""
+    figures = record["per_class"].items()
+    return [name for name, of_class in figures if of_class[AP] is None]
+
+
 def results_table(results: Sequence[dict]) -> str:
     """The overall figures of `results`, one line each."""
     measures = [key for key in ("mAP", AUC, D_PRIME) if key in results[0]]
