@@ -94,25 +94,17 @@ def _clip_rows(
     yield "clip", "split", "file", "row", "labels"
     for split, of_split in files.items():
         for name in (file["file"] for file in of_split):
-            texts = _clip_texts(folder / name)
-            for row, (clip_id, labels) in enumerate(texts):
-                yield clip_id, split, name, row, labels
+            store = _load(folder / name)
+            clips = zip(store.clip_ids, store.labels, strict=True)
+            for row, (clip_id, labels) in enumerate(clips):
+                names = (store.class_names[c] for c in labels.nonzero()[0])
+                yield clip_id, split, name, row, LABEL_SEPARATOR.join(names)
 
 
-def _clip_texts(file: pathlib.Path) -> list[tuple[str, str]]:
-    """Id and labels of each clip."""
+def _load(file: pathlib.Path) -> EmbeddingStore:
     try:
-        store = EmbeddingStore.load(file)
+        return EmbeddingStore.load(file)
     except DAMAGED as error:
         raise UserError(
             f"{file} is damaged: delete it and run again, the others are kept"
         ) from error
-    return [
-        (
-            clip_id,
-            LABEL_SEPARATOR.join(
-                store.class_names[c] for c in of_clip.nonzero()[0]
-            ),
-        )
-        for clip_id, of_clip in zip(store.clip_ids, store.labels, strict=True)
-    ]

@@ -32,20 +32,15 @@ def nearest_neighbors(
     """
     if k < 1:
         raise ValueError(f"k must be at least 1. Received: k={k}")
-    shape = len(queries), min(k, len(collection))
-    index, similarity = np.empty(shape, np.int64), np.empty(shape)
-    for start in range(0, len(queries), block_rows):
-        rows = slice(start, start + block_rows)
-        index[rows], similarity[rows] = _nearest(
-            queries[rows], collection, k, block_rows
-        )
-    return index, similarity
-
-
-def _nearest(
-    queries: np.ndarray, collection: np.ndarray, k: int, block_rows: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The same for some queries at once."""
+    if len(queries) > block_rows:
+        parts = [
+            nearest_neighbors(
+                queries[i : i + block_rows], collection, k, block_rows
+            )
+            for i in range(0, len(queries), block_rows)
+        ]
+        index, similarity = zip(*parts, strict=True)
+        return np.concatenate(index), np.concatenate(similarity)
     best_index = np.zeros((len(queries), 0), np.int64)
     best = np.zeros((len(queries), 0))
     for start in range(0, len(collection), block_rows):
