@@ -2,14 +2,13 @@
 
 import collections
 import csv
-import io
 import pathlib
 from collections.abc import Iterable
 
 import numpy as np
 from absl import logging
 
-from data.atomic_write import write_text
+from data import csv_table
 from data.bad_record import PASSING, BadRecord, examine
 from data.record_index import RecordIndex
 from data.user_error import UserError
@@ -115,11 +114,7 @@ class BadRecords:
         if not rows:
             self.file.unlink(missing_ok=True)
             return
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(BadRecord._fields)
-        writer.writerows(rows)
-        write_text(self.file, text.getvalue())
+        csv_table.write(self.file, [BadRecord._fields, *rows])
 
     def _stop(self) -> None:
         bad = len(self._rows)

@@ -1,11 +1,13 @@
-"""A CSV file, its cells kept as written."""
+"""CSV files: read with their cells as written; written whole."""
 
+import csv
 import dataclasses
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from data.atomic_write import atomic_path
 from data.user_error import UserError
 
 if TYPE_CHECKING:
@@ -111,6 +113,35 @@ def read(
         ) from error
     frame.columns = [str(column).strip() for column in frame.columns]
     return CsvTable(name, frame, first_line=1 if columns else 2)
+
+
+def write(
+    file: str | os.PathLike, rows: Iterable[Sequence], line_end: str = "\n"
+) -> None:
+    """Writes a CSV, whole or not at all.
+
+    Undecodable bytes are written as `printable` shows them.
+
+    Args:
+      file: its path.
+      rows: cells, those of the header first.
+      line_end: after each row.
+    """
+    with (
+        atomic_path(file) as beside,
+        beside.open(
+            "w", newline="", encoding="utf-8", errors="backslashreplace"
+        ) as stream,
+    ):
+        csv.writer(stream, lineterminator=line_end).writerows(rows)
+
+
+def append(file: str | os.PathLike, row: Sequence) -> None:
+    """Adds a row, which is on the disk when this returns."""
+    with open(file, "a", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, lineterminator="\n").writerow(row)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def printable(text: str) -> str:

@@ -113,13 +113,19 @@ class DatasetInfo:
         return tuple(named) or tuple(s for s in self.splits if s != "eval")
 
     def any_splits(self, named: Sequence[str]) -> tuple[str, ...]:
-        """The named splits; all that hold clips, where none is named."""
+        """The named splits; all that hold clips, where none is named.
+
+        Raises:
+          UserError: see `shards_of`.
+        """
         with_clips = (
             split
             for split, shards in sorted(self.splits.items())
             if any(shard.clips for shard in shards)
         )
-        return tuple(named) or tuple(with_clips)
+        splits = tuple(named) or tuple(with_clips)
+        self.shards_of(splits)
+        return splits
 
     def shards_of(self, splits: Sequence[str]) -> tuple[Shard, ...]:
         """Shards of the named splits.

@@ -1,4 +1,4 @@
-"""Where a run keeps its encoder."""
+"""Where a run keeps its encoder, and the classifier of an imported one."""
 
 import pathlib
 import zipfile
@@ -11,6 +11,7 @@ IMPORT_STAGE = "import_panns"
 # Those whose runs hold an encoder.
 STAGES = (STAGE, IMPORT_STAGE)
 MODEL_FILE = "embedding_model.keras"
+CLASSIFIER_FILE = "classifier.keras"
 
 
 def model_file(run: str | pathlib.Path) -> pathlib.Path:

@@ -61,7 +61,6 @@ def inspect_shards(config: InspectConfig) -> pathlib.Path:
         raise UserError(f"--output={config.output} is a folder: name a file")
     info = DatasetInfo.load(config.shards)
     splits = info.any_splits(config.splits)
-    info.shards_of(splits)
 
     from data import inspection, inspection_page
     from data.atomic_write import write_json, write_text

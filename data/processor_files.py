@@ -16,6 +16,12 @@ def processor_path(run: pathlib.Path, name: str) -> pathlib.Path:
     return run / FOLDER / f"{name}.keras"
 
 
+def kept_files(run: str | pathlib.Path) -> dict[str, pathlib.Path]:
+    """Files of the processors of a run so far, by name."""
+    files = sorted((pathlib.Path(run) / FOLDER).glob("[!.]*.keras"))
+    return {file.stem: file for file in files}
+
+
 def find(run: str, names: tuple[str, ...] = ()) -> dict[str, pathlib.Path]:
     """Files of the named processors of a run; of all, when none is named.
 
@@ -25,11 +31,7 @@ def find(run: str, names: tuple[str, ...] = ()) -> dict[str, pathlib.Path]:
     """
     record = run_directory.read(run, *STAGES)
     folder = pathlib.Path(run) / FOLDER
-    kept = {
-        path.stem: path
-        for path in sorted(folder.glob("*.keras"))
-        if not path.name.startswith(".")
-    }
+    kept = kept_files(run)
     if not kept:
         until = " until the first of its --keep_steps"
         raise UserError(

@@ -1,12 +1,10 @@
 """Inputs that a job leaves out: counted, listed, and limited in number."""
 
 import collections
-import csv
-import io
 import pathlib
 from collections.abc import Iterable, Sequence
 
-from data.atomic_write import write_text
+from data import csv_table
 from data.user_error import UserError
 
 REJECTS_FILE = "rejects.csv"
@@ -75,8 +73,5 @@ def count_kinds(rejects: Iterable[Reject]) -> dict[str, int]:
 
 def write(folder: pathlib.Path, rejects: Iterable[Reject]) -> None:
     """Writes `rejects.csv` with the columns file, kind, reason, sorted."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("file", "kind", "reason"))
-    writer.writerows(sorted(rejects))
-    write_text(folder / REJECTS_FILE, text.getvalue())
+    header = "file", "kind", "reason"
+    csv_table.write(folder / REJECTS_FILE, [header, *sorted(rejects)])

@@ -13,6 +13,9 @@ from data.flag_fields import runtime_only_fields
 from data.user_error import UserError
 
 CONFIG_FILE = "config.json"
+# Of stages that train, and of those that measure.
+HISTORY_FILE = "history.csv"
+METRICS_FILE = "metrics.json"
 
 
 def start(

@@ -1,9 +1,9 @@
 """One writer a folder: a lock that ends with the process that holds it.
 
 The kernel keeps it (`flock`), so a killed process leaves none behind; the
-file `.lock` only says who holds it. On network file systems it reaches other
-machines where the mount has locking (NFS unless `nolock`); where there is
-none a warning is logged and nothing is locked.
+file `.lock`, which stays, only says who holds it. On network file systems it
+reaches other machines where the mount has locking (NFS unless `nolock`);
+where there is none a warning is logged and nothing is locked.
 """
 
 import atexit
@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import pathlib
 import platform
 from collections.abc import Iterator
 
@@ -44,9 +45,7 @@ def release(folder: str | os.PathLike) -> None:
     """Unlocks a folder that this process may have locked."""
     descriptor = _held.pop(os.path.realpath(folder), None)
     if descriptor is not None:
-        # While it is still locked: the next one must not lose its file.
-        if _is_at(descriptor, folder):
-            os.unlink(_file(folder))
+        os.ftruncate(descriptor, 0)
         os.close(descriptor)
 
 
@@ -67,33 +66,27 @@ def held(folder: str | os.PathLike) -> Iterator[None]:
 
 def _acquire(folder: str | os.PathLike, wait: bool) -> bool:
     """Whether it is locked now; also true where there are no locks."""
-    how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
-    while True:
-        try:
-            descriptor = os.open(_file(folder), os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            if error.errno not in _READ_ONLY:
-                raise
-            return True
-        try:
-            fcntl.flock(descriptor, how)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        except OSError as error:
-            os.close(descriptor)
-            if error.errno not in _NO_LOCKS_HERE:
-                raise
-            logging.warning(
-                "%s cannot be locked (%s): start no second job on it",
-                folder,
-                error.strerror,
-            )
-            return True
-        # Else the last holder removed it between the opening and the lock.
-        if _is_at(descriptor, folder):
-            break
+    try:
+        descriptor = os.open(_file(folder), os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        if error.errno not in _READ_ONLY:
+            raise
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
         os.close(descriptor)
+        return False
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno not in _NO_LOCKS_HERE:
+            raise
+        logging.warning(
+            "%s cannot be locked (%s): start no second job on it",
+            folder,
+            error.strerror,
+        )
+        return True
     _held[os.path.realpath(folder)] = descriptor
     os.ftruncate(descriptor, 0)
     text = f"process {os.getpid()} on {platform.node()}"
@@ -102,32 +95,15 @@ def _acquire(folder: str | os.PathLike, wait: bool) -> bool:
 
 
 def _is_ours(folder: str | os.PathLike) -> bool:
-    descriptor = _held.get(os.path.realpath(folder))
-    if descriptor is None:
-        return False
-    if _is_at(descriptor, folder):
-        return True
-    release(folder)  # The folder was removed and made anew.
-    return False
-
-
-def _is_at(descriptor: int, folder: str | os.PathLike) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(_file(folder)))
-    except FileNotFoundError:
-        return False
+    return os.path.realpath(folder) in _held
 
 
 def _holder(folder: str | os.PathLike) -> str:
-    try:
-        with open(_file(folder), encoding="utf-8") as stream:
-            return stream.read() or "another process"
-    except FileNotFoundError:
-        return "another process"
+    return _file(folder).read_text(encoding="utf-8") or "another process"
 
 
-def _file(folder: str | os.PathLike) -> str:
-    return os.path.join(folder, LOCK_FILE)
+def _file(folder: str | os.PathLike) -> pathlib.Path:
+    return pathlib.Path(folder, LOCK_FILE)
 
 
 @atexit.register

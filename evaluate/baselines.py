@@ -54,7 +54,7 @@ def make_baselines(
 
 def untrained(encoder: Representation, seed: int) -> Representation:
     """The encoder's network with fresh weights."""
-    config = encoder.geometry.get_config()
+    config = encoder.model.get_config()
     keras.utils.set_random_seed(seed)
     model = EmbeddingModel.from_config(config)
     return Representation(
@@ -62,8 +62,8 @@ def untrained(encoder: Representation, seed: int) -> Representation:
         kind=UNTRAINED,
         identity=_identity(UNTRAINED, {**config, "name": None, "seed": seed}),
         cache=encoder.cache,
-        geometry=model,
-        to_vectors=model.encode,
+        model=model,
+        encode_batch=model.encode,
     )
 
 
@@ -73,10 +73,10 @@ def log_mel_statistics(encoder: Representation, seed: int) -> Representation:
     Nothing is random here; `seed` is not used.
     """
     del seed
-    model = encoder.geometry
+    model = encoder.model
     frontend = model.frontend
 
-    def to_vectors(windows):
+    def encode_batch(windows):
         log_mel = frontend(windows)  # (N, frames, bands)
         mean = ops.mean(log_mel, axis=1)
         return ops.concatenate([mean, ops.std(log_mel, axis=1)], axis=-1)
@@ -91,8 +91,8 @@ def log_mel_statistics(encoder: Representation, seed: int) -> Representation:
         kind=LOG_MEL_STATISTICS,
         identity=_identity(LOG_MEL_STATISTICS, facts),
         cache=encoder.cache,
-        geometry=model,
-        to_vectors=to_vectors,
+        model=model,
+        encode_batch=encode_batch,
     )
 
 

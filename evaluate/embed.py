@@ -16,61 +16,28 @@ What is written to --output:
 those of data/write_shards.py: many machines make the same files.
 """
 
-import dataclasses
 import pathlib
 import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data import entry_point, flag_fields, job_runner, run_directory
-from data.flag_fields import option
-from data.runner_options import RunnerOptions
+from data import entry_point, flag_fields, job_runner
 from evaluate import encoder_runs
-
-STAGE = "embed"
-
-
-@dataclasses.dataclass(frozen=True)
-class EmbedConfig(RunnerOptions):
-    """the flags of this entry point"""
-
-    encoder: str = option("", "run directory of pretraining (required)")
-    shards: str = option(
-        "", "what to embed; default: the encoder's training shards"
-    )
-    splits: tuple[str, ...] = option((), "splits to embed; empty: all")
-    output: str = option("", "run directory to write (required)")
-
-    def __post_init__(self):
-        super().__post_init__()
-        if not self.output:
-            raise ValueError("--output is empty: name the folder to write to")
+from evaluate.embed_config import EmbedConfig
 
 
 def main() -> None:
-    embed(flag_fields.read(EmbedConfig))
-
-
-def embed(config: EmbedConfig) -> pathlib.Path:
-    """Runs the job; returns the path of the index."""
+    config = flag_fields.read(EmbedConfig)
     runner = job_runner.choose(config, local=None)
     info = encoder_runs.open_shards([config.encoder], config.shards)
     splits = info.any_splits(config.splits)
-    info.shards_of(splits)
 
-    from evaluate import embedding_index, embedding_job
-    from evaluate.clip_embeddings import check_sample_rate
-    from evaluate.encoders import load_encoders
+    from evaluate import embedding_folder
 
-    [encoder] = load_encoders([config.encoder])
-    # Told before a run directory is made: the flags can still be changed.
-    check_sample_rate(encoder, info)
-    folder = run_directory.start(config.output, STAGE, config)
-    accounts = embedding_job.run(encoder, info, splits, folder, runner)
-    index = embedding_index.write(folder, encoder, info, splits, accounts)
+    accounts = embedding_folder.make(config, info, splits, runner)
     clips = sum(account["clips"] for account in accounts)
+    index = pathlib.Path(config.output, embedding_folder.INDEX_FILE)
     print(f"{clips} clips in {len(accounts)} files, described in {index}")
-    return index
 
 
 if __name__ == "__main__":

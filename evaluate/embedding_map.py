@@ -5,6 +5,10 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from evaluate.cosine import unit_rows
 
 WIDTH, HEIGHT, MARGIN = 760, 560, 24
 RADIUS = 6.0
@@ -86,36 +90,26 @@ def project(embeddings: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
     """(n, d) to (n, 2) and the name of the method.
 
     Embeddings are first brought to unit length, as in retrieval. t-SNE, or
-    principal components when there are few clips or they are all alike.
+    principal components where there are few clips, one dimension, or no
+    difference.
     """
-    norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    unit = np.asarray(embeddings, np.float64) / np.maximum(norms, 1e-12)
-    components = _principal_components(unit)
-    if len(unit) < _MIN_CLIPS_TSNE or np.ptp(components[:, 0]) < 1e-6:
-        return components, "PCA"
-    from sklearn.manifold import TSNE
-
-    start = components / components[:, 0].std() * 1e-4
-    tsne = TSNE(
-        init=start.astype(np.float32),
-        perplexity=min(30.0, (len(unit) - 1) / 3),
-        random_state=seed,
-    )
-    points = tsne.fit_transform(unit.astype(np.float32))
+    unit = unit_rows(embeddings)
+    few = len(unit) < _MIN_CLIPS_TSNE or unit.shape[1] < 2
+    if few or np.ptp(unit, axis=0).max() < 1e-6:
+        return _principal_components(unit), "PCA"
+    perplexity = min(30.0, (len(unit) - 1) / 3)
+    tsne = TSNE(init="pca", perplexity=perplexity, random_state=seed)
     # Turned so that the widest spread lies along the wider side of the map.
-    return _principal_components(points.astype(np.float64)), "t-SNE"
+    return _principal_components(tsne.fit_transform(unit)), "t-SNE"
 
 
 def _principal_components(vectors: np.ndarray) -> np.ndarray:
     """(n, d) to (n, 2)."""
-    centered = vectors - vectors.mean(axis=0)
-    left, values, _ = np.linalg.svd(centered, full_matrices=False)
-    components = left[:, :2] * values[:2]
-    # The sign of a component is arbitrary: fix it, for equal pages.
-    largest = np.abs(components).argmax(axis=0)
-    signs = np.sign(components[largest, np.arange(components.shape[1])])
-    components = components * np.where(signs == 0, 1, signs)
-    return np.pad(components, [[0, 0], [0, 2 - components.shape[1]]])
+    count = min(2, *vectors.shape)
+    # Shares of a variance of 0 are not used here.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        points = PCA(count, svd_solver="full").fit_transform(vectors)
+    return np.pad(points, [[0, 0], [0, 2 - count]])
 
 
 def _slices(colors: Sequence[int]) -> tuple[tuple[int, str], ...]:

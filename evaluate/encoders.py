@@ -43,8 +43,8 @@ def load_encoders(runs: Sequence[str]) -> list[Representation]:
                 kind=ENCODER,
                 identity=model_digest(run),
                 cache=str(pathlib.Path(run) / CACHE_FOLDER),
-                geometry=model,
-                to_vectors=model.encode,
+                model=model,
+                encode_batch=model.encode,
                 encoder=str(run),
             )
         )

@@ -26,15 +26,13 @@ import sys
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from data import entry_point, flag_fields
-from data.atomic_write import atomic_path
 from data.flag_fields import option
-from data.user_error import UserError
-from evaluate import served_description, served_runs
+from evaluate import served_runs
 
 
 @dataclasses.dataclass(frozen=True)
 class ExportConfig:
-    """the flags of this entry point"""
+    """The flags of this entry point."""
 
     encoder: str = option(
         "", "run directory of pretrain_contrastive or import_panns"
@@ -63,60 +61,29 @@ class ExportConfig:
 
 
 def main() -> None:
-    export(flag_fields.read(ExportConfig))
-
-
-def export(config: ExportConfig) -> pathlib.Path:
-    """Writes the SavedModel; returns its folder.
-
-    Raises:
-      UserError: a run is no such run or its model is missing, the models do
-        not go together, or the version exists and holds another model.
-    """
+    config = flag_fields.read(ExportConfig)
     files = served_runs.find(config.encoder, config.separator, config.processor)
-    digests = served_runs.digests(files)
-    folder = pathlib.Path(config.output) / str(config.version)
-    if folder.exists():
-        if served_description.digests_of(folder) != digests:
-            raise UserError(
-                f"{folder} holds another model: raise --version, or delete "
-                "that folder"
-            )
+    digests = served_runs.digests_of(files)
+    folder = pathlib.Path(config.output, str(config.version))
+    if served_runs.is_exported(digests, folder):
         print(f"{folder} holds this model already: nothing to do")
-        return folder
+        return
 
-    from evaluate import saved_model, served_models
+    from evaluate import saved_model
 
-    models = served_models.load(files)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise UserError(
-            f"--output={config.output} is not a folder: choose another"
-        ) from error
-    signatures = saved_model.signatures(models)
-    with atomic_path(folder) as beside:
-        saved_model.write(signatures, beside)
-        difference = saved_model.check(signatures, beside)
-        served_description.write(models, files, digests, beside)
-    print(
-        f"SavedModel: {folder} (largest difference to Keras {difference:.1e})"
-    )
-    rate = f" at {models.sample_rate_hz} Hz"
-    for name, signature in signatures.items():
-        output = f"{signature.output} {signature.axes}"
-        print(f"{name}: waveform [B, T]{rate} -> {output}")
-        rate = ""
+    print("\n".join(saved_model.export(files, digests, folder)))
     name = "embedding" if config.encoder else "separation"
-    base = pathlib.Path(config.output).resolve()
-    mount = shlex.quote(f"{base}:/models/{name}")
-    print(
+    print(_how_to_serve(folder, name))
+
+
+def _how_to_serve(folder: pathlib.Path, name: str) -> str:
+    mount = shlex.quote(f"{folder.parent.resolve()}:/models/{name}")
+    return (
         "look at it: saved_model_cli show --all --dir "
         f"{shlex.quote(str(folder))}\n"
         f"serve it: docker run -p 8500:8500 -p 8501:8501 -v {mount} "
         f"-e MODEL_NAME={name} tensorflow/serving"
     )
-    return folder
 
 
 if __name__ == "__main__":

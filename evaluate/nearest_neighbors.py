@@ -4,7 +4,8 @@ import numpy as np
 
 from evaluate.cosine import cosine_similarity
 
-BLOCK_ROWS = 65536
+# Squared, the similarities that are held at once: 8 MB of them.
+BLOCK_ROWS = 1024
 
 
 def nearest_neighbors(
@@ -17,9 +18,10 @@ def nearest_neighbors(
 
     Args:
       queries: (q, d).
-      collection: (n, d); read in blocks, so that (q, n) is never stored.
+      collection: (n, d).
       k: neighbours wanted; n are given when there are no more.
-      block_rows: rows of a block.
+      block_rows: rows of either that are compared at once, so that (q, n)
+        similarities are never stored.
 
     Returns:
       indices (q, k) int64 and similarities (q, k) float64, best first; of
@@ -30,6 +32,15 @@ def nearest_neighbors(
     """
     if k < 1:
         raise ValueError(f"k must be at least 1. Received: k={k}")
+    if len(queries) > block_rows:
+        parts = [
+            nearest_neighbors(
+                queries[i : i + block_rows], collection, k, block_rows
+            )
+            for i in range(0, len(queries), block_rows)
+        ]
+        index, similarity = zip(*parts, strict=True)
+        return np.concatenate(index), np.concatenate(similarity)
     best_index = np.zeros((len(queries), 0), np.int64)
     best = np.zeros((len(queries), 0))
     for start in range(0, len(collection), block_rows):

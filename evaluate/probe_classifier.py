@@ -1,12 +1,11 @@
 """Trains the shallow classifier on an embedding store, and scores clips."""
 
-import dataclasses
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from evaluate.embedding_store import EmbeddingStore
+from evaluate.probe_config import ProbeConfig
 from models.heads.shallow_classifier import ShallowClassifier
 
 _SCORING_ROWS = 8192
@@ -14,19 +13,8 @@ _SCORING_ROWS = 8192
 _EPSILON = 1e-6
 
 
-@dataclasses.dataclass(frozen=True)
-class ProbeTraining:
-    """How the classifier is trained (our choices, one for all rows)."""
-
-    hidden_units: int = 512
-    epochs: int = 50
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    seed: int = 0
-
-
 def train_classifier(
-    store: EmbeddingStore, training: ProbeTraining
+    store: EmbeddingStore, config: ProbeConfig
 ) -> ShallowClassifier:
     """Fits a classifier so that clip scores agree with clip labels.
 
@@ -35,12 +23,12 @@ def train_classifier(
     cross-entropy, for a fixed number of epochs: nothing is chosen by looking
     at other data. The same seed gives the same classifier.
     """
-    keras.utils.set_random_seed(training.seed)
+    keras.utils.set_random_seed(config.seed)
     classifier = ShallowClassifier(
-        store.windows.shape[1], store.labels.shape[1], training.hidden_units
+        store.windows.shape[1], store.labels.shape[1], config.hidden_units
     )
     classifier.adapt(store.windows)
-    optimizer = keras.optimizers.Adam(training.learning_rate)
+    optimizer = keras.optimizers.Adam(config.learning_rate)
     optimizer.build(classifier.trainable_variables)
 
     width = store.windows.shape[1]
@@ -61,12 +49,12 @@ def train_classifier(
         variables = classifier.trainable_variables
         optimizer.apply(tape.gradient(loss, variables), variables)
 
-    random = np.random.default_rng(training.seed)
+    random = np.random.default_rng(config.seed)
     num_clips = len(store.clip_ids)
     ends = np.searchsorted(store.window_clip, np.arange(num_clips), "right")
     windows_of = np.split(np.arange(len(store.windows)), ends[:-1])
-    batch_size = min(training.batch_size, num_clips)
-    for _ in range(training.epochs):
+    batch_size = min(config.batch_size, num_clips)
+    for _ in range(config.epochs):
         # What does not fill a batch is left out, other clips each epoch.
         order = random.permutation(num_clips)
         for start in range(0, num_clips - batch_size + 1, batch_size):

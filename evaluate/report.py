@@ -20,29 +20,28 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 from absl import logging
 
 from data import entry_point, flag_fields
+from data.atomic_write import write_text
+from data.user_error import UserError
+from evaluate import probe_config, retrieval_config
 from evaluate.report_config import ReportConfig
 
 
 def main() -> None:
     config = flag_fields.read(ReportConfig)
-
-    from data.atomic_write import write_text
-    from data.user_error import UserError
-    from evaluate import report_runs
-    from evaluate.report_contents import gather
-    from evaluate.report_page import render
-    from evaluate.results import results_table
-
     if pathlib.Path(config.output).is_dir():
         raise UserError(f"--output={config.output} is a folder: name a file")
-    page = render(gather(config))
+
+    from evaluate import report_contents, report_page, report_runs, results
+
+    page = report_page.render(report_contents.gather(config))
     write_text(config.output, page)
     for folder, stage in (
-        *((folder, "probe") for folder in config.probe),
-        *((folder, "retrieval") for folder in config.retrieval),
+        *((folder, probe_config.STAGE) for folder in config.probe),
+        *((folder, retrieval_config.STAGE) for folder in config.retrieval),
     ):
         metrics = report_runs.read_metrics(folder, stage)
-        print(f"{stage}, {folder}:\n{results_table(metrics['results'])}\n")
+        table = results.results_table(metrics["results"])
+        print(f"{stage}, {folder}:\n{table}\n")
     logging.info("The report has %.1f MB.", len(page.encode()) / 1e6)
     print(config.output)
 

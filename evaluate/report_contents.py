@@ -11,14 +11,17 @@ from data.dataset_info import DatasetInfo
 from data.page_sound import Example, Sound
 from data.page_table import Table
 from data.progress import duration
+from data.run_directory import METRICS_FILE
 from data.sound_bundle import SoundBundle
 from data.user_error import UserError
 from evaluate import (
     encoder_runs,
     encoder_views,
+    probe_config,
     report_runs,
     report_sounds,
     report_tables,
+    retrieval_config,
 )
 from evaluate.encoder_views import EncoderView
 from evaluate.line_chart import LineChart, line_chart
@@ -71,8 +74,8 @@ def gather(config: ReportConfig) -> ReportContents:
         (config.separation,) if config.separation else (),
         *processor_files.STAGES,
     )
-    probe = _measured(config.probe, "probe", "Probe")
-    retrieval = _measured(config.retrieval, "retrieval", "Retrieval")
+    probe = _measured(config.probe, probe_config.STAGE)
+    retrieval = _measured(config.retrieval, retrieval_config.STAGE)
     separation = _separation_table(config.separation)
     if config.encoder:
         info = encoder_runs.open_shards(config.encoder, config.shards)
@@ -127,14 +130,12 @@ def gather(config: ReportConfig) -> ReportContents:
     )
 
 
-def _measured(
-    paths: Sequence[str], stage: str, title: str
-) -> tuple[Measured, ...]:
+def _measured(paths: Sequence[str], stage: str) -> tuple[Measured, ...]:
     tables = []
     for path in paths:
         metrics = report_runs.read_metrics(path, stage)
         caption = (
-            f"{title} on {metrics.get('shards', '?')}, "
+            f"{stage.capitalize()} on {metrics.get('shards', '?')}, "
             f"seed {metrics.get('seed', '?')}"
         )
         results = metrics["results"]
@@ -147,14 +148,14 @@ def _measured(
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(
-                f"{path}: its {report_runs.METRICS_FILE} has no {error}: run "
+                f"{path}: its {METRICS_FILE} has no {error}: run "
                 f"evaluate/{stage}.py again"
             ) from error
     return tuple(tables)
 
 
 def _separation_table(path: str) -> Table | None:
-    file = pathlib.Path(path) / report_runs.METRICS_FILE
+    file = pathlib.Path(path) / METRICS_FILE
     if not path or not file.exists():
         return None
     metrics = report_runs.read_metrics(path, processor_files.STAGE)
@@ -219,7 +220,7 @@ def _notes(
         )
     elif separation is None:
         yield (
-            f"{config.separation} has no metrics.json: SI-SDR is measured "
+            f"{config.separation} has no {METRICS_FILE}: SI-SDR is measured "
             "only where clips carry their stems."
         )
     if not info.processors:

@@ -7,11 +7,10 @@ import math
 import pathlib
 
 from data import run_directory
+from data.run_directory import HISTORY_FILE, METRICS_FILE
 from data.user_error import UserError
 from evaluate.encoder_runs import unique_names
-from evaluate.results import METRICS_FILE
 
-HISTORY_FILE = "history.csv"
 STEP = "step"
 
 

@@ -26,8 +26,8 @@ class Representation:
       kind: `ENCODER`, `UNTRAINED` or `LOG_MEL_STATISTICS`.
       identity: equal for two representations exactly when their vectors are.
       cache: folder where its embeddings are kept.
-      geometry: the model whose `cut_windows` and sample rate are used.
-      to_vectors: windows (N, window_samples) -> (N, d), in the graph.
+      model: cuts the windows, and has the sample rate.
+      encode_batch: windows (N, window_samples) -> (N, d), in the graph.
       encoder: the run directory; None for a baseline.
     """
 
@@ -35,32 +35,32 @@ class Representation:
     kind: str
     identity: str
     cache: str
-    geometry: EmbeddingModel
-    to_vectors: Callable[[tf.Tensor], tf.Tensor]
+    model: EmbeddingModel
+    encode_batch: Callable[[tf.Tensor], tf.Tensor]
     encoder: str | None = None
 
     @functools.cached_property
-    def _encode_batch(self):
+    def _graph(self):
         spec = tf.TensorSpec(
-            [self.batch_windows, self.geometry.window_samples], tf.float32
+            [self.batch_windows, self.model.window_samples], tf.float32
         )
         # Traced when first needed: kept embeddings need no graph.
         return tf.function(
-            self.to_vectors, input_signature=[spec], autograph=False
+            self.encode_batch, input_signature=[spec], autograph=False
         ).get_concrete_function()
 
     @property
     def batch_windows(self) -> int:
         """Windows encoded at once; fewer of long ones, for their memory."""
-        return max(1, _BATCH_FRAMES // self.geometry.window_frames)
+        return max(1, _BATCH_FRAMES // self.model.window_frames)
 
     @property
     def sample_rate_hz(self) -> int:
-        return self.geometry.sample_rate_hz
+        return self.model.sample_rate_hz
 
     def cut_windows(self, waveform):
         """One clip (T,) -> (windows, window_samples), as the encoder does."""
-        return self.geometry.cut_windows(waveform[None])[0]
+        return self.model.cut_windows(waveform[None])[0]
 
     def encode(self, windows: np.ndarray) -> np.ndarray:
         """(N, window_samples) -> (N, d) float32, for any N.
@@ -68,13 +68,13 @@ class Representation:
         The graph always sees `batch_windows` windows, the last ones zeros: it
         is traced once, and a vector does not depend on its batch.
         """
-        dim = self._encode_batch.structured_outputs.shape[-1]
+        dim = self._graph.structured_outputs.shape[-1]
         vectors = [np.zeros((0, dim), np.float32)]
         for start in range(0, len(windows), self.batch_windows):
             batch = windows[start : start + self.batch_windows]
             missing = self.batch_windows - len(batch)
             padded = np.pad(batch, [(0, missing), (0, 0)])
             vectors.append(
-                self._encode_batch(tf.constant(padded)).numpy()[: len(batch)]
+                self._graph(tf.constant(padded)).numpy()[: len(batch)]
             )
         return np.concatenate(vectors)

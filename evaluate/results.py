@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from data.atomic_write import write_json
+from data.run_directory import METRICS_FILE
 from evaluate.representation import Representation
 from models.metrics.average_precision import mean_over_classes
 from models.metrics.roc import d_prime
 
-METRICS_FILE = "metrics.json"
 AP, AUC, D_PRIME, CLIPS = "AP", "AUC", "d_prime", "clips"
 
 
@@ -89,6 +89,12 @@ def write_metrics(
         },
     )
     return file
+
+
+def classes_left_out(record: dict) -> list[str]:
+    """Names of the classes that have no average precision."""
+    figures = record["per_class"].items()
+    return [name for name, of_class in figures if of_class[AP] is None]
 
 
 def results_table(results: Sequence[dict]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evaluate.nearest_neighbors import nearest_neighbors
+from evaluate.nearest_neighbors import BLOCK_ROWS, nearest_neighbors
 
 NEIGHBORS = 5
 
@@ -94,7 +94,8 @@ def shared_label_shares(
     found = nearest(embeddings, labels, labeled)
     hits = [bool(neighbor.shared) for row in found for neighbor in row]
     has = np.array([[c in names for c in classes] for names in labels], "f4")
-    related = has[labeled] @ has.T > 0
+    blocks = np.array_split(labeled, 1 + len(labeled) // BLOCK_ROWS)
+    related = sum(np.count_nonzero(has[block] @ has.T) for block in blocks)
     # Every labeled clip shares its labels with itself.
-    others = related.sum() - len(labeled)
+    others = related - len(labeled)
     return float(np.mean(hits)), others / (len(labeled) * (len(labels) - 1))

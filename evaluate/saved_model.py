@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Callable
 
 import keras
@@ -9,6 +10,9 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from data.atomic_write import atomic_path
+from data.user_error import UserError
+from evaluate import served_models, served_runs
 from evaluate.served_models import ServedModels
 
 SERVING = "serving_default"
@@ -35,6 +39,47 @@ class Signature:
     axes: str
     call: Callable[[tf.Tensor], tf.Tensor]
     lengths: tuple[int, ...]
+
+
+def export(
+    files: dict[str, pathlib.Path],
+    digests: dict[str, str],
+    folder: pathlib.Path,
+) -> list[str]:
+    """Writes a SavedModel, which appears once it agrees with Keras.
+
+    Args:
+      files: of the models, see `served_runs.find`.
+      digests: of these files, see `served_runs.digests_of`.
+      folder: the SavedModel.
+
+    Returns:
+      Lines for people: where it is, and one for each signature.
+
+    Raises:
+      UserError: the models do not go together, or the folder cannot be made.
+    """
+    models = served_models.load(files)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(
+            f"--output={folder.parent} is not a folder: choose another"
+        ) from error
+    served = signatures(models)
+    with atomic_path(folder) as beside:
+        write(served, beside)
+        difference = check(served, beside)
+        served_runs.describe(models, files, digests, beside)
+    told = [
+        f"SavedModel: {folder} (largest difference to Keras {difference:.1e})"
+    ]
+    rate = f" at {models.sample_rate_hz} Hz"
+    for name, signature in served.items():
+        output = f"{signature.output} {signature.axes}"
+        told.append(f"{name}: waveform [B, T]{rate} -> {output}")
+        rate = ""
+    return told
 
 
 def signatures(models: ServedModels) -> dict[str, Signature]:

@@ -15,7 +15,10 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data import entry_point, flag_fields
+import numpy as np
+
+from data import audio_file, entry_point, flag_fields
+from data.audio_file import AudioRejected
 from data.flag_fields import option
 from data.user_error import UserError
 from evaluate import encoder_runs
@@ -23,7 +26,7 @@ from evaluate import encoder_runs
 
 @dataclasses.dataclass(frozen=True)
 class SearchConfig:
-    """the flags of this entry point"""
+    """The flags of this entry point."""
 
     query: str = option("", "the recording: WAV, FLAC, OGG or MP3 (required)")
     encoder: str = option("", "run directory of pretraining (required)")
@@ -39,53 +42,25 @@ class SearchConfig:
 
 
 def main() -> None:
-    search(flag_fields.read(SearchConfig))
-
-
-def search(config: SearchConfig) -> list[tuple[str, float]]:
-    """Runs the search; returns (clip id, similarity), nearest first."""
+    config = flag_fields.read(SearchConfig)
     info = encoder_runs.open_shards([config.encoder], config.shards)
     splits = info.any_splits(config.splits)
-    info.shards_of(splits)
-    audio = read_query(config.query, info.sample_rate_hz)
+    query = read_query(config.query, info.sample_rate_hz)
 
-    from evaluate.embedding_cache import embeddings
-    from evaluate.encoders import load_encoders
-    from evaluate.nearest_neighbors import nearest_neighbors
-    from evaluate.results import format_table, listed
+    from evaluate import clip_search
 
-    [encoder] = load_encoders([config.encoder])
-    store = embeddings(encoder, info, splits)
-    query = encoder.encode(encoder.cut_windows(audio)).mean(axis=0)
-    index, similarity = nearest_neighbors(query[None], store.clips, config.top)
-    found = [
-        (store.clip_ids[i], float(value), store.labels[i])
-        for i, value in zip(index[0], similarity[0], strict=True)
-    ]
-    rows = [
-        [
-            str(rank),
-            f"{value:.3f}",
-            clip_id,
-            listed([info.class_names[c] for c in labels.nonzero()[0]]),
-        ]
-        for rank, (clip_id, value, labels) in enumerate(found, start=1)
-    ]
-    header = ["rank", "cosine", "clip", "labels"]
-    print(format_table(header, rows, right=("rank", "cosine")))
-    return [(clip_id, value) for clip_id, value, _ in found]
+    found = clip_search.search(query, config.encoder, info, splits, config.top)
+    print(clip_search.table(found))
 
 
-def read_query(path: str, sample_rate_hz: int):
+def read_query(path: str, sample_rate_hz: int) -> np.ndarray:
     """The recording as (T,) float32, mono.
 
     Raises:
       UserError: the file is missing, or cannot be used as audio.
     """
-    from data.audio_file import AudioRejected, read_clip
-
     try:
-        return read_clip(path, sample_rate_hz).audio
+        return audio_file.read_clip(path, sample_rate_hz).audio
     except AudioRejected as error:
         raise UserError(f"--query={path}: {error.reason}") from error
 

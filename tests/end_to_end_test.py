@@ -156,7 +156,7 @@ def _files(folder: pathlib.Path) -> dict[str, int]:
         path.relative_to(folder).as_posix(): path.stat().st_mtime_ns
         for name in ("shards", "separation", "separated", "pretrain")
         for path in (folder / name).rglob("*")
-        if path.is_file() and path.name != "config.json"
+        if path.is_file() and path.name not in ("config.json", ".lock")
     }
 
 

@@ -25,11 +25,10 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from data import entry_point, flag_fields, run_directory
 from data.atomic_write import atomic_path, write_json
-from data.encoder_files import IMPORT_STAGE, MODEL_FILE
+from data.encoder_files import CLASSIFIER_FILE, IMPORT_STAGE, MODEL_FILE
 from data.flag_fields import option
 from train import panns_checkpoint
 
-CLASSIFIER_FILE = "classifier.keras"
 CLASS_NAMES_FILE = "class_names.json"
 
 

@@ -33,7 +33,7 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from data import entry_point, flag_fields, run_directory
 from data.flag_fields import option
-from data.processor_files import FOLDER, IMPORT_STAGE, processor_path
+from data.processor_files import IMPORT_STAGE, kept_files, processor_path
 from data.user_error import UserError
 
 
@@ -104,7 +104,7 @@ def import_separator(config: ImportConfig) -> pathlib.Path:
     folder = pathlib.Path(config.output)
     if (folder / run_directory.CONFIG_FILE).exists():
         run_directory.start(config.output, IMPORT_STAGE, config)
-        for file in (folder / FOLDER).glob("[!.]*.keras"):
+        for file in kept_files(folder).values():
             print(f"{file} is there already: nothing to do")
             return file
     prefix = reference_checkpoint.find_prefix(config.checkpoint)

@@ -2,7 +2,6 @@
 
 import collections
 import csv
-import io
 import json
 import pathlib
 import shutil
@@ -13,9 +12,9 @@ import tempfile
 import tensorflow as tf
 from absl import logging
 
-from data import environment
-from data.atomic_write import write_text
+from data import csv_table, environment
 from data.dataset_info import DatasetInfo
+from data.run_directory import METRICS_FILE
 from data.user_error import UserError
 from train.contrastive_config import ContrastiveConfig
 from train.snapshots import Snapshots
@@ -112,8 +111,7 @@ class ProbeCurve:
                 return
 
     def _start(self, step: int) -> None:
-        config, snapshot = self._config, self._snapshots.path(step)
-        output = snapshot / "probe"
+        config, output = self._config, self._output(step)
         # Of a probe that was interrupted, perhaps with other flags.
         shutil.rmtree(output, ignore_errors=True)
         self._messages = tempfile.TemporaryFile()
@@ -121,7 +119,7 @@ class ProbeCurve:
             [
                 sys.executable,
                 str(_PROBE),
-                f"--encoder={snapshot}",
+                f"--encoder={self._snapshots.path(step)}",
                 f"--shards={config.probe_shards or config.shards}",
                 f"--train_splits={','.join(config.probe_train_splits)}",
                 f"--eval_splits={','.join(config.probe_eval_splits)}",
@@ -144,7 +142,7 @@ class ProbeCurve:
         self._messages.close()
         self._step = self._process = self._messages = None
         if code == 0:
-            metrics = self._snapshots.path(step) / "probe" / "metrics.json"
+            metrics = self._output(step) / METRICS_FILE
             [result] = json.loads(metrics.read_text())["results"]
             self._rows[step] = {name: result[name] for name in _FIGURES}
             _write(self._file, self._rows)
@@ -158,6 +156,9 @@ class ProbeCurve:
                 said[-1] if said else "it said nothing",
             )
         self._snapshots.discard(step)
+
+    def _output(self, step: int) -> pathlib.Path:
+        return self._snapshots.path(step) / "probe"
 
     def _show(self, step: int) -> None:
         for name, value in self._rows[step].items():
@@ -200,8 +201,8 @@ def _read(file: pathlib.Path) -> dict[int, dict[str, float | None]]:
 def _write(
     file: pathlib.Path, rows: dict[int, dict[str, float | None]]
 ) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [_STEP, *_FIGURES], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({_STEP: step, **rows[step]} for step in sorted(rows))
-    write_text(file, text.getvalue())
+    cells = (
+        [step, *(rows[step][name] for name in _FIGURES)]
+        for step in sorted(rows)
+    )
+    csv_table.write(file, [[_STEP, *_FIGURES], *cells])

@@ -18,11 +18,10 @@ from data.processor_files import STAGE, processor_path
 from data.record_check import parse_checked
 from data.record_index import RecordIndex
 from data.record_reader import examples_in_order
+from data.run_directory import METRICS_FILE
 from models.metrics.si_sdr import mixit_matched_score, oracle_matched_score
 from models.separation.separator import Separator
 from train.separation_config import SeparationConfig
-
-METRICS_FILE = "metrics.json"
 
 # Enough for a mean that is stable to some 0.2 dB (our choice).
 MAX_CLIPS = 100

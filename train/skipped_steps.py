@@ -2,14 +2,13 @@
 
 import collections
 import csv
-import io
 import pathlib
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from data.atomic_write import write_text
+from data import csv_table
 from data.bad_record import clip_id
 from data.record_index import RecordIndex
 from data.record_reader import FAILED, POSITION, numbers_tried
@@ -56,9 +55,8 @@ class SkippedSteps(StepObserver):
             return
         for step, status in found:
             self._rows.append([str(step), " ".join(self._clip_ids(status))])
-        text = io.StringIO()
-        csv.writer(text).writerows([["step", "clip_ids"], *self._rows])
-        write_text(self._file, text.getvalue())
+        header = ["step", "clip_ids"]
+        csv_table.write(self._file, [header, *self._rows], line_end="\r\n")
         logging.warning(
             "step %s: loss or gradient was not finite, the weights were left "
             "as they were; its clips are in %s",

@@ -1,18 +1,16 @@
 """What a run tells of itself: history.csv, TensorBoard, a note."""
 
 import csv
-import io
 import math
-import os
 import pathlib
 import time
 
 import tensorflow as tf
 
-from data.atomic_write import write_text
+from data import csv_table
+from data.run_directory import HISTORY_FILE
 from train.step_observer import StepObserver
 
-HISTORY_FILE = "history.csv"
 TENSORBOARD_FOLDER = "tensorboard"
 # 0 or 1 of each step; where it is 1, the other figures say nothing.
 SKIPPED = "skipped"
@@ -115,11 +113,11 @@ class TrainingLog(StepObserver):
             rows = _read(self._file)[1:]
             blank = [""] * len(new)
             self._columns += new
-            _rewrite(self._file, [self._columns, *(r + blank for r in rows)])
-        with self._file.open("a", newline="", encoding="utf-8") as stream:
-            stream.write(_line(cells.get(name, "") for name in self._columns))
-            stream.flush()
-            os.fsync(stream.fileno())
+            rows = [self._columns, *(row + blank for row in rows)]
+            csv_table.write(self._file, rows)
+        csv_table.append(
+            self._file, [cells.get(name, "") for name in self._columns]
+        )
 
 
 def _group(name: str) -> str:
@@ -135,7 +133,7 @@ def _drop_later_rows(file: pathlib.Path, last: int) -> list[str]:
     if not kept:
         file.unlink()
         return []
-    _rewrite(file, [header, *kept])
+    csv_table.write(file, [header, *kept])
     return header
 
 
@@ -145,16 +143,6 @@ def _read(file: pathlib.Path) -> list[list[str]]:
         return []
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
     return list(csv.reader(line for line in lines if line.endswith("\n")))
-
-
-def _rewrite(file: pathlib.Path, rows: list[list[str]]) -> None:
-    write_text(file, "".join(map(_line, rows)))
-
-
-def _line(cells) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()
 
 
 def _open_writer(

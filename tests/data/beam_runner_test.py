@@ -96,7 +96,7 @@ def test_items_that_crash_are_left_out_on_beam_too(tmp_path, runner):
     assert len({shard.read_bytes() for shard in shards}) == 1
     rejects = [[a["rejects"] for a in found] for found in accounts.values()]
     assert rejects[0] == rejects[1] and rejects[0][1][0][:2] == [8, "crashed"]
-    assert not list((tmp_path / "beam" / "out").glob(".*"))
+    assert not list((tmp_path / "beam" / "out").glob(".writing-*"))
 
 
 def test_an_error_is_passed_on_and_a_rerun_goes_on(tmp_path, runner):

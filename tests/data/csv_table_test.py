@@ -62,3 +62,23 @@ def test_a_missing_column_is_told_with_those_there_are(tmp_path):
     table.require("b", "")
     with pytest.raises(UserError, match="no column 'c': it has a, b; do x"):
         table.require("c", "do x")
+
+
+def test_a_table_is_written_whole_or_not_at_all(tmp_path):
+    file = tmp_path / "t.csv"
+    csv_table.write(file, [("name", "n"), ('a "b", c\udcff', None), ("é", 0.5)])
+    whole = 'name,n\n"a ""b"", c\\udcff",\né,0.5\n'.encode()
+    assert file.read_bytes() == whole
+
+    def rows():
+        yield "name", "n"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        csv_table.write(file, rows())
+    assert file.read_bytes() == whole
+    csv_table.append(file, ["x\ny", ""])
+    assert file.read_bytes() == whole + b'"x\ny",\n'
+    csv_table.write(file, [("a",), ("b",)], line_end="\r\n")
+    assert file.read_bytes() == b"a\r\nb\r\n"
+    assert list(tmp_path.iterdir()) == [file]

@@ -60,7 +60,10 @@ def test_others_than_the_chief_neither_write_nor_lock(tmp_path):
     # As if the chief were another process.
     run_lock.release(folder)
     before = {file: file.read_bytes() for file in folder.iterdir()}
-    assert [file.name for file in before] == [run_directory.CONFIG_FILE]
+    assert before.keys() == {
+        folder / run_directory.CONFIG_FILE,
+        folder / run_lock.LOCK_FILE,
+    }
     run_directory.start(str(folder), "stage", Config(workers=8), False)
     assert {f: f.read_bytes() for f in folder.iterdir()} == before
     with pytest.raises(UserError, match="--width=3, now it is 4"):

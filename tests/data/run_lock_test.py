@@ -2,7 +2,6 @@ import errno
 import fcntl
 import os
 import platform
-import shutil
 import signal
 import subprocess
 import sys
@@ -48,6 +47,15 @@ def released(tmp_path):
     run_lock.release(tmp_path)
 
 
+def is_locked(folder):
+    with (folder / LOCK_FILE).open() as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def test_the_second_process_is_told_who_writes(tmp_path, other):
     with pytest.raises(UserError) as caught:
         run_directory.start(str(tmp_path), "stage", Config())
@@ -79,15 +87,25 @@ def test_a_second_job_ends_with_one_line(tmp_path, other):
 def test_a_killed_process_leaves_no_lock(tmp_path, other):
     os.kill(other.pid, signal.SIGKILL)
     other.wait()
-    assert (tmp_path / LOCK_FILE).exists()
+    assert not is_locked(tmp_path)
     run_lock.take(tmp_path)
+    assert is_locked(tmp_path)
     run_lock.release(tmp_path)
-    assert not (tmp_path / LOCK_FILE).exists()
+    assert not is_locked(tmp_path)
 
 
-def test_a_process_that_ends_takes_its_file_away(tmp_path, other):
+def test_a_process_that_ends_leaves_an_empty_file(tmp_path, other):
+    [file] = tmp_path.iterdir()
+    assert file.name == LOCK_FILE and file.read_bytes()
     other.communicate()
-    assert not list(tmp_path.iterdir())
+    assert file.read_bytes() == b""
+
+
+def test_the_name_of_a_killed_process_is_written_over(tmp_path):
+    (tmp_path / LOCK_FILE).write_text("process 123456789012 on " + 80 * "x")
+    run_lock.take(tmp_path)
+    text = (tmp_path / LOCK_FILE).read_text()
+    assert text == f"process {os.getpid()} on {platform.node()}"
 
 
 def test_readers_are_not_blocked(tmp_path):
@@ -107,17 +125,7 @@ def test_a_process_may_take_its_own_lock_again(tmp_path):
     run_lock.take(f"{tmp_path}/../{tmp_path.name}")
     with run_lock.held(tmp_path):
         pass
-    assert (tmp_path / LOCK_FILE).exists()
-
-
-def test_a_folder_made_anew_is_locked_anew(tmp_path):
-    folder = tmp_path / "run"
-    for _ in range(2):
-        folder.mkdir()
-        run_lock.take(folder)
-        assert (folder / LOCK_FILE).exists()
-        shutil.rmtree(folder)
-    run_lock.release(folder)
+    assert is_locked(tmp_path)
 
 
 def test_a_job_waits_for_another_one_on_its_files(tmp_path, other, monkeypatch):
@@ -136,22 +144,7 @@ def test_a_job_waits_for_another_one_on_its_files(tmp_path, other, monkeypatch):
         f"{tmp_path}"
     ]
     assert [account["sum"] for account in accounts] == [1, 21]
-    assert not (tmp_path / LOCK_FILE).exists()
-
-
-def test_a_file_removed_between_opening_and_locking_is_opened_again(
-    tmp_path, monkeypatch
-):
-    real, removals = fcntl.flock, iter([True, True])
-
-    def flock(descriptor, how):
-        if next(removals, False):  # The last holder ends just now.
-            os.unlink(tmp_path / LOCK_FILE)
-        real(descriptor, how)
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    run_lock.take(tmp_path)
-    assert (tmp_path / LOCK_FILE).read_text().startswith("process ")
+    assert not is_locked(tmp_path)
 
 
 def test_without_locks_in_the_file_system_there_is_a_warning(

@@ -165,7 +165,11 @@ def test_on_account_sees_all_accounts_and_can_stop_the_job(tmp_path):
             InProcess(),
             on_account=stop,
         )
-    assert sorted(files(tmp_path / "b")) == ["0.txt", "accounts/0.txt.json"]
+    assert sorted(files(tmp_path / "b")) == [
+        ".lock",
+        "0.txt",
+        "accounts/0.txt.json",
+    ]
 
 
 def test_progress_counts_items_and_what_was_there(tmp_path, capsys):

@@ -17,7 +17,7 @@ def encoders(tmp_path_factory):
 
 def windows_of(encoder, count=3):
     random = np.random.default_rng(0)
-    shape = (count, encoder.geometry.window_samples)
+    shape = (count, encoder.model.window_samples)
     return random.normal(0, 0.1, shape).astype(np.float32)
 
 

@@ -129,7 +129,7 @@ def test_refuses_another_sample_rate(toy):
 def test_refuses_embeddings_that_are_not_finite(toy):
     info, _, encoder = toy
     broken = dataclasses.replace(
-        encoder, to_vectors=lambda windows: windows[:, :2] * np.nan
+        encoder, encode_batch=lambda windows: windows[:, :2] * np.nan
     )
     with pytest.raises(UserError, match="153 of 153 windows .*clip train/0"):
         embed_shard(broken, index_of(info))

@@ -11,12 +11,16 @@ import pytest
 
 from data.dataset_info import DatasetInfo
 from data.user_error import UserError
-from evaluate import embedding_job
-from evaluate.embed import EmbedConfig, embed
+from evaluate import embed, embedding_job
+from evaluate.embed_config import EmbedConfig
 from evaluate.embedding_cache import embeddings
 from evaluate.encoder_runs import model_digest
 from evaluate.encoders import load_encoders
-from tests.evaluate.entry_point_runs import FOLDER, run_entry_point
+from tests.evaluate.entry_point_runs import (
+    FOLDER,
+    call_main,
+    run_entry_point,
+)
 from tests.evaluate.toy_runs import write_toy_run, write_toy_shards
 
 CLIPS = {
@@ -33,7 +37,7 @@ def toy(tmp_path_factory):
         folder / "shards", CLIPS, class_names=NAMES, clips_per_shard=2
     )
     write_toy_run(folder / "run", folder / "shards")
-    embed(config(folder, "whole"))
+    call_main(embed, config(folder, "whole"))
     return folder
 
 
@@ -95,8 +99,7 @@ def test_every_clip_is_found_by_file_and_row(toy):
 
 
 KILLED = """
-import os, signal, sys
-from evaluate.embed import EmbedConfig, embed
+import os, runpy, signal
 from evaluate.embedding_store import EmbeddingStore
 
 save = EmbeddingStore.save
@@ -108,13 +111,16 @@ def save_or_die(store, path):
         os.kill(os.getpid(), signal.SIGKILL)
 
 EmbeddingStore.save = save_or_die
-embed(EmbedConfig(encoder=sys.argv[1], output=sys.argv[2]))
+runpy.run_path("evaluate/embed.py", run_name="__main__")
 """
 
 
 def test_killed_and_rerun_equals_uninterrupted(toy, monkeypatch):
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(toy / "run"), str(toy / "killed")],
+        [
+            *(sys.executable, "-c", KILLED),
+            *(f"--encoder={toy / 'run'}", f"--output={toy / 'killed'}"),
+        ],
         cwd=FOLDER.parent,
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         stderr=subprocess.DEVNULL,
@@ -131,7 +137,7 @@ def test_killed_and_rerun_equals_uninterrupted(toy, monkeypatch):
         return embed_shard(representation, index, report)
 
     monkeypatch.setattr(embedding_job, "embed_shard", spy)
-    embed(config(toy, "killed"))
+    call_main(embed, config(toy, "killed"))
     assert made == ["train-1.tfrecord", "train-2.tfrecord"]
     assert files(toy / "killed") == files(toy / "whole")
 
@@ -139,7 +145,7 @@ def test_killed_and_rerun_equals_uninterrupted(toy, monkeypatch):
 def test_a_finished_job_embeds_nothing(toy, monkeypatch):
     whole = files(toy / "whole")
     monkeypatch.delattr(embedding_job, "embed_shard")
-    embed(config(toy, "whole"))
+    call_main(embed, config(toy, "whole"))
     assert files(toy / "whole") == whole
 
 
@@ -147,7 +153,7 @@ def test_splits_and_other_shards_can_be_named(toy, tmp_path, capsys):
     shards = tmp_path / "shards"
     write_toy_shards(shards, {"a": CLIPS["eval"][:1], "b": [(0.4, ())]})
     output = str(tmp_path / "out")
-    embed(config(toy, output, shards=str(shards), splits=("b",)))
+    call_main(embed, config(toy, output, shards=str(shards), splits=("b",)))
     assert "1 clips in 1 files" in capsys.readouterr().out
     assert "a.npz" not in files(tmp_path / "out")
 
@@ -160,7 +166,7 @@ def test_a_damaged_file_is_told(toy, tmp_path):
     text = record.read_text("utf-8")
     record.write_text(text.replace(str(toy / "whole"), str(tmp_path / "out")))
     with pytest.raises(UserError, match="eval-1.npz is damaged: delete it"):
-        embed(config(toy, str(tmp_path / "out")))
+        call_main(embed, config(toy, str(tmp_path / "out")))
 
 
 def test_mistakes_are_told_before_anything_is_written(toy, tmp_path):
@@ -172,7 +178,7 @@ def test_mistakes_are_told_before_anything_is_written(toy, tmp_path):
         ("does not exist", {"shards": str(tmp_path / "none")}),
     ):
         with pytest.raises(UserError, match=match):
-            embed(config(toy, str(tmp_path / "out"), **changes))
+            call_main(embed, config(toy, str(tmp_path / "out"), **changes))
     assert not (tmp_path / "out").exists()
 
 

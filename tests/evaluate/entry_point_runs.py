@@ -1,8 +1,14 @@
-"""Runs an entry point of evaluate/ as a user does."""
+"""Runs an entry point of evaluate/, as a user does or in this process."""
 
 import pathlib
 import subprocess
 import sys
+import types
+from unittest import mock
+
+from data import flag_fields
+from evaluate import export_saved_model
+from evaluate.export_saved_model import ExportConfig
 
 FOLDER = pathlib.Path(__file__).parents[2] / "evaluate"
 
@@ -16,6 +22,18 @@ def run_entry_point(name: str, *flags: str) -> subprocess.CompletedProcess:
         text=True,
         timeout=300,
     )
+
+
+def call_main(entry_point: types.ModuleType, config: object) -> None:
+    """Runs it in this process, with a configuration in place of its flags."""
+    with mock.patch.object(flag_fields, "read", return_value=config):
+        entry_point.main()
+
+
+def exported(config: ExportConfig) -> pathlib.Path:
+    """The SavedModel that evaluate/export_saved_model.py writes."""
+    call_main(export_saved_model, config)
+    return pathlib.Path(config.output, str(config.version))
 
 
 def assert_user_error(done: subprocess.CompletedProcess, message: str) -> None:

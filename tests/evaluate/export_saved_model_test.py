@@ -10,8 +10,12 @@ from data.user_error import UserError
 from evaluate import saved_model
 from evaluate.clip_embeddings import embed_shard
 from evaluate.encoders import load_encoders
-from evaluate.export_saved_model import ExportConfig, export
-from tests.evaluate.entry_point_runs import assert_user_error, run_entry_point
+from evaluate.export_saved_model import ExportConfig
+from tests.evaluate.entry_point_runs import (
+    assert_user_error,
+    exported,
+    run_entry_point,
+)
 from tests.evaluate.saved_model_loaders import (
     answers_in_a_session,
     answers_without_keras,
@@ -34,7 +38,7 @@ def toy(tmp_path_factory):
     write_toy_shards(folder / "shards", clips)
     model = write_toy_run(folder / "run", folder / "shards")
     config = ExportConfig(str(folder / "run"), str(folder / "served"))
-    return folder, model, export(config)
+    return folder, model, exported(config)
 
 
 @pytest.fixture(scope="module")
@@ -106,12 +110,12 @@ def test_exporting_again_does_nothing_and_another_model_is_refused(
     folder, _, served = toy
     before = {p: p.stat().st_mtime_ns for p in served.rglob("*")}
     config = ExportConfig(str(folder / "run"), str(served.parent))
-    assert export(config) == served
+    assert exported(config) == served
     assert "holds this model already" in capsys.readouterr().out
     write_toy_run(tmp_path / "other", folder / "shards", seed=1)
     other = ExportConfig(str(tmp_path / "other"), str(served.parent))
     with pytest.raises(UserError, match="holds another model: raise --version"):
-        export(other)
+        exported(other)
     assert {p: p.stat().st_mtime_ns for p in served.rglob("*")} == before
 
 
@@ -122,7 +126,9 @@ def test_an_export_that_disagrees_never_appears(toy, tmp_path, monkeypatch):
     )
     write_toy_run(tmp_path / "other", folder / "shards", seed=1)
     with pytest.raises(RuntimeError, match="off Keras"):
-        export(ExportConfig(str(tmp_path / "other"), str(tmp_path / "served")))
+        exported(
+            ExportConfig(str(tmp_path / "other"), str(tmp_path / "served"))
+        )
     assert list((tmp_path / "served").iterdir()) == []
 
 

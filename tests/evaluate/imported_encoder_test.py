@@ -1,25 +1,23 @@
 """An imported encoder stands wherever a pretrained one does."""
 
-import json
-import pathlib
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from data.dataset_info import DatasetInfo
+from data.encoder_files import CLASSIFIER_FILE
+from evaluate import clip_search, measures
 from evaluate.baselines import BASELINES, make_baselines
 from evaluate.embedding_cache import embeddings
 from evaluate.encoders import load_encoders, load_model
-from evaluate.export_saved_model import ExportConfig, export
-from evaluate.probe import ProbeConfig, probe
+from evaluate.export_saved_model import ExportConfig
+from evaluate.probe_config import ProbeConfig
 from evaluate.report_config import ReportConfig
 from evaluate.report_contents import gather
 from evaluate.report_page import render
-from evaluate.retrieval import RetrievalConfig, retrieval
-from evaluate.search import SearchConfig, search
-from tests.data import sound_files
+from evaluate.retrieval_config import RetrievalConfig
+from tests.evaluate.entry_point_runs import exported
 from tests.evaluate.toy_import import write_toy_import
 from tests.evaluate.toy_runs import (
     balanced_clips,
@@ -27,7 +25,6 @@ from tests.evaluate.toy_runs import (
     write_toy_run,
     write_toy_shards,
 )
-from train.import_panns import CLASSIFIER_FILE
 
 ROWS = ["run", "untrained", "log_mel_statistics"]
 
@@ -49,9 +46,8 @@ def _paths(toy, output):
     }
 
 
-def _results(file):
-    results = json.loads(pathlib.Path(file).read_text())["results"]
-    return {row["name"]: row["mAP"] for row in results}
+def _map_of(records):
+    return {row["name"]: row["mAP"] for row in records}
 
 
 def test_embeddings_are_those_of_the_model(toy):
@@ -83,7 +79,7 @@ def test_baselines_stand_beside_it(toy):
     vectors, theirs = untrained.encode(windows), encoder.encode(windows)
     assert vectors.shape == theirs.shape == (3, 128)
     assert np.abs(vectors - theirs).max() > 0.5 * np.abs(theirs).max()
-    log_mel = np.asarray(encoder.geometry.frontend(windows))
+    log_mel = np.asarray(encoder.model.frontend(windows))
     np.testing.assert_allclose(
         statistics.encode(windows),
         np.concatenate([log_mel.mean(1), log_mel.std(1)], axis=1),
@@ -92,24 +88,27 @@ def test_baselines_stand_beside_it(toy):
 
 
 def test_probe_and_retrieval_measure_it(toy):
-    measured = _results(probe(ProbeConfig(epochs=9, **_paths(toy, "probe"))))
+    info = DatasetInfo.load(toy / "shards")
+    config = ProbeConfig(epochs=9, **_paths(toy, "probe"))
+    measured = _map_of(measures.probe(config, info))
     assert list(measured) == ROWS
     assert measured["run"] > 0.7
-    measured = _results(retrieval(RetrievalConfig(**_paths(toy, "retrieval"))))
+    config = RetrievalConfig(**_paths(toy, "retrieval"))
+    measured = _map_of(measures.retrieval(config, info))
     assert list(measured) == ROWS
     assert all(0 < value <= 1 for value in measured.values())
 
 
 def test_search_finds_a_clip_by_itself(toy):
-    query = sound_files.write(toy / "query.wav", toy_clip(4, 1.0, (1,)))
-    [(found, similarity)] = search(
-        SearchConfig(str(query), str(toy / "run"), str(toy / "shards"), top=1)
-    )
-    assert found == "train/4" and similarity > 0.999
+    info = DatasetInfo.load(toy / "shards")
+    query = toy_clip(4, 1.0, (1,))
+    run = str(toy / "run")
+    [found] = clip_search.search(query, run, info, ["train", "eval"], top=1)
+    assert found.clip_id == "train/4" and found.similarity > 0.999
 
 
 def test_export_serves_embedding_and_scores(toy):
-    folder = export(ExportConfig(str(toy / "run"), str(toy / "served")))
+    folder = exported(ExportConfig(str(toy / "run"), str(toy / "served")))
     served = tf.saved_model.load(str(folder)).signatures
     waveform = toy_clip(0, 1.3, (0, 2))[None]
     model = load_model(toy / "run")

@@ -19,7 +19,7 @@ def test_by_hand_with_ties_in_order_of_index():
 def test_blocks_do_not_matter(block_rows):
     random = np.random.default_rng(0)
     collection = random.integers(-1, 2, (53, 3)).astype("f4")
-    queries = random.normal(size=(5, 3))
+    queries = random.normal(size=(15, 3))
     order = np.argsort(
         -cosine_similarity(queries, collection), axis=1, kind="stable"
     )
@@ -31,6 +31,18 @@ def test_blocks_do_not_matter(block_rows):
             cosine_similarity(queries, collection), index, axis=1
         ),
     )
+
+
+def test_no_more_than_a_block_of_similarities_is_held(monkeypatch):
+    shapes = []
+
+    def compare(queries, block):
+        shapes.append((len(queries), len(block)))
+        return cosine_similarity(queries, block)
+
+    monkeypatch.setattr("evaluate.nearest_neighbors.cosine_similarity", compare)
+    nearest_neighbors(np.eye(7), np.eye(7)[:5], 2, block_rows=4)
+    assert shapes == [(4, 4), (4, 1), (3, 4), (3, 1)]
 
 
 def test_gives_the_whole_of_a_small_collection():

@@ -2,18 +2,19 @@ import numpy as np
 import pytest
 
 from evaluate.embedding_store import EmbeddingStore
-from evaluate.probe_classifier import (
-    ProbeTraining,
-    score_clips,
-    train_classifier,
-)
+from evaluate.probe_classifier import score_clips, train_classifier
+from evaluate.probe_config import ProbeConfig
 from models.metrics.average_precision import (
     average_precision,
     mean_over_classes,
 )
 
-TRAINING = ProbeTraining(
-    hidden_units=32, epochs=40, batch_size=32, learning_rate=1e-2
+CONFIG = ProbeConfig(
+    output="none",
+    hidden_units=32,
+    epochs=40,
+    batch_size=32,
+    learning_rate=1e-2,
 )
 
 
@@ -34,7 +35,7 @@ def toy_store(seed, separation, clips=120, classes=3, dim=5, windows=2):
 
 
 def probe_map(training_store, held_out):
-    classifier = train_classifier(training_store, TRAINING)
+    classifier = train_classifier(training_store, CONFIG)
     scores = score_clips(classifier, held_out)
     return mean_over_classes(average_precision(held_out.labels, scores))
 
@@ -65,7 +66,7 @@ def test_the_scale_of_a_representation_does_not_matter():
             for s in (store, held_out)
         ]
         scores.append(
-            score_clips(train_classifier(scaled[0], TRAINING), scaled[1])
+            score_clips(train_classifier(scaled[0], CONFIG), scaled[1])
         )
     np.testing.assert_allclose(scores[0], scores[1], atol=1e-4)
 
@@ -73,14 +74,15 @@ def test_the_scale_of_a_representation_does_not_matter():
 def test_same_seed_same_scores():
     store = toy_store(0, 1.0, clips=30)
     first, second = (
-        score_clips(train_classifier(store, TRAINING), store) for _ in range(2)
+        score_clips(train_classifier(store, CONFIG), store) for _ in range(2)
     )
     np.testing.assert_array_equal(first, second)
 
 
 def test_clip_score_is_the_mean_of_its_windows_sigmoids():
     store = toy_store(0, 1.0, clips=7, windows=3)
-    classifier = train_classifier(store, ProbeTraining(epochs=1))
+    config = ProbeConfig(output="none", epochs=1)
+    classifier = train_classifier(store, config)
     logits = np.asarray(classifier(store.windows), np.float64)
     sigmoids = (1 / (1 + np.exp(-logits))).reshape(7, 3, 3)
     np.testing.assert_allclose(

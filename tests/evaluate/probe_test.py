@@ -1,11 +1,17 @@
 import json
+import pathlib
 
 import numpy as np
 import pytest
 
 from data.user_error import UserError
-from evaluate.probe import ProbeConfig, probe
-from tests.evaluate.entry_point_runs import assert_user_error, run_entry_point
+from evaluate import probe
+from evaluate.probe_config import ProbeConfig
+from tests.evaluate.entry_point_runs import (
+    assert_user_error,
+    call_main,
+    run_entry_point,
+)
 from tests.evaluate.toy_runs import (
     balanced_clips,
     write_toy_run,
@@ -44,9 +50,14 @@ def config(toy, output, **kwargs):
     return ProbeConfig(**(settings | kwargs))
 
 
+def measured(config):
+    """What the probe writes, as text."""
+    call_main(probe, config)
+    return pathlib.Path(config.output, "metrics.json").read_text()
+
+
 def test_metrics_of_encoders_and_baselines(toy, capsys):
-    file = probe(config(toy, "out", seed=5))
-    value = json.loads(file.read_text())
+    value = json.loads(measured(config(toy, "out", seed=5)))
     assert value["stage"] == "probe"
     assert value["shards"] == str(toy / "shards")
     assert value["train_splits"] == ["train"]
@@ -82,27 +93,27 @@ def test_metrics_of_encoders_and_baselines(toy, capsys):
     ]
     assert len(lines) == 2 + 4 + 1
     assert lines[2].split()[:3] == ["a/mix", "encoder", f"{rows[0]['mAP']:.3f}"]
-    assert lines[-1] == f"metrics: {file}"
+    assert lines[-1] == f"metrics: {toy / 'out' / 'metrics.json'}"
 
 
 def test_same_seed_same_metrics_from_kept_embeddings(toy):
-    first = probe(config(toy, "first")).read_text()
+    first = measured(config(toy, "first"))
     (toy / "first" / "metrics.json").unlink()
-    assert probe(config(toy, "first")).read_text() == first
+    assert measured(config(toy, "first")) == first
 
 
 def test_baselines_may_be_empty(toy):
     runs = (str(toy / "a" / "mix"),)
-    file = probe(config(toy, "alone", encoder=runs, baselines=()))
-    rows = json.loads(file.read_text())["results"]
+    text = measured(config(toy, "alone", encoder=runs, baselines=()))
+    rows = json.loads(text)["results"]
     assert [row["name"] for row in rows] == ["mix"]
 
 
 def test_refuses_splits_without_labels_and_overlapping_ones(toy):
     with pytest.raises(UserError, match="no clip of split silent has a label"):
-        probe(config(toy, "x", eval_splits=("silent",)))
+        measured(config(toy, "x", eval_splits=("silent",)))
     with pytest.raises(UserError, match="no split 'dev': it has eval, silent"):
-        probe(config(toy, "x", eval_splits=("dev",)))
+        measured(config(toy, "x", eval_splits=("dev",)))
     with pytest.raises(ValueError, match="eval is in --train_splits and"):
         config(toy, "x", train_splits=("train", "eval"))
 
@@ -111,7 +122,7 @@ def test_refuses_shards_of_another_rate(toy):
     clips = {"train": balanced_clips(2), "eval": balanced_clips(2)}
     write_toy_shards(toy / "low", clips, sample_rate_hz=8000)
     with pytest.raises(UserError, match="at 16000 Hz.*low has 8000 Hz"):
-        probe(config(toy, "x", shards=str(toy / "low")))
+        measured(config(toy, "x", shards=str(toy / "low")))
     # The flags can be corrected under the same --output.
     assert not (toy / "x").exists()
 

@@ -261,6 +261,19 @@ def test_map_shows_near_clips_near():
     assert distance[same].max() < distance[~same].min()
 
 
+@pytest.mark.parametrize("count, dim", [(1, 5), (2, 5), (3, 5), (31, 1)])
+def test_map_of_few_clips_or_one_dimension_keeps_distances(count, dim):
+    vectors = np.random.default_rng(0).normal(size=(count, dim))
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    points, method = embedding_map.project(vectors, seed=0)
+    assert method == "PCA" and points.shape == (count, 2)
+    np.testing.assert_allclose(
+        np.linalg.norm(points[:, None] - points, axis=-1),
+        np.linalg.norm(unit[:, None] - unit, axis=-1),
+        atol=1e-12,
+    )
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 31])
 def test_map_of_equal_embeddings_is_finite(count):
     vectors = np.ones((count, 5), np.float32)
@@ -284,7 +297,9 @@ def test_queries_are_spread_over_classes():
         assert len(set(chosen)) == 4
 
 
-def test_shared_label_shares_by_hand():
+@pytest.mark.parametrize("block_rows", [1, 3, 1024])
+def test_shared_label_shares_by_hand(monkeypatch, block_rows):
+    monkeypatch.setattr(retrieval_examples, "BLOCK_ROWS", block_rows)
     # Two tight pairs; one pair shares a label, the other does not. With one
     # neighbor less than clips, every other clip is a neighbor.
     vectors = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]])

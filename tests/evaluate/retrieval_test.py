@@ -3,8 +3,13 @@ import json
 import pytest
 
 from data.user_error import UserError
-from evaluate.retrieval import RetrievalConfig, retrieval
-from tests.evaluate.entry_point_runs import assert_user_error, run_entry_point
+from evaluate import retrieval
+from evaluate.retrieval_config import RetrievalConfig
+from tests.evaluate.entry_point_runs import (
+    assert_user_error,
+    call_main,
+    run_entry_point,
+)
 from tests.evaluate.toy_runs import write_toy_run, write_toy_shards
 
 EVAL = [(1.0, (0,))] * 5 + [(1.0, (1,))] * 4 + [(1.0, (2,))]
@@ -53,7 +58,7 @@ def test_refuses_splits_in_which_no_class_makes_a_pair(toy):
         encoder=(str(toy / "run"),), splits=("one",), output=str(toy / "x")
     )
     with pytest.raises(UserError, match="no class has 2 clips .* split one"):
-        retrieval(config)
+        call_main(retrieval, config)
 
 
 def test_mistakes_are_told_in_one_line(toy):

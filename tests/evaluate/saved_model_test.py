@@ -9,9 +9,10 @@ import tensorflow as tf
 
 from data.atomic_write import write_json
 from data.user_error import UserError
-from evaluate.export_saved_model import ExportConfig, export
+from evaluate.export_saved_model import ExportConfig
 from models.heads.linear_classifier import LinearClassifier
 from models.separation.separator import Separator
+from tests.evaluate.entry_point_runs import exported
 from tests.evaluate.saved_model_loaders import (
     answers_in_a_session,
     answers_without_keras,
@@ -86,7 +87,7 @@ def both(runs, tmp_path_factory):
         processor="S2",
         output=str(tmp_path_factory.mktemp("both")),
     )
-    return encoder, classifier, separators["S2"], export(config), config
+    return encoder, classifier, separators["S2"], exported(config), config
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_a_separator_alone_is_served_by_both_loaders(
 ):
     folder, separators = runs
     output = str(tmp_path / "served")
-    served = export(
+    served = exported(
         ExportConfig(
             separator=str(folder / run), processor=processor, output=output
         )
@@ -190,7 +191,7 @@ def test_variables_are_stored_once(both):
 def test_the_same_models_are_kept_and_others_refused(runs, both, capsys):
     folder, _ = runs
     *_, served, config = both
-    assert export(config) == served
+    assert exported(config) == served
     assert "holds this model already" in capsys.readouterr().out
     for other in (
         ExportConfig(encoder=config.encoder, output=config.output),
@@ -205,7 +206,7 @@ def test_the_same_models_are_kept_and_others_refused(runs, both, capsys):
         ),
     ):
         with pytest.raises(UserError, match="holds another model"):
-            export(other)
+            exported(other)
 
 
 def test_what_does_not_go_together_is_refused(runs, both, tmp_path):
@@ -215,7 +216,7 @@ def test_what_does_not_go_together_is_refused(runs, both, tmp_path):
 
     def refuse(message, **flags):
         with pytest.raises(UserError, match=message):
-            export(ExportConfig(output=output, **flags))
+            exported(ExportConfig(output=output, **flags))
 
     trained = str(folder / "trained")
     refuse("has the processors N, S2: name one", separator=trained)

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from data.dataset_info import DatasetInfo
 from data.user_error import UserError
-from evaluate.search import SearchConfig, search
+from evaluate import clip_search
+from evaluate.search import read_query
 from tests.evaluate.entry_point_runs import assert_user_error, run_entry_point
 from tests.evaluate.toy_runs import (
     RATE_HZ,
@@ -31,32 +33,35 @@ def query_file(toy, name, number):
     return str(path)
 
 
-def config(toy, query, **kwargs):
-    return SearchConfig(query=query, encoder=str(toy / "run"), **kwargs)
+def search(toy, query, splits=("eval", "train"), top=10):
+    audio = read_query(query, RATE_HZ)
+    info = DatasetInfo.load(toy / "shards")
+    return clip_search.search(audio, str(toy / "run"), info, splits, top)
 
 
 @pytest.mark.parametrize("number", [1, 3])
 def test_a_clip_of_the_collection_finds_itself_first(toy, number):
-    found = search(config(toy, query_file(toy, "query.wav", number)))
+    found = search(toy, query_file(toy, "query.wav", number))
     split = "train" if number < 3 else "eval"
-    assert found[0] == (f"{split}/{number}", pytest.approx(1, abs=1e-5))
-    similarities = [value for _, value in found]
+    assert found[0].clip_id == f"{split}/{number}"
+    similarities = [clip.similarity for clip in found]
+    assert similarities[0] == pytest.approx(1, abs=1e-5)
     assert similarities == sorted(similarities, reverse=True)
     assert len(found) == 6
 
 
 def test_splits_and_top_limit_the_answer(toy):
     query = query_file(toy, "query.wav", 1)
-    found = search(config(toy, query, splits=("eval",), top=2))
+    found = search(toy, query, splits=("eval",), top=2)
     assert len(found) == 2
-    assert {clip_id[:5] for clip_id, _ in found} == {"eval/"}
+    assert {clip.clip_id[:5] for clip in found} == {"eval/"}
 
 
 def test_a_recording_of_another_rate_and_channels_finds_itself(toy):
     audio = np.repeat(toy_clip(1, *TRAIN[1]), 2)  # Held samples: 32 kHz.
     path = toy / "stereo.flac"
     soundfile.write(path, np.stack([audio, audio], axis=1), 2 * RATE_HZ)
-    assert search(config(toy, str(path), top=1))[0][0] == "train/1"
+    assert search(toy, str(path), top=1)[0].clip_id == "train/1"
 
 
 def test_table_by_a_run_from_another_directory(toy):
@@ -78,12 +83,12 @@ def test_table_by_a_run_from_another_directory(toy):
         (b"no audio at all" * 9, "not readable as audio"),
     ],
 )
-def test_refuses_a_query_that_is_not_audio(toy, tmp_path, content, message):
+def test_refuses_a_query_that_is_not_audio(tmp_path, content, message):
     query = tmp_path / "query.wav"
     if content is not None:
         query.write_bytes(content)
     with pytest.raises(UserError, match=f"--query=.*query.wav: .*{message}"):
-        search(config(toy, str(query)))
+        read_query(str(query), RATE_HZ)
 
 
 def test_mistakes_are_told_in_one_line(toy):
