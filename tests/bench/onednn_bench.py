@@ -54,12 +54,7 @@ def separation(flags: dict, pairs: int, seconds: float):
 
     config = SeparationConfig(batch_size=pairs, **flags)
     training_loop.prepare(config)
-    learner = SeparationLearner(
-        _separator(flags),
-        config.max_snr_db,
-        config.mixit_search,
-        config.max_gradient_norm,
-    )
+    learner = SeparationLearner(_separator(flags), config)
     learner.optimizer = make_optimizer(config, learner)
     step = tf.function(learner.train_step, jit_compile=False)
     batch = tf.random.normal((pairs, 2, round(seconds * 16000)), 0, 0.1)
