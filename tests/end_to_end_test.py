@@ -97,9 +97,7 @@ def test_readme_path_for_own_audio_runs_line_by_line(recordings, printed):
         for name in ("pretrain", "untrained", "log_mel_statistics"):
             assert re.search(rf"^{name} .*\d\.\d", rows, re.MULTILINE)
 
-
-@pytest.mark.usefixtures("printed")
-def test_readme_command_for_watching_goes_on_with_that_run(recordings):
+    # That run goes on, watched.
     script = "train/pretrain_contrastive.py"
     [watched] = [c for c in commands("While it trains") if c[1] == script]
     three = [*TINY[script], "--steps=3"]

@@ -3,15 +3,13 @@
 import pathlib
 
 import pytest
-from absl import flags
 
-from data import flag_fields
 from data.ingest_config import IngestConfig
 from data.user_error import UserError
 from models.embedding_model import FRONTENDS
 from models.losses import mixit
 from models.views.view_choice import COMPARISONS
-from tests.readme_commands import commands
+from tests.readme_commands import commands, config_of
 from train import contrastive_config, separation_config
 from train.contrastive_config import ContrastiveConfig
 from train.separation_config import SeparationConfig
@@ -58,11 +56,7 @@ for _row, _processors, _alone, _joint in (
 
 
 def _parse(config_class, path: pathlib.Path, *more: str):
-    values = flags.FlagValues()
-    flag_fields.define(config_class, values)
-    flags.DEFINE_string("flagfile", "", "", flag_values=values)
-    values(["test", f"--flagfile={path}", *more])
-    return flag_fields.read(config_class, values)
+    return config_of(config_class, [f"--flagfile={path}", *more])
 
 
 def _config_class(path: pathlib.Path) -> type:
@@ -149,9 +143,4 @@ def test_readme_commands_for_training_are_understood(section, monkeypatch):
     assert found
     for _, script, *arguments in found:
         assert script == "train/pretrain_contrastive.py"
-        values = flags.FlagValues()
-        flag_fields.define(ContrastiveConfig, values)
-        flags.DEFINE_string("flagfile", "", "", flag_values=values)
-        rest = values([script, *arguments])
-        assert rest == [script]
-        flag_fields.read(ContrastiveConfig, values)
+        config_of(ContrastiveConfig, arguments)
