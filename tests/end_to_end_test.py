@@ -97,19 +97,13 @@ def test_readme_path_for_own_audio_runs_line_by_line(recordings, printed):
         for name in ("pretrain", "untrained", "log_mel_statistics"):
             assert re.search(rf"^{name} .*\d\.\d", rows, re.MULTILINE)
 
-
-@pytest.mark.usefixtures("printed")
-def test_readme_lines_of_python_give_an_embedding(recordings):
     [code] = re.findall(
         r"```python\n(.*?)```", section("Your own recordings"), re.DOTALL
     )
     code += "\nassert embedding.shape == (1, 128)"
     code = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{code}"
     run([sys.executable, "-c", code], recordings)
-
-
-@pytest.mark.usefixtures("printed")
-def test_readme_command_for_watching_goes_on_with_that_run(recordings):
+    # That run goes on, watched.
     script = "train/pretrain_contrastive.py"
     [watched] = [
         c for c in commands("While it trains", "train") if c[1] == script

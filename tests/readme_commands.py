@@ -5,6 +5,11 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
+
+from absl import flags
+
+from data import flag_fields
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -21,6 +26,16 @@ def commands(title: str, package: str = "") -> list[list[str]]:
     code = "\n".join(re.findall(r"```sh\n(.*?)```", body, re.DOTALL))
     lines = code.replace("\\\n", " ").splitlines()
     return [shlex.split(x, comments=True) for x in lines if "python " in x]
+
+
+def config_of(config_class: type, flag_arguments: Sequence[str]):
+    """What an entry point with these flags makes of some."""
+    values = flags.FlagValues()
+    flag_fields.define(config_class, values)
+    flags.DEFINE_string("flagfile", "", "", flag_values=values)
+    rest = values(["test", *flag_arguments])
+    assert rest == ["test"]
+    return flag_fields.read(config_class, values)
 
 
 def run_script(command: list[str], folder: pathlib.Path, *more: str) -> str:

@@ -2,7 +2,11 @@
 
 import pytest
 
+from data import ingest
 from data.dataset_info import DatasetInfo
+from data.ingest_config import IngestConfig
+from data.job_runner import InProcess
+from evaluate import probe
 from models.frontend.panns_log_mel import PANNsLogMel
 from tests.data import audioset_source_test, esc_source_test, fsd50k_source_test
 from tests.data.sound_files import tone, write
@@ -14,9 +18,10 @@ from tests.evaluate.toy_runs import (
 from tests.golden.loading import load
 from tests.models.cnn14 import panns_recipe
 from tests.models.separation import numpy_reference
-from tests.readme_commands import commands, run_script
+from tests.readme_commands import commands, config_of
 from tests.train import torch_files
 from tests.train.checkpoint_files import write_checkpoint
+from train import import_panns, import_separator
 
 
 def _write_audioset(folder):
@@ -33,7 +38,8 @@ def _write_audioset(folder):
         )
 
 
-def test_datasets_are_read_as_published(tmp_path):
+def test_datasets_are_read_as_published(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     _write_audioset(tmp_path)
     for name, source in (
         ("FSD50K", fsd50k_source_test),
@@ -45,8 +51,9 @@ def test_datasets_are_read_as_published(tmp_path):
         (tmp_path / name / "in").rename(tmp_path / "found")
         (tmp_path / name).rmdir()
         (tmp_path / "found").rename(tmp_path / name)
-    for command in commands("Datasets as they are published", "data"):
-        run_script(command, tmp_path, "--workers=1")
+    for _, script, *flags in commands("Datasets as they are published", "data"):
+        assert script == "data/write_shards.py"
+        ingest.run(config_of(IngestConfig, flags), InProcess())
     clips = {
         name: DatasetInfo.load(tmp_path / "runs" / name / "shards").summary[
             "clips"
@@ -87,7 +94,22 @@ def weights(tmp_path):
     return tmp_path
 
 
-def test_published_weights_become_runs(weights):
+# Script → its configuration, and what it calls with it.
+STAGES = {
+    "train/import_separator.py": (
+        import_separator.ImportConfig,
+        import_separator.import_separator,
+    ),
+    "train/import_panns.py": (
+        import_panns.ImportConfig,
+        import_panns.import_panns,
+    ),
+    "evaluate/probe.py": (probe.ProbeConfig, probe.probe),
+}
+
+
+def test_published_weights_become_runs(weights, monkeypatch, capsys):
+    monkeypatch.chdir(weights)
     shards = weights / "shards"
     write_toy_shards(
         shards, {"train": balanced_clips(6), "eval": balanced_clips(6)}
@@ -96,10 +118,12 @@ def test_published_weights_become_runs(weights):
     # The stored checkpoint is a small network of four dilations.
     small = {"yfcc100m": ["--num_dilations=4"], "beside": ["--epochs=2"]}
     printed = {}
-    for command in commands("Published weights", "train"):
-        more = [x for key, x in small.items() if key in " ".join(command)]
-        output = next(x for x in command if x.startswith("--output="))
-        printed[output] = run_script(command, weights, *sum(more, []))
+    for _, script, *flags in commands("Published weights", "train"):
+        config_class, stage = STAGES[script]
+        more = [x for key, x in small.items() if key in " ".join(flags)]
+        stage(config_of(config_class, flags + sum(more, [])))
+        output = next(x for x in flags if x.startswith("--output="))
+        printed[output] = capsys.readouterr().out
     assert "22050" in printed["--output=runs/birds"]
     assert (weights / "runs/panns/classifier.keras").exists()
     table = printed["--output=runs/mine/probe_beside_panns"]

@@ -3,15 +3,13 @@
 import pathlib
 
 import pytest
-from absl import flags
 
-from data import flag_fields
 from data.ingest_config import IngestConfig
 from data.user_error import UserError
 from models.embedding_model import FRONTENDS
 from models.losses import mixit
 from models.views.view_choice import COMPARISONS
-from tests.readme_commands import commands
+from tests.readme_commands import commands, config_of
 from train import contrastive_config, separation_config
 from train.contrastive_config import ContrastiveConfig
 from train.separate_config import SeparateConfig
@@ -59,11 +57,7 @@ for _row, _processors, _alone, _joint in (
 
 
 def _parse(config_class, path: pathlib.Path, *more: str):
-    values = flags.FlagValues()
-    flag_fields.define(config_class, values)
-    flags.DEFINE_string("flagfile", "", "", flag_values=values)
-    values(["test", f"--flagfile={path}", *more])
-    return flag_fields.read(config_class, values)
+    return config_of(config_class, [f"--flagfile={path}", *more])
 
 
 def _config_class(path: pathlib.Path) -> type:
@@ -159,9 +153,4 @@ def test_readme_commands_for_training_are_understood(title, monkeypatch):
     found = [c for c in commands(title, "train") if c[1].startswith("train/")]
     assert found
     for _, script, *arguments in found:
-        values = flags.FlagValues()
-        flag_fields.define(CONFIG_OF[script], values)
-        flags.DEFINE_string("flagfile", "", "", flag_values=values)
-        rest = values([script, *arguments])
-        assert rest == [script]
-        flag_fields.read(CONFIG_OF[script], values)
+        config_of(CONFIG_OF[script], arguments)
