@@ -26,7 +26,7 @@ class ClipShardTask:
       class_names: label indices point here.
       sample_rate_hz, min_seconds: as in `IngestConfig`.
       silence_db: peak below which a clip is refused; None: never.
-      audio_format: one of `audio_codec.AUDIO_FORMATS`.
+      audio_format: one of `audio_encoding.AUDIO_FORMATS`.
     """
 
     shard: str
@@ -52,7 +52,7 @@ def write_clips(
       Its account, as of `ShardAccount.as_json`, with the `offsets` of its
       records.
     """
-    from data import audio_codec, example_schema
+    from data import audio_encoding, example_schema
     from data.shard_writer import ShardWriter
 
     index_of = {name: k for k, name in enumerate(task.class_names)}
@@ -71,7 +71,7 @@ def write_clips(
                 source=recording.name,
                 start_s=clip.start_s,
                 labels=tuple(index_of[label] for label in recording.labels),
-                audio=audio_codec.encode(
+                audio=audio_encoding.encode(
                     piece.audio, task.audio_format, task.sample_rate_hz
                 ),
                 num_samples=piece.audio.size,

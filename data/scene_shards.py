@@ -22,7 +22,7 @@ class SceneShardTask:
       scenes: numbers of the scenes in it.
       labeled: whether they keep their labels.
       config: what a scene is like.
-      audio_format: one of `audio_codec.AUDIO_FORMATS`.
+      audio_format: one of `audio_encoding.AUDIO_FORMATS`.
     """
 
     shard: str
@@ -56,7 +56,7 @@ def write_scenes(
     task: SceneShardTask, path: pathlib.Path, report: Report
 ) -> dict:
     """Writes the shard of a task; returns its account."""
-    from data import audio_codec, example_schema
+    from data import audio_encoding, example_schema
     from data.shard_writer import ShardWriter
 
     rate_hz = task.config.sample_rate_hz
@@ -71,12 +71,12 @@ def write_scenes(
                 source=scene_name(index),
                 start_s=0.0,
                 labels=tuple(CLASS_NAMES.index(name) for name in labels),
-                audio=audio_codec.encode(
+                audio=audio_encoding.encode(
                     scene.audio, task.audio_format, rate_hz
                 ),
                 num_samples=scene.audio.size,
                 stems=tuple(
-                    audio_codec.encode(stem, task.audio_format, rate_hz)
+                    audio_encoding.encode(stem, task.audio_format, rate_hz)
                     for stem in scene.stems
                 ),
                 stem_names=scene.stem_names,

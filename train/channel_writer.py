@@ -14,6 +14,7 @@ from absl import logging
 
 from data import (
     audio_codec,
+    audio_encoding,
     example_schema,
     reading_jobs,
     shard_account,
@@ -272,7 +273,9 @@ def _encode(
 ) -> dict[str, list[bytes]]:
     return {
         name: [
-            audio_codec.encode(channel, info.audio_format, info.sample_rate_hz)
+            audio_encoding.encode(
+                channel, info.audio_format, info.sample_rate_hz
+            )
             for channel in of_processor
         ]
         for name, of_processor in channels.items()

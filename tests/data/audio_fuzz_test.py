@@ -10,7 +10,7 @@ import os
 import numpy as np
 import soundfile
 
-from data import audio_codec, clip_shards, header_scan, ingest
+from data import audio_codec, audio_encoding, clip_shards, header_scan, ingest
 from data.worker_pool import WorkerPool
 from tests.data import bad_decoder
 from tests.data.corrupted_audio import FORMATS, RATE_HZ, damaged, sound
@@ -43,7 +43,7 @@ def write_intact(folder):
             with soundfile.SoundFile(io.BytesIO(data)) as file:
                 audio = file.read(dtype="float32")
             assert 4000 <= audio.size < 8000
-            encoded = audio_codec.encode(audio, "pcm16", RATE_HZ)
+            encoded = audio_encoding.encode(audio, "pcm16", RATE_HZ)
             expected[name] = audio_codec.decode(encoded, "pcm16").numpy()
     return expected
 
