@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from data import (
     audioset_source,
@@ -18,13 +18,13 @@ from data import (
 )
 from data.audio_file import AudioRejected
 from data.clip_shards import ClipShardTask
+from data.decoder_pool import DecoderPool
 from data.ingest_config import AUDIOSET, ESC, FSD50K, IngestConfig
-from data.job_runner import Runner
 from data.manifest import EVAL, TRAIN, UNLABELED, Manifest
 from data.recording_files import Recording
 from data.rejects import Reject
 from data.scene_shards import SceneShardTask
-from data.shard_jobs import ShardFunction
+from data.shard_jobs import Runner
 from data.synthetic_scenes import CLASS_NAMES, SceneConfig
 
 
@@ -33,7 +33,7 @@ class Plan:
     """The shards to write, and what was found out before.
 
     Attributes:
-      write_shard: writes one of the tasks.
+      write_shard: writes one of the tasks, as of `DecodedShards`.
       tasks: of each split.
       class_names: label indices point here.
       refused: recordings left out already.
@@ -41,7 +41,7 @@ class Plan:
       counts: for the summary.
     """
 
-    write_shard: ShardFunction
+    write_shard: Callable[..., dict]
     tasks: Mapping[str, list]
     class_names: tuple[str, ...]
     refused: tuple[Reject, ...] = ()
@@ -117,7 +117,8 @@ def plan_clips(
     config: IngestConfig,
     found: Manifest,
     scan_folder: pathlib.Path,
-    runner: Runner,
+    pool: DecoderPool,
+    runner: Runner | None,
 ) -> Plan:
     """Shards of clips, from the lengths of the recordings.
 
@@ -125,15 +126,15 @@ def plan_clips(
       config: the options.
       found: from `find_recordings`.
       scan_folder: where the scan for the lengths keeps what it has done.
-      runner: of the scan.
+      pool, runner: of the scan.
     """
     measured, refused = header_scan.scan(
         config.input,
         found.recordings,
         config.min_seconds,
         scan_folder,
+        pool,
         runner,
-        config.item_timeout_seconds,
     )
     spans: list[tuple[Recording, float, float]] = []
     for recording, seconds in measured:

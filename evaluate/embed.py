@@ -22,9 +22,9 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data import entry_point, flag_fields, job_runner, run_directory
+from data import beam_runner, entry_point, flag_fields, run_directory
+from data.beam_runner import RunnerOptions
 from data.flag_fields import option
-from data.runner_options import RunnerOptions
 from evaluate import encoder_runs
 
 STAGE = "embed"
@@ -53,7 +53,7 @@ def main() -> None:
 
 def embed(config: EmbedConfig) -> pathlib.Path:
     """Runs the job; returns the path of the index."""
-    runner = job_runner.choose(config, local=None)
+    runner = beam_runner.choose(config)
     info = encoder_runs.open_shards([config.encoder], config.shards)
     splits = info.any_splits(config.splits)
     info.shards_of(splits)

@@ -103,11 +103,12 @@ def _print_ingest(folder: pathlib.Path) -> None:
             silence_db=None,
             audio_format=audio_encoding.PCM16,
         )
-        spent = _seconds(
-            lambda task=task: clip_shards.write_clips(
-                task, folder / "ingested", lambda item: None
-            )
-        )
+
+        def write(task=task):
+            clips = (read() for _, read in task.items())
+            clip_shards.write_clips(task, folder / "ingested", clips)
+
+        spent = _seconds(write)
         print(f"  {kind:24}{RECORDINGS * CLIP_S / spent:10,.0f}")
 
 

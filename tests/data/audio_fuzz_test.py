@@ -8,10 +8,11 @@ import io
 import os
 
 import numpy as np
+import pytest
 import soundfile
 
 from data import audio_codec, audio_encoding, clip_shards, header_scan, ingest
-from data.worker_pool import WorkerPool
+from data.decoder_pool import DecoderPool
 from tests.data import bad_decoder
 from tests.data.corrupted_audio import FORMATS, RATE_HZ, damaged, sound
 from tests.data.ingested import clips
@@ -20,9 +21,15 @@ from tests.data.write_shards_test import config, contents
 CASES = int(os.environ.get("FUZZ_CASES", 700))
 
 
+@pytest.fixture(autouse=True)
+def in_other_processes(monkeypatch):
+    monkeypatch.setattr(ingest, "DecoderPool", DecoderPool)
+
+
 def options(tmp_path, **more):
     return config(
         tmp_path,
+        workers=2,
         silence_db=-200.0,
         min_seconds=0.01,
         max_bad_fraction=1.0,
@@ -69,7 +76,7 @@ def test_damaged_files_are_read_or_listed_and_intact_ones_exact(tmp_path):
         (folder / name).write_bytes(data)
         names.add(name)
     assert len(names) == CASES + len(expected)
-    info = ingest.run(options(tmp_path), WorkerPool(2))
+    info = ingest.run(options(tmp_path))
     assert_intact_are_exact(info, expected)
 
     rejects = read_rejects(info)
@@ -106,11 +113,11 @@ def test_decoders_that_crash_or_hang_cost_their_file_alone(
         "hangs in clip",
     ):
         (folder / f"{name}.wav").write_bytes(sound("wav16", 0))
-    monkeypatch.setattr(clip_shards, "write_clips", bad_decoder.write_clips)
-    monkeypatch.setattr(header_scan, "scan_headers", bad_decoder.scan_headers)
+    monkeypatch.setattr(clip_shards, "read_clip", bad_decoder.read_clip)
+    monkeypatch.setattr(header_scan, "read_seconds", bad_decoder.read_seconds)
     # Long enough for real files on a busy machine.
     job = options(tmp_path, clips_per_shard=12, item_timeout_seconds=3.0)
-    info = ingest.run(job, WorkerPool(1))
+    info = ingest.run(job)
     assert_intact_are_exact(info, expected)
     assert {name: kind for name, kind, _ in read_rejects(info)} == {
         "crashes in clip.wav": "crashed",
@@ -125,11 +132,9 @@ def test_decoders_that_crash_or_hang_cost_their_file_alone(
     # What a shard lost is not tried again, and its bytes are the same.
     before = contents(tmp_path / "out")
     monkeypatch.setattr(
-        clip_shards,
-        "write_clips",
-        bad_decoder.write_clips_but_refuse_to_read_any_trap,
+        clip_shards, "read_clip", bad_decoder.refuse_to_read_any_trap
     )
     for shard in info.splits["train"]:
         (info.folder / shard.file).unlink()
-    ingest.run(job, WorkerPool(2))
+    ingest.run(job)
     assert contents(tmp_path / "out") == before
