@@ -1,37 +1,21 @@
-"""Processes of their own for what may crash or hang: decoders of files.
-
-Each process has a pipe of its own and one item at a time, so that the right
-one is blamed. Pools whose processes share a pipe cannot always tell.
-"""
+"""Reads items in several processes, and gives up those that crash or hang."""
 
 import collections
 import concurrent.futures
-import contextlib
-import ctypes
-import dataclasses
-import multiprocessing
-import multiprocessing.connection
 import os
-import pathlib
-import signal
-import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 
 from absl import logging
 
+from data.decoder_process import DecoderProcess, Died, TookTooLong
 from data.rejects import Rejected
 from data.user_error import UserError
 
 # Items a process that wait for it, or are ready before their turn.
 _AHEAD = 4
-_TICK_S = 0.25
 # Losses before the job ends; an item that crashes costs two.
 _MIN_LOSSES, _LOSSES_AN_ITEM = 20, 0.2
-# Of glibc's mallopt.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_FROM_OUTSIDE = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
 
 Item = tuple[str, Callable[[], object]]
 """A name, for messages, and a picklable call that reads the item."""
@@ -57,7 +41,7 @@ class DecoderPool:
         self._timeout_s = item_timeout_s
         # A thread for each process, which waits for it.
         self._threads = concurrent.futures.ThreadPoolExecutor(self._workers)
-        self._process_of: dict[int, _Process] = {}
+        self._process_of: dict[int, DecoderProcess] = {}
         self._items = self._losses = 0
         self._end: Exception | None = None
 
@@ -99,180 +83,64 @@ class DecoderPool:
         for _ in range(2):
             try:
                 return self._process().call(call, self._timeout_s)
-            except _Lost as error:
-                lost = error
-            self._count(lost, name)
-            if lost.is_certain:
+            except TookTooLong:
+                self._count_loss(f"hangs at {name}")
+                given_up = GivenUp(
+                    "timed_out",
+                    "reading it took longer than --item_timeout_seconds="
+                    f"{self._timeout_s:g}: raise that flag and write to "
+                    "another --output, or take it away",
+                )
                 break
-        logging.warning("%s is left out: %s", name, lost.given_up)
-        return lost.given_up
+            except Died as died:
+                guess, remedy = "", "take that file away"
+                if not died.is_by_item:
+                    remedy = "see the lines above"
+                elif died.is_killed:
+                    guess = ", out of memory?"
+                    remedy = "out of memory? lower --workers"
+                self._count_loss(
+                    f"died ({died}) at {name}", remedy, died.is_by_item
+                )
+                given_up = GivenUp(
+                    "crashed",
+                    f"reading it ended its process twice ({died}{guess}): "
+                    "convert it with another program, or take it away",
+                )
+        logging.warning("%s is left out: %s", name, given_up)
+        return given_up
 
-    def _process(self) -> "_Process":
+    def _process(self) -> DecoderProcess:
         """That of this thread, a new one where it has lost its last one."""
         thread = threading.get_ident()
         process = self._process_of.get(thread)
         if process is None or process.is_over:
             self._go_on()
-            process = self._process_of[thread] = _Process()
+            process = self._process_of[thread] = DecoderProcess()
         self._go_on()
         return process
+
+    def _count_loss(
+        self,
+        what: str,
+        remedy: str = "take that file away",
+        is_by_item: bool = True,
+    ) -> None:
+        """Ends the job where going on would not help."""
+        self._go_on()
+        logging.warning("a worker process %s", what)
+        self._losses += 1
+        limit = max(_MIN_LOSSES, _LOSSES_AN_ITEM * self._items)
+        if not (is_by_item and self._timeout_s and self._losses <= limit):
+            self._end = UserError(
+                f"a worker process {what}: {remedy} and run again; what is "
+                "finished is kept"
+            )
+            raise self._end
 
     def _go_on(self) -> None:
         if self._end:
             raise self._end
-
-    def _count(self, lost: "_Lost", name: str) -> None:
-        """Ends the job where going on would not help."""
-        self._go_on()
-        logging.warning("a worker process %s at %s", lost.what, name)
-        self._losses += 1
-        limit = max(_MIN_LOSSES, _LOSSES_AN_ITEM * self._items)
-        if lost.ends_job or self._timeout_s is None or self._losses > limit:
-            self._end = UserError(
-                f"a worker process {lost.what} at {name}: {lost.remedy} and "
-                "run again; what is finished is kept"
-            )
-            raise self._end
-
-
-@dataclasses.dataclass(eq=False)
-class _Lost(Exception):
-    """A process that died or hangs.
-
-    Attributes:
-      what: it did.
-      given_up: what to tell of its item, if that is left out.
-      remedy: to tell, if the job ends.
-      is_certain: whether another try would be no use.
-      ends_job: whether this was not the item's doing.
-    """
-
-    what: str
-    given_up: GivenUp
-    remedy: str = "take that file away"
-    is_certain: bool = False
-    ends_job: bool = False
-
-
-def _hangs(limit_s: float) -> _Lost:
-    reason = (
-        f"reading it took longer than --item_timeout_seconds={limit_s:g}: "
-        "raise that flag and write to another --output, or take it away"
-    )
-    return _Lost("hangs", GivenUp("timed_out", reason), is_certain=True)
-
-
-def _died(exit_code: int) -> _Lost:
-    how, guess, remedy = f"exit code {exit_code}", "", "see the lines above"
-    if exit_code < 0:
-        how, remedy = signal.Signals(-exit_code).name, "take that file away"
-    if exit_code == -signal.SIGKILL:
-        guess, remedy = ", out of memory?", "out of memory? lower --workers"
-    reason = (
-        f"reading it ended its process twice ({how}{guess}): convert it with "
-        "another program, or take it away"
-    )
-    return _Lost(
-        f"died ({how})",
-        GivenUp("crashed", reason),
-        remedy,
-        ends_job=exit_code >= 0 or -exit_code in _FROM_OUTSIDE,
-    )
-
-
-class _Process:
-    """A fresh process, which imports no more than what its calls need."""
-
-    # A start looks at all processes, as no two threads may at the same time.
-    _lock = threading.Lock()
-
-    def __init__(self):
-        # Not forked: a fork of a process that runs TensorFlow can hang.
-        context = multiprocessing.get_context("spawn")
-        self._pipe, other = context.Pipe()
-        self._process = context.Process(
-            target=_serve, args=(other,), daemon=True
-        )
-        with self._lock:
-            self._process.start()
-        other.close()
-        self.is_over = False
-
-    def call(
-        self, call: Callable[[], object], timeout_s: float | None
-    ) -> object:
-        """What the call returns; a `Rejected` that it raises is returned too.
-
-        Raises:
-          _Lost: the process died, or was ended since it took too long.
-          Exception: any other that the call raised.
-        """
-        try:
-            self._pipe.send(call)
-            self._pipe.recv()  # All is imported: its time begins.
-            waited_s, tick_s = 0.0, min(_TICK_S, timeout_s or _TICK_S)
-            # In ticks: while this process is stopped, the other one is too.
-            while not self._pipe.poll(tick_s):
-                waited_s += tick_s
-                if timeout_s and waited_s >= timeout_s:
-                    self.kill()
-                    raise _hangs(timeout_s)
-            result, error = self._pipe.recv()
-        except (EOFError, ConnectionError):
-            self.kill(after_s=10)
-            raise _died(self._process.exitcode) from None
-        if error:
-            raise error
-        return result
-
-    def kill(self, after_s: float = 0) -> None:
-        """Ends it, if it does not end by itself before."""
-        with self._lock:
-            self._process.join(after_s)
-            self._process.kill()  # A decoder that hangs may not hear less.
-            self._process.join()
-        self.is_over = True
-
-
-def _serve(pipe: multiprocessing.connection.Connection) -> None:
-    """The life of a process: ends when the pipe's other end is gone."""
-    # Ctrl-C reaches the whole group; the parent alone decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(OSError):  # Linux, for want of memory: me first.
-        pathlib.Path("/proc/self/oom_score_adj").write_text("500")
-    _keep_freed_memory()
-    # C libraries tell stderr of each damaged place, not in which file.
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    with contextlib.suppress(EOFError, ConnectionError):
-        while True:
-            call = pipe.recv()
-            pipe.send("has it")
-            pipe.send(_result_and_error(call))
-
-
-def _keep_freed_memory() -> None:
-    """For the next item: half of the time of a short clip goes into pages."""
-    with contextlib.suppress(AttributeError):  # Not glibc.
-        for option in _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD:
-            ctypes.CDLL(None).mallopt(option, 32 << 20)
-
-
-def _result_and_error(call: Callable[[], object]):
-    try:
-        return call(), None
-    except Rejected as rejected:
-        return rejected, None
-    except Exception as error:
-        error.add_note(f"In a worker:\n{traceback.format_exc()}")
-        return None, error
-
-
-def _end_with_parent() -> None:
-    """Also in the middle of an item that hangs."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 
 def _num_cores() -> int:

@@ -10,12 +10,11 @@ import os
 import pathlib
 from collections.abc import Iterator, Sequence
 
-from data import audio_file, shard_jobs
-from data.decoded_shards import DecodedShards
-from data.decoder_pool import DecoderPool, Item
+from data import audio_file
+from data.decoder_pool import Item
+from data.decoding_jobs import DecodingJobs
 from data.recording_files import Recording
 from data.rejects import Reject, Rejected
-from data.shard_jobs import Runner
 
 _FILES_A_TASK = 2000
 
@@ -47,8 +46,7 @@ def scan(
     recordings: Sequence[Recording],
     min_seconds: float,
     output: pathlib.Path,
-    pool: DecoderPool,
-    runner: Runner | None = None,
+    jobs: DecodingJobs,
 ) -> tuple[list[tuple[Recording, float]], list[Reject]]:
     """Splits recordings into those with a length and those refused.
 
@@ -57,8 +55,7 @@ def scan(
       recordings: as from `ingest_plan.find_recordings`.
       min_seconds: shorter ones are refused.
       output: folder for what the job keeps of a killed run.
-      pool: reads them.
-      runner: as in `shard_jobs.run`.
+      jobs: runs the job.
 
     Returns:
       (recording, seconds) of the good ones, and the rejects.
@@ -72,14 +69,7 @@ def scan(
         )
         for start in range(0, len(recordings), _FILES_A_TASK)
     ]
-    shard_jobs.run(
-        "headers",
-        DecodedShards(write_headers, pool),
-        tasks,
-        output,
-        "files",
-        runner=runner,
-    )
+    jobs.run("headers", write_headers, tasks, output, unit="files")
     good, rejects = [], []
     for task in tasks:
         results = json.loads((output / task.shard).read_text(encoding="utf-8"))

@@ -12,12 +12,11 @@ from data import (
     run_lock,
     scene_shards,
     shard_account,
-    shard_jobs,
     shard_offsets,
 )
 from data.dataset_info import DATASET_FILE, DatasetInfo, Shard
-from data.decoded_shards import DecodedShards
 from data.decoder_pool import DecoderPool
+from data.decoding_jobs import DecodingJobs
 from data.ingest_config import SYNTHETIC, IngestConfig
 from data.ingest_plan import (
     Plan,
@@ -27,7 +26,6 @@ from data.ingest_plan import (
     scene_config,
 )
 from data.rejects import Reject, RejectLimit
-from data.shard_jobs import Runner
 from data.user_error import UserError
 
 STAGE = "write_shards"
@@ -50,14 +48,12 @@ def run(config: IngestConfig) -> DatasetInfo:
             1 if runner else config.workers,
             None if is_synthetic else config.item_timeout_seconds,
         ) as pool:
-            return _run(config, pool, runner)
+            return _run(config, DecodingJobs(pool, runner))
     finally:
         run_lock.release(config.output)
 
 
-def _run(
-    config: IngestConfig, pool: DecoderPool, runner: Runner | None
-) -> DatasetInfo:
+def _run(config: IngestConfig, jobs: DecodingJobs) -> DatasetInfo:
     folder = pathlib.Path(config.output)
     if (folder / DATASET_FILE).exists():
         run_directory.start(config.output, STAGE, config)
@@ -82,16 +78,12 @@ def _run(
         # Before the folder is made: it would keep a mistyped --input.
         found = find_recordings(config)
         run_directory.start(config.output, STAGE, config)
-        plan = plan_clips(config, found, folder / _SCAN_FOLDER, pool, runner)
-    return _write(plan, folder, config, pool, runner)
+        plan = plan_clips(config, found, folder / _SCAN_FOLDER, jobs)
+    return _write(plan, folder, config, jobs)
 
 
 def _write(
-    plan: Plan,
-    folder: pathlib.Path,
-    config: IngestConfig,
-    pool: DecoderPool,
-    runner: Runner | None,
+    plan: Plan, folder: pathlib.Path, config: IngestConfig, jobs: DecodingJobs
 ) -> DatasetInfo:
     tasks = [task for tasks in plan.tasks.values() for task in tasks]
     num_clips = sum(task.num_items for task in tasks)
@@ -99,13 +91,12 @@ def _write(
         folder, num_clips + len(plan.refused), config.max_bad_fraction
     )
     limit.add(plan.refused)
-    accounts = shard_jobs.run(
+    accounts = jobs.run(
         STAGE,
-        DecodedShards(plan.write_shard, pool),
+        plan.write_shard,
         tasks,
         folder,
         on_account=lambda account: limit.add(account["rejects"]),
-        runner=runner,
     )
     left_out = (*limit.rejects, *plan.missing)
     rejects.write(folder, left_out)

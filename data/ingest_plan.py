@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from data import (
     audioset_source,
@@ -18,13 +18,12 @@ from data import (
 )
 from data.audio_file import AudioRejected
 from data.clip_shards import ClipShardTask
-from data.decoder_pool import DecoderPool
+from data.decoding_jobs import DecodingJobs, WriteShard
 from data.ingest_config import AUDIOSET, ESC, FSD50K, IngestConfig
 from data.manifest import EVAL, TRAIN, UNLABELED, Manifest
 from data.recording_files import Recording
 from data.rejects import Reject
 from data.scene_shards import SceneShardTask
-from data.shard_jobs import Runner
 from data.synthetic_scenes import CLASS_NAMES, SceneConfig
 
 
@@ -33,7 +32,7 @@ class Plan:
     """The shards to write, and what was found out before.
 
     Attributes:
-      write_shard: writes one of the tasks, as of `DecodedShards`.
+      write_shard: writes one of the tasks.
       tasks: of each split.
       class_names: label indices point here.
       refused: recordings left out already.
@@ -41,7 +40,7 @@ class Plan:
       counts: for the summary.
     """
 
-    write_shard: Callable[..., dict]
+    write_shard: WriteShard
     tasks: Mapping[str, list]
     class_names: tuple[str, ...]
     refused: tuple[Reject, ...] = ()
@@ -117,8 +116,7 @@ def plan_clips(
     config: IngestConfig,
     found: Manifest,
     scan_folder: pathlib.Path,
-    pool: DecoderPool,
-    runner: Runner | None,
+    jobs: DecodingJobs,
 ) -> Plan:
     """Shards of clips, from the lengths of the recordings.
 
@@ -126,15 +124,14 @@ def plan_clips(
       config: the options.
       found: from `find_recordings`.
       scan_folder: where the scan for the lengths keeps what it has done.
-      pool, runner: of the scan.
+      jobs: runs the scan.
     """
     measured, refused = header_scan.scan(
         config.input,
         found.recordings,
         config.min_seconds,
         scan_folder,
-        pool,
-        runner,
+        jobs,
     )
     spans: list[tuple[Recording, float, float]] = []
     for recording, seconds in measured:

@@ -23,14 +23,11 @@ class ReadingTask(Task, Protocol):
 WriteFile = Callable[
     [ReadingTask, RecordIndex, pathlib.Path, Callable[[], None]], dict
 ]
-"""Writes the file of a task to a path; returns its account (JSON values).
+"""(task, index of its shard, path, called for each clip) -> account.
 
-It gets the index of the shard to read, and calls the last argument for each
-clip. The account has `bad_records`: numbers of the records left out.
-
-A runner imports it by name in other processes and gives each many tasks: what
-is costly to make, such as a model, it loads from the files that its task
-names and keeps (`functools.cache`).
+The account has `bad_records`: numbers of the records left out. A runner calls
+it for one task after the other in other processes: what is costly to make,
+such as a model, it loads from files that the task names, and keeps.
 """
 
 
@@ -47,21 +44,17 @@ def run(
 ) -> list[dict]:
     """Writes the files of all tasks that are not done, one after the other.
 
-    Records that cannot be used are listed in `folder`/bad_records.csv. Once
-    one of them is repaired, its shard's file is made again.
+    TensorFlow uses every core by itself. Records that cannot be used are
+    listed in `folder`/bad_records.csv; once one of them is repaired, its
+    shard's file is made again.
 
     Args:
-      name: of the job, for the progress shown.
       write_file: see `WriteFile`.
-      tasks: one a file.
       info: the dataset of the shards.
       splits: names of all of the splits that are read.
-      folder: where the files go.
       max_bad_fraction, flag: as of `BadRecords`.
-      runner: as of `shard_jobs.run`.
-
-    Returns:
-      The account of each task, in order.
+      name, tasks, folder, runner: as of `shard_jobs.run`, which see too for
+        what is returned.
 
     Raises:
       UserError: too many records cannot be used.

@@ -8,8 +8,8 @@ from data import ingest
 from data.beam_runner import REQUIREMENT, BeamRunner, make_one
 from data.decoder_pool import DecoderPool
 from data.user_error import UserError
-from tests.data import decoded_shards_test
-from tests.data.decoded_shards_test import sprung
+from tests.data import decoding_jobs_test, runners
+from tests.data.decoding_jobs_test import sprung
 from tests.data.shard_jobs_test import (
     ROOT,
     fail_at_20,
@@ -61,8 +61,7 @@ def test_every_job_asks_for_the_runner_of_its_flags(script, tmp_path):
 
 @pytest.fixture
 def runner():
-    pytest.importorskip("apache_beam")
-    return BeamRunner("DirectRunner").run
+    return runners.beam()
 
 
 @pytest.mark.parametrize(
@@ -85,8 +84,8 @@ def test_items_that_crash_are_left_out_on_beam_too(tmp_path, runner):
     for name, by in (("beam", runner), ("here", None)):
         folder = tmp_path / name
         folder.mkdir()
-        todo = decoded_shards_test.tasks(folder, crash=(8,))
-        accounts[name] = decoded_shards_test.run(folder, todo, runner=by)
+        todo = decoding_jobs_test.tasks(folder, crash=(8,))
+        accounts[name] = decoding_jobs_test.run(folder, todo, runner=by)
         assert sprung(folder / "notes") == [8, 8]
     shards = [(tmp_path / name / "out" / "1.txt") for name in accounts]
     assert len({shard.read_bytes() for shard in shards}) == 1

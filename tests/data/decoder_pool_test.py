@@ -11,11 +11,13 @@ import time
 
 import pytest
 
-from data import decoder_pool
+from data import clip_shards, decoder_pool, header_scan, scene_shards
 from data.decoder_pool import DecoderPool, GivenUp
 from data.rejects import Rejected
+from data.synthetic_scenes import SceneConfig
 from data.user_error import UserError
 from tests.data.shard_jobs_test import ROOT
+from tests.data.sound_files import write
 
 
 def read(number, notes, crash=(), hang=(), crashes=99, how=signal.SIGSEGV):
@@ -121,6 +123,34 @@ def test_items_that_hang_are_given_up_at_the_first_time(tmp_path):
     assert sprung(tmp_path / "notes") == [7, 9]
 
 
+def speak():
+    os.write(2, b"as C libraries do")
+    print("as Python does", file=sys.stderr)
+
+
+def test_only_c_libraries_are_hushed(capfd):
+    assert results([("noise", speak)]) == [None]
+    assert capfd.readouterr().err == "as Python does\n"
+
+
+def has_tensorflow():
+    return "tensorflow" in sys.modules
+
+
+def test_clips_and_scenes_are_read_without_tensorflow(tmp_path):
+    path = write(tmp_path / "a.wav")
+    for item in (
+        functools.partial(
+            clip_shards.read_clip, str(path), 0, 1, 8000, 0.1, -80, "flac"
+        ),
+        functools.partial(header_scan.read_seconds, str(path), 0.1),
+        functools.partial(
+            scene_shards.make_scene, 0, 1, SceneConfig(0.5, 8000), "flac"
+        ),
+    ):
+        assert results([("a", item), ("b", has_tensorflow)], 1)[1] is False
+
+
 def refuse():
     raise Rejected("silent", "nothing to hear")
 
@@ -142,7 +172,7 @@ def test_other_errors_end_the_job_and_show_where(tmp_path):
 
 
 def test_a_worker_ended_by_somebody_ends_the_job(tmp_path):
-    told = r"died \(SIGTERM\) at number 8: take .* what is finished is kept"
+    told = r"died \(SIGTERM\) at number 8: .* what is finished is kept"
     with pytest.raises(UserError, match=told):
         results(items(tmp_path, [8], crash=(8,), how=signal.SIGTERM))
     assert sprung(tmp_path / "notes") == [8]

@@ -12,9 +12,8 @@ import time
 
 import pytest
 
-from data import shard_jobs
-from data.decoded_shards import DecodedShards
 from data.decoder_pool import DecoderPool
+from data.decoding_jobs import DecodingJobs
 from data.rejects import Rejected
 from data.user_error import UserError
 from tests.data import decoder_pool_test
@@ -77,8 +76,8 @@ def tasks(folder, count=3, **traps):
 
 def run(folder, todo, write=write_numbers, timeout_s=60.0, runner=None):
     with DecoderPool(2, timeout_s) as pool:
-        make = DecodedShards(write, pool)
-        return shard_jobs.run("job", make, todo, folder / "out", runner=runner)
+        jobs = DecodingJobs(pool, runner)
+        return jobs.run("job", write, todo, folder / "out")
 
 
 def test_items_that_crash_are_left_out_and_the_rest_kept(tmp_path, capsys):
@@ -167,7 +166,7 @@ def test_shards_of_one_item_keep_all_processes_busy(tmp_path):
 
 SLOW_JOB = """
 import pathlib, sys
-from tests.data.decoded_shards_test import run, tasks, write_slowly
+from tests.data.decoding_jobs_test import run, tasks, write_slowly
 
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1])
