@@ -1,41 +1,9 @@
-"""Audio inside shards: 16-bit PCM, or FLAC, from and to float in [-1, 1)."""
-
-import io
+"""Audio of shards decoded to float in [-1, 1), see `audio_encoding`."""
 
 import numpy as np
 import tensorflow as tf
 
-PCM16 = "pcm16"
-FLAC = "flac"
-AUDIO_FORMATS = (PCM16, FLAC)
-
-_FULL_SCALE = 32768.0
-
-
-def to_int16(audio: np.ndarray) -> np.ndarray:
-    """Rounds float audio of any shape to 16 bits; beyond +-1 it is clipped."""
-    scaled = np.round(np.asarray(audio, np.float64) * _FULL_SCALE)
-    return np.clip(scaled, -32768, 32767).astype("<i2")
-
-
-def encode(audio: np.ndarray, audio_format: str, sample_rate_hz: int) -> bytes:
-    """Encodes mono audio.
-
-    Args:
-      audio: (T,) float, full scale 1.
-      audio_format: one of `AUDIO_FORMATS`.
-      sample_rate_hz: written into FLAC headers; PCM has none.
-    """
-    samples = to_int16(audio)
-    if audio_format == PCM16:
-        return samples.tobytes()
-    import soundfile
-
-    buffer = io.BytesIO()
-    soundfile.write(
-        buffer, samples, sample_rate_hz, format="FLAC", subtype="PCM_16"
-    )
-    return buffer.getvalue()
+from data.audio_encoding import FULL_SCALE, PCM16
 
 
 def has_length(
@@ -119,4 +87,4 @@ def _decode_int16(encoded: tf.Tensor, audio_format: str) -> tf.Tensor:
 
 
 def _to_float(samples: tf.Tensor) -> tf.Tensor:
-    return tf.cast(samples, tf.float32) / _FULL_SCALE
+    return tf.cast(samples, tf.float32) / FULL_SCALE

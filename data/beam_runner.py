@@ -1,27 +1,66 @@
-"""Runs the tasks of a job on Apache Beam: Dataflow, Flink, Spark and others.
+"""Runs jobs on Apache Beam: Dataflow, Flink, Spark and others.
 
 Shards and accounts go to the job's folder as ever, so it must lie on a file
 system that all workers see under the same path, as must the recordings; and
-the workers must be able to import this project. Each thread of a worker
-isolates decoders in a child process of its own.
+the workers must be able to import this project.
 """
 
 import contextlib
+import dataclasses
 import io
-import os
-import pathlib
-import pickle
 import shlex
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from data.job_runner import InProcess
+from data.flag_fields import option
+from data.shard_jobs import MakeShards, Runner, Shards, Task
 from data.user_error import UserError
-from data.worker_pool import Isolation, Report, WorkerPool
 
 REQUIREMENT = "apache-beam>=2.60,<3"
 
-_this_thread = threading.local()
+LOCAL = "local"
+RUNNERS = (
+    LOCAL,
+    "DirectRunner",
+    "PrismRunner",
+    "DataflowRunner",
+    "FlinkRunner",
+    "SparkRunner",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunnerOptions:
+    """Options of jobs that Beam can run."""
+
+    runner: str = option(
+        LOCAL,
+        "what runs the job: this machine, or a runner of Apache Beam, whose "
+        "workers must see all folders named here under the same paths",
+        choices=RUNNERS,
+        runtime_only=True,
+    )
+    beam_options: str = option(
+        "",
+        'options for Beam, e.g. "--project=mine --region=europe-west1"',
+        runtime_only=True,
+    )
+
+    def __post_init__(self) -> None:
+        if self.beam_options and self.runner == LOCAL:
+            raise ValueError(
+                "--beam_options goes with another --runner than local"
+            )
+
+
+def choose(options: RunnerOptions) -> Runner | None:
+    """What runs the jobs of some options; None: this process.
+
+    Raises:
+      UserError: see `BeamRunner`.
+    """
+    if options.runner == LOCAL:
+        return None
+    return BeamRunner(options.runner, options.beam_options).run
 
 
 class BeamRunner:
@@ -59,34 +98,22 @@ class BeamRunner:
             raise UserError(f"--beam_options={options}: {reason}") from error
 
     def run(
-        self,
-        function: Callable[[object, Report], None],
-        tasks: Sequence[object],
-        names: Sequence[str],
-        on_report: Callable[[int, int], None],
-        folder: os.PathLike,
-        isolation: Isolation | None = None,
-    ) -> Iterator[tuple[int, None]]:
-        """As `WorkerPool.run`, but yields only when all is done, no results.
+        self, make: MakeShards, tasks: Sequence[Task], shards: Shards
+    ) -> Iterator[Task]:
+        """Calls `make`, on Beam's workers, for one task at a time.
 
-        Tasks wait in files in the folder, since the description of a pipeline
-        may not be large. `on_report` is not called.
+        All of it is pickled. The tasks are yielded when the last one is done.
         """
         import apache_beam as beam
 
-        files = []
-        for number, task in enumerate(tasks):
-            file = pathlib.Path(folder) / f".writing-task-{number}"
-            file.write_bytes(pickle.dumps(task))
-            files.append(str(file))
         with self._pipeline() as pipeline:
             (
                 pipeline
-                | beam.Create(list(zip(files, names, strict=True)))
+                | beam.Create(tasks)
                 | beam.Reshuffle()
-                | beam.Map(run_task, function, isolation)
+                | beam.Map(make_one, make, shards.folder)
             )
-        yield from ((number, None) for number in range(len(tasks)))
+        yield from tasks
 
     def _pipeline(self):
         import apache_beam as beam
@@ -95,27 +122,13 @@ class BeamRunner:
         return beam.Pipeline(options=PipelineOptions(self._flags))
 
 
-def run_task(
-    file_and_name: tuple[str, str],
-    function: Callable[[object, Report], None],
-    isolation: Isolation | None,
-) -> None:
-    """Runs the pickled task of a file, on a worker of Beam."""
-    file, name = file_and_name
-    folder = pathlib.Path(file).parent
-    try:
-        task = pickle.loads(pathlib.Path(file).read_bytes())
-    except FileNotFoundError as error:
+# Beam takes annotations for classes to check, which a protocol is not.
+def make_one(task, make, folder):
+    """Makes the file of a task in a folder, on a worker of Beam."""
+    if not folder.is_dir():
         raise UserError(
-            f"{name}: a worker does not see {folder}: name an --output on a "
-            "file system that all workers see under the same path"
-        ) from error
-    runner = InProcess()
-    if isolation:
-        if not hasattr(_this_thread, "pool"):
-            _this_thread.pool = WorkerPool(1, keep=True)
-        runner = _this_thread.pool
-    for _ in runner.run(
-        function, [task], [name], lambda *_: None, folder, isolation
-    ):
+            f"{task.shard}: a worker does not see {folder}: name an --output "
+            "on a file system that all workers see under the same path"
+        )
+    for _ in make([task], Shards(folder)):
         pass

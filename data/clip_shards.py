@@ -1,18 +1,20 @@
 """Shards of clips cut from recordings.
 
-TensorFlow is imported where a shard is written, so that planning is quick.
+TensorFlow is imported where a shard is written: the processes that read the
+clips do without it.
 """
 
 import dataclasses
+import functools
 import os
 import pathlib
+from collections.abc import Iterator
 
-from data import audio_file
-from data.audio_file import AudioClip
+from data import audio_encoding, audio_file, shard_account
 from data.clip_plan import ClipPlan
+from data.decoder_pool import Item
 from data.rejects import Reject, Rejected
 from data.shard_account import ShardAccount
-from data.worker_pool import Report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +28,7 @@ class ClipShardTask:
       class_names: label indices point here.
       sample_rate_hz, min_seconds: as in `IngestConfig`.
       silence_db: peak below which a clip is refused; None: never.
-      audio_format: one of `audio_codec.AUDIO_FORMATS`.
+      audio_format: one of `audio_encoding.AUDIO_FORMATS`.
     """
 
     shard: str
@@ -42,9 +44,68 @@ class ClipShardTask:
     def num_items(self) -> int:
         return len(self.clips)
 
+    def items(self) -> Iterator[Item]:
+        for clip in self.clips:
+            yield (
+                clip.clip_id,
+                functools.partial(
+                    read_clip,
+                    os.path.join(self.folder, clip.recording.path),
+                    clip.start_s,
+                    clip.seconds,
+                    self.sample_rate_hz,
+                    self.min_seconds,
+                    self.silence_db,
+                    self.audio_format,
+                ),
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodedClip:
+    """A clip as it is stored.
+
+    Attributes:
+      audio: in the audio format of the shard.
+      num_samples: its length.
+      conversions: what was done to get it, see `shard_account.conversions`.
+    """
+
+    audio: bytes
+    num_samples: int
+    conversions: tuple[str, ...]
+
+
+def read_clip(
+    path: str,
+    start_s: float,
+    seconds: float,
+    sample_rate_hz: int,
+    min_seconds: float,
+    silence_db: float | None,
+    audio_format: str,
+) -> EncodedClip:
+    """Reads a clip as `ClipShardTask` wants it.
+
+    Raises:
+      AudioRejected: it cannot be used.
+    """
+    piece = audio_file.read_clip(path, sample_rate_hz, start_s, seconds)
+    # Again, since headers can promise more than there is.
+    audio_file.check_length(piece.seconds, min_seconds)
+    if silence_db is not None:
+        audio_file.check_level(piece.audio, silence_db)
+    return EncodedClip(
+        audio_encoding.encode(piece.audio, audio_format, sample_rate_hz),
+        piece.audio.size,
+        shard_account.conversions(piece, sample_rate_hz),
+    )
+
 
 def write_clips(
-    task: ClipShardTask, path: pathlib.Path, report: Report
+    task: ClipShardTask,
+    path: pathlib.Path,
+    clips: Iterator[EncodedClip | Rejected],
 ) -> dict:
     """Writes the shard of a task; clips that cannot be used are left out.
 
@@ -52,48 +113,28 @@ def write_clips(
       Its account, as of `ShardAccount.as_json`, with the `offsets` of its
       records.
     """
-    from data import audio_codec, example_schema
+    from data import example_schema
     from data.shard_writer import ShardWriter
 
     index_of = {name: k for k, name in enumerate(task.class_names)}
     account = ShardAccount(task.sample_rate_hz)
     with ShardWriter(path) as writer:
-        for clip in task.clips:
-            recording = clip.recording
-            try:
-                report(clip.clip_id)
-                piece = _read(clip, task)
-            except Rejected as rejected:
-                account.add_reject(_as_reject(clip, rejected))
+        for plan, clip in zip(task.clips, clips, strict=True):
+            if isinstance(clip, Rejected):
+                account.add_reject(_as_reject(plan, clip))
                 continue
+            recording = plan.recording
             record = example_schema.ClipRecord(
-                clip_id=clip.clip_id,
+                clip_id=plan.clip_id,
                 source=recording.name,
-                start_s=clip.start_s,
+                start_s=plan.start_s,
                 labels=tuple(index_of[label] for label in recording.labels),
-                audio=audio_codec.encode(
-                    piece.audio, task.audio_format, task.sample_rate_hz
-                ),
-                num_samples=piece.audio.size,
+                audio=clip.audio,
+                num_samples=clip.num_samples,
             )
             writer.write(example_schema.serialize(record))
-            account.add(piece.audio.size, recording.labels)
-            account.add_conversions(piece)
+            account.add(clip.num_samples, recording.labels, clip.conversions)
     return {**account.as_json(), "offsets": writer.offsets}
-
-
-def _read(clip: ClipPlan, task: ClipShardTask) -> AudioClip:
-    piece = audio_file.read_clip(
-        os.path.join(task.folder, clip.recording.path),
-        task.sample_rate_hz,
-        clip.start_s,
-        clip.seconds,
-    )
-    # Again, since headers can promise more than there is.
-    audio_file.check_length(piece.seconds, task.min_seconds)
-    if task.silence_db is not None:
-        audio_file.check_level(piece.audio, task.silence_db)
-    return piece
 
 
 def _as_reject(clip: ClipPlan, rejected: Rejected) -> Reject:

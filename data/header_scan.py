@@ -1,19 +1,20 @@
 """Reads the headers of all recordings, as a job: planning needs lengths.
 
-In worker processes too, since a damaged header can take a decoder down.
+In other processes too, since a damaged header can take a decoder down.
 """
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from data import audio_file, shard_jobs
-from data.job_runner import Runner
+from data import audio_file
+from data.decoder_pool import Item
+from data.decoding_jobs import DecodingJobs
 from data.recording_files import Recording
 from data.rejects import Reject, Rejected
-from data.worker_pool import Report
 
 _FILES_A_TASK = 2000
 
@@ -31,14 +32,21 @@ class ScanTask:
     def num_items(self) -> int:
         return len(self.recordings)
 
+    def items(self) -> Iterator[Item]:
+        for recording in self.recordings:
+            path = os.path.join(self.folder, recording.path)
+            yield (
+                recording.name,
+                functools.partial(read_seconds, path, self.min_seconds),
+            )
+
 
 def scan(
     folder: str,
     recordings: Sequence[Recording],
     min_seconds: float,
     output: pathlib.Path,
-    runner: Runner,
-    item_timeout_s: float | None = None,
+    jobs: DecodingJobs,
 ) -> tuple[list[tuple[Recording, float]], list[Reject]]:
     """Splits recordings into those with a length and those refused.
 
@@ -47,7 +55,7 @@ def scan(
       recordings: as from `ingest_plan.find_recordings`.
       min_seconds: shorter ones are refused.
       output: folder for what the job keeps of a killed run.
-      runner, item_timeout_s: as in `shard_jobs.run`.
+      jobs: runs the job.
 
     Returns:
       (recording, seconds) of the good ones, and the rejects.
@@ -61,15 +69,7 @@ def scan(
         )
         for start in range(0, len(recordings), _FILES_A_TASK)
     ]
-    shard_jobs.run(
-        "headers",
-        scan_headers,
-        tasks,
-        output,
-        runner,
-        "files",
-        item_timeout_s=item_timeout_s,
-    )
+    jobs.run("headers", write_headers, tasks, output, unit="files")
     good, rejects = [], []
     for task in tasks:
         results = json.loads((output / task.shard).read_text(encoding="utf-8"))
@@ -81,18 +81,24 @@ def scan(
     return good, rejects
 
 
-def scan_headers(task: ScanTask, path: pathlib.Path, report: Report) -> dict:
+def read_seconds(path: str, min_seconds: float) -> float:
+    """Length of a recording.
+
+    Raises:
+      AudioRejected: it cannot be used.
+    """
+    header = audio_file.read_header(path)
+    audio_file.check_length(header.seconds, min_seconds)
+    return header.seconds
+
+
+def write_headers(
+    task: ScanTask, path: pathlib.Path, lengths: Iterator[float | Rejected]
+) -> dict:
     """Writes seconds, or [kind, reason], of each recording of the task."""
-    results: list[float | list[str]] = []
-    for recording in task.recordings:
-        try:
-            report(recording.name)
-            header = audio_file.read_header(
-                os.path.join(task.folder, recording.path)
-            )
-            audio_file.check_length(header.seconds, task.min_seconds)
-            results.append(header.seconds)
-        except Rejected as rejected:
-            results.append([rejected.kind, rejected.reason])
+    results = [
+        [length.kind, length.reason] if isinstance(length, Rejected) else length
+        for length in lengths
+    ]
     path.write_text(json.dumps(results), encoding="utf-8")
     return {}

@@ -6,16 +6,17 @@ import shutil
 from absl import logging
 
 from data import (
-    job_runner,
+    beam_runner,
     rejects,
     run_directory,
     run_lock,
     scene_shards,
     shard_account,
-    shard_jobs,
     shard_offsets,
 )
 from data.dataset_info import DATASET_FILE, DatasetInfo, Shard
+from data.decoder_pool import DecoderPool
+from data.decoding_jobs import DecodingJobs
 from data.ingest_config import SYNTHETIC, IngestConfig
 from data.ingest_plan import (
     Plan,
@@ -24,10 +25,8 @@ from data.ingest_plan import (
     plan_scenes,
     scene_config,
 )
-from data.job_runner import Runner
 from data.rejects import Reject, RejectLimit
 from data.user_error import UserError
-from data.worker_pool import WorkerPool
 
 STAGE = "write_shards"
 
@@ -35,27 +34,26 @@ QUERY_FILE = "query.wav"
 _SCAN_FOLDER = "headers"
 
 
-def run(config: IngestConfig, runner: Runner | None = None) -> DatasetInfo:
+def run(config: IngestConfig) -> DatasetInfo:
     """Writes the shards that are not there yet, then `dataset.json`.
-
-    Args:
-      config: the options.
-      runner: what makes the shards; None: what the options name.
 
     Raises:
       UserError: the input cannot be used, most of it is bad, or the output
         folder holds something else or is being written.
     """
+    runner = beam_runner.choose(config)
+    is_synthetic = config.source == SYNTHETIC
     try:
-        return _run(
-            config,
-            runner or job_runner.choose(config, WorkerPool(config.workers)),
-        )
+        with DecoderPool(
+            1 if runner else config.workers,
+            None if is_synthetic else config.item_timeout_seconds,
+        ) as pool:
+            return _run(config, DecodingJobs(pool, runner))
     finally:
         run_lock.release(config.output)
 
 
-def _run(config: IngestConfig, runner: Runner) -> DatasetInfo:
+def _run(config: IngestConfig, jobs: DecodingJobs) -> DatasetInfo:
     folder = pathlib.Path(config.output)
     if (folder / DATASET_FILE).exists():
         run_directory.start(config.output, STAGE, config)
@@ -80,12 +78,12 @@ def _run(config: IngestConfig, runner: Runner) -> DatasetInfo:
         # Before the folder is made: it would keep a mistyped --input.
         found = find_recordings(config)
         run_directory.start(config.output, STAGE, config)
-        plan = plan_clips(config, found, folder / _SCAN_FOLDER, runner)
-    return _write(plan, folder, config, runner)
+        plan = plan_clips(config, found, folder / _SCAN_FOLDER, jobs)
+    return _write(plan, folder, config, jobs)
 
 
 def _write(
-    plan: Plan, folder: pathlib.Path, config: IngestConfig, runner: Runner
+    plan: Plan, folder: pathlib.Path, config: IngestConfig, jobs: DecodingJobs
 ) -> DatasetInfo:
     tasks = [task for tasks in plan.tasks.values() for task in tasks]
     num_clips = sum(task.num_items for task in tasks)
@@ -93,16 +91,12 @@ def _write(
         folder, num_clips + len(plan.refused), config.max_bad_fraction
     )
     limit.add(plan.refused)
-    accounts = shard_jobs.run(
+    accounts = jobs.run(
         STAGE,
         plan.write_shard,
         tasks,
         folder,
-        runner,
         on_account=lambda account: limit.add(account["rejects"]),
-        item_timeout_s=(
-            None if config.source == SYNTHETIC else config.item_timeout_seconds
-        ),
     )
     left_out = (*limit.rejects, *plan.missing)
     rejects.write(folder, left_out)

@@ -2,8 +2,8 @@
 
 import dataclasses
 
+from data.beam_runner import RunnerOptions
 from data.flag_fields import option
-from data.runner_options import RunnerOptions
 
 FOLDER, SYNTHETIC = "folder", "synthetic"
 ESC, FSD50K, AUDIOSET = "esc", "fsd50k", "audioset"

@@ -18,13 +18,12 @@ from data import (
 )
 from data.audio_file import AudioRejected
 from data.clip_shards import ClipShardTask
+from data.decoding_jobs import DecodingJobs, WriteShard
 from data.ingest_config import AUDIOSET, ESC, FSD50K, IngestConfig
-from data.job_runner import Runner
 from data.manifest import EVAL, TRAIN, UNLABELED, Manifest
 from data.recording_files import Recording
 from data.rejects import Reject
 from data.scene_shards import SceneShardTask
-from data.shard_jobs import ShardFunction
 from data.synthetic_scenes import CLASS_NAMES, SceneConfig
 
 
@@ -41,7 +40,7 @@ class Plan:
       counts: for the summary.
     """
 
-    write_shard: ShardFunction
+    write_shard: WriteShard
     tasks: Mapping[str, list]
     class_names: tuple[str, ...]
     refused: tuple[Reject, ...] = ()
@@ -117,7 +116,7 @@ def plan_clips(
     config: IngestConfig,
     found: Manifest,
     scan_folder: pathlib.Path,
-    runner: Runner,
+    jobs: DecodingJobs,
 ) -> Plan:
     """Shards of clips, from the lengths of the recordings.
 
@@ -125,15 +124,14 @@ def plan_clips(
       config: the options.
       found: from `find_recordings`.
       scan_folder: where the scan for the lengths keeps what it has done.
-      runner: of the scan.
+      jobs: runs the scan.
     """
     measured, refused = header_scan.scan(
         config.input,
         found.recordings,
         config.min_seconds,
         scan_folder,
-        runner,
-        config.item_timeout_seconds,
+        jobs,
     )
     spans: list[tuple[Recording, float, float]] = []
     for recording, seconds in measured:

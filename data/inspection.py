@@ -2,13 +2,14 @@
 
 import collections
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from data import shard_inspection, stored_clip
 from data.dataset_info import DatasetInfo
-from data.job_runner import InProcess
+from data.decoder_pool import DecoderPool
 from data.progress import Progress
 from data.record_index import RecordIndex
 from data.shard_inspection import (
@@ -18,7 +19,6 @@ from data.shard_inspection import (
     usable_records,
 )
 from data.split_statistics import SplitStatistics
-from data.worker_pool import WorkerPool
 
 # More are counted, not named.
 _NAMED_DUPLICATES = 20
@@ -156,22 +156,22 @@ def _tasks(
 def _in_order(
     tasks: Sequence[InspectTask], workers: int
 ) -> Iterator[ShardInspection]:
-    """Inspects the tasks at once; what is ready early waits for its turn."""
     clips = sum(task.shard.clips for task in tasks)
     progress = Progress("inspect", clips, "clips")
-    waiting = {}
-    following = 0
-    runner = InProcess() if workers == 1 else WorkerPool(workers)
-    for number, seen in runner.run(
-        shard_inspection.inspect,
-        tasks,
-        [f"shard {task.shard.file}" for task in tasks],
-        lambda number, count: progress.update(progress.done + 1),
-    ):
-        waiting[number] = seen
-        while following in waiting:
-            yield waiting.pop(following)
-            following += 1
+    with DecoderPool(workers) as pool:
+        if workers == 1:
+            found = map(shard_inspection.inspect, tasks)
+        else:
+            found = pool.map(
+                (
+                    f"shard {task.shard.file}",
+                    functools.partial(shard_inspection.inspect, task),
+                )
+                for task in tasks
+            )
+        for task, seen in zip(tasks, found, strict=True):
+            progress.update(progress.done + task.shard.clips)
+            yield seen
     progress.finish()
 
 

@@ -2,18 +2,15 @@
 
 import functools
 import pathlib
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from data import shard_jobs
 from data.bad_record import PASSING, examine
 from data.bad_records import BadRecords
 from data.dataset_info import DatasetInfo
-from data.job_runner import Runner
 from data.record_index import RecordIndex
-from data.shard_jobs import Task
-from data.worker_pool import Report
+from data.shard_jobs import Runner, Shards, Task
 
 
 class ReadingTask(Task, Protocol):
@@ -23,43 +20,41 @@ class ReadingTask(Task, Protocol):
     """Name of that shard."""
 
 
-ReadingFunction = Callable[
-    [ReadingTask, RecordIndex, pathlib.Path, Report], dict
+WriteFile = Callable[
+    [ReadingTask, RecordIndex, pathlib.Path, Callable[[], None]], dict
 ]
-"""As `shard_jobs.ShardFunction`, with the index of the shard to read.
+"""(task, index of its shard, path, called for each clip) -> account.
 
-Its account has `bad_records`: numbers of the records that it has left out.
+The account has `bad_records`: numbers of the records left out. A runner calls
+it for one task after the other in other processes: what is costly to make,
+such as a model, it loads from files that the task names, and keeps.
 """
 
 
 def run(
     name: str,
-    write_shard: ReadingFunction,
+    write_file: WriteFile,
     tasks: Sequence[ReadingTask],
     info: DatasetInfo,
     splits: Sequence[str],
     folder: pathlib.Path,
-    runner: Runner,
     max_bad_fraction: float,
     flag: str = "--max_bad_fraction",
+    runner: Runner | None = None,
 ) -> list[dict]:
-    """Writes the files of all tasks that are not done.
+    """Writes the files of all tasks that are not done, one after the other.
 
-    Records that cannot be used are listed in `folder`/bad_records.csv. Once
-    one of them is repaired, its shard's file is made again.
+    TensorFlow uses every core by itself. Records that cannot be used are
+    listed in `folder`/bad_records.csv; once one of them is repaired, its
+    shard's file is made again.
 
     Args:
-      name: of the job, for the progress shown.
-      write_shard: see `ReadingFunction`.
-      tasks: one a file.
+      write_file: see `WriteFile`.
       info: the dataset of the shards.
       splits: names of all of the splits that are read.
-      folder: where the files go.
-      runner: what runs the tasks; see `shard_jobs.ShardFunction`.
       max_bad_fraction, flag: as of `BadRecords`.
-
-    Returns:
-      The account of each task, in order.
+      name, tasks, folder, runner: as of `shard_jobs.run`, which see too for
+        what is returned.
 
     Raises:
       UserError: too many records cannot be used.
@@ -68,55 +63,51 @@ def run(
     bad_records = BadRecords(folder, total, max_bad_fraction, flag)
     task_of = {task.shard: task for task in tasks}
     repaired = set()
-    index_of = functools.partial(
-        _index_of, info.folder.absolute(), tuple(splits), uuid.uuid4().hex
-    )
 
-    def on_account(account: dict, last: bool = False) -> None:
+    def examine_bad(is_last: bool, account: dict) -> None:
         if not account["bad_records"]:
             return
-        index = index_of(task_of[account["shard"]])
+        index = _index(info, [task_of[account["shard"]]])
         rows = examine(index, account["bad_records"])
         if any(row.cause == PASSING for row in rows):
             repaired.add(account["shard"])
-        bad_records.add(row for row in rows if last or row.cause != PASSING)
+        bad_records.add(r for r in rows if is_last or r.cause != PASSING)
 
-    def run_all(on_account: Callable[[dict], None]) -> list[dict]:
-        write = functools.partial(_write, write_shard, index_of)
+    def make_all(is_last: bool) -> list[dict]:
         return shard_jobs.run(
-            name, write, tasks, folder, runner, on_account=on_account
+            name,
+            functools.partial(_make, write_file, info.folder.absolute()),
+            tasks,
+            folder,
+            on_account=functools.partial(examine_bad, is_last),
+            runner=runner,
         )
 
-    accounts = run_all(on_account)
+    accounts = make_all(is_last=False)
     if repaired:
         for file in repaired:
             (folder / file).unlink()
-        accounts = run_all(functools.partial(on_account, last=True))
+        accounts = make_all(is_last=True)
     bad_records.save()
     return accounts
 
 
-def _write(
-    write_shard: ReadingFunction,
-    index_of: Callable[[ReadingTask], RecordIndex],
-    task: ReadingTask,
-    path: pathlib.Path,
-    report: Report,
-) -> dict:
-    return write_shard(task, index_of(task), path, report)
+def _make(
+    write_file: WriteFile,
+    folder: pathlib.Path,
+    tasks: Sequence[ReadingTask],
+    shards: Shards,
+) -> Iterator[ReadingTask]:
+    index = _index(DatasetInfo.load(folder), tasks)
+    for number, task in enumerate(tasks):
+        with shards.writing(task) as (path, account):
+            account |= write_file(
+                task, index.of_shard(number), path, shards.advance
+            )
+        yield task
 
 
-def _index_of(
-    folder: pathlib.Path, splits: tuple[str, ...], job: str, task: ReadingTask
-) -> RecordIndex:
-    index = _all_records(folder, splits, job)
-    files = [shard.file for shard in index.shards]
-    return index.of_shard(files.index(task.source_file))
-
-
-@functools.lru_cache(maxsize=1)
-def _all_records(
-    folder: pathlib.Path, splits: tuple[str, ...], job: str
-) -> RecordIndex:
-    """Made once a job in each process, where something is to be read."""
-    return RecordIndex.of(DatasetInfo.load(folder), splits)
+def _index(info: DatasetInfo, tasks: Sequence[ReadingTask]) -> RecordIndex:
+    """Of the shards that the tasks read, in their order."""
+    shard_of = {s.file: s for shards in info.splits.values() for s in shards}
+    return RecordIndex.of_shards(info, [shard_of[t.source_file] for t in tasks])

@@ -46,7 +46,19 @@ class RecordIndex:
         Raises:
           UserError: a split is unknown, or no record of them is there.
         """
-        shards = info.shards_of(splits)
+        index = cls.of_shards(info, info.shards_of(splits))
+        if not len(index.present):
+            raise UserError(
+                f"{info.folder}: no record of {','.join(splits)} can be read; "
+                "write the shards again"
+            )
+        return index
+
+    @classmethod
+    def of_shards(
+        cls, info: DatasetInfo, shards: Sequence[Shard]
+    ) -> "RecordIndex":
+        """The index of some shards, whether they can be read or not."""
         known = shard_offsets.read(info)
         if known is None:
             logging.info(
@@ -66,20 +78,14 @@ class RecordIndex:
                 size_of = np.diff(offset_of, append=shard.num_bytes)
             offsets.append(offset_of)
             sizes.append(size_of)
-        index = cls(
+        return cls(
             info,
-            shards,
+            tuple(shards),
             np.array(file_bytes, np.int64),
             np.repeat(np.arange(len(shards)), [s.clips for s in shards]),
             np.concatenate(offsets),
             np.concatenate(sizes),
         )
-        if not len(index.present):
-            raise UserError(
-                f"{info.folder}: no record of {','.join(splits)} can be read; "
-                "write the shards again"
-            )
-        return index
 
     def __len__(self) -> int:
         return len(self.shard_of)

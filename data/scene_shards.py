@@ -1,15 +1,19 @@
 """Shards of synthetic scenes, with their stems.
 
-TensorFlow is imported where a shard is written, so that planning is quick.
+TensorFlow is imported where a shard is written: the processes that make the
+scenes do without it.
 """
 
 import dataclasses
+import functools
 import pathlib
+from collections.abc import Iterator
 
+from data import audio_encoding
 from data.atomic_write import atomic_path
+from data.decoder_pool import Item
 from data.shard_account import ShardAccount
 from data.synthetic_scenes import CLASS_NAMES, SceneConfig, generate_scene
-from data.worker_pool import Report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +26,7 @@ class SceneShardTask:
       scenes: numbers of the scenes in it.
       labeled: whether they keep their labels.
       config: what a scene is like.
-      audio_format: one of `audio_codec.AUDIO_FORMATS`.
+      audio_format: one of `audio_encoding.AUDIO_FORMATS`.
     """
 
     shard: str
@@ -35,6 +39,26 @@ class SceneShardTask:
     @property
     def num_items(self) -> int:
         return len(self.scenes)
+
+    def items(self) -> Iterator[Item]:
+        for index in self.scenes:
+            yield (
+                scene_name(index),
+                functools.partial(
+                    make_scene, self.seed, index, self.config, self.audio_format
+                ),
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodedScene:
+    """A scene as it is stored; its sounds are in the audio format."""
+
+    audio: bytes
+    num_samples: int
+    labels: tuple[str, ...]
+    stems: tuple[bytes, ...]
+    stem_names: tuple[str, ...]
 
 
 def scene_name(index: int) -> str:
@@ -52,35 +76,41 @@ def write_query(
         soundfile.write(str(beside), scene.audio, config.sample_rate_hz)
 
 
+def make_scene(
+    seed: int, index: int, config: SceneConfig, audio_format: str
+) -> EncodedScene:
+    """Scene number `index` of a collection."""
+    scene = generate_scene(seed, index, config)
+    audio, *stems = (
+        audio_encoding.encode(sound, audio_format, config.sample_rate_hz)
+        for sound in (scene.audio, *scene.stems)
+    )
+    return EncodedScene(
+        audio, scene.audio.size, scene.labels, tuple(stems), scene.stem_names
+    )
+
+
 def write_scenes(
-    task: SceneShardTask, path: pathlib.Path, report: Report
+    task: SceneShardTask, path: pathlib.Path, scenes: Iterator[EncodedScene]
 ) -> dict:
     """Writes the shard of a task; returns its account."""
-    from data import audio_codec, example_schema
+    from data import example_schema
     from data.shard_writer import ShardWriter
 
-    rate_hz = task.config.sample_rate_hz
-    account = ShardAccount(rate_hz)
+    account = ShardAccount(task.config.sample_rate_hz)
     with ShardWriter(path) as writer:
-        for index in task.scenes:
-            report(scene_name(index))
-            scene = generate_scene(task.seed, index, task.config)
+        for index, scene in zip(task.scenes, scenes, strict=True):
             labels = scene.labels if task.labeled else ()
             record = example_schema.ClipRecord(
                 clip_id=scene_name(index),
                 source=scene_name(index),
                 start_s=0.0,
                 labels=tuple(CLASS_NAMES.index(name) for name in labels),
-                audio=audio_codec.encode(
-                    scene.audio, task.audio_format, rate_hz
-                ),
-                num_samples=scene.audio.size,
-                stems=tuple(
-                    audio_codec.encode(stem, task.audio_format, rate_hz)
-                    for stem in scene.stems
-                ),
+                audio=scene.audio,
+                num_samples=scene.num_samples,
+                stems=scene.stems,
                 stem_names=scene.stem_names,
             )
             writer.write(example_schema.serialize(record))
-            account.add(scene.audio.size, labels)
+            account.add(scene.num_samples, labels)
     return {**account.as_json(), "offsets": writer.offsets}

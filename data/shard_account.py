@@ -1,6 +1,7 @@
 """What a shard holds and what was left out of it, in numbers."""
 
 import collections
+import itertools
 from collections.abc import Mapping, Sequence
 
 from data.audio_file import AudioClip
@@ -12,6 +13,17 @@ CONVERSIONS = (
     "mixed_down",
     "clipped_at_full_scale",
 )
+
+
+def conversions(clip: AudioClip, sample_rate_hz: int) -> tuple[str, ...]:
+    """Those of `CONVERSIONS` that were done to a clip to get it."""
+    done = (
+        clip.source_rate_hz < sample_rate_hz,
+        clip.source_rate_hz > sample_rate_hz,
+        clip.num_channels > 1,
+        clip.over_full_scale,
+    )
+    return tuple(itertools.compress(CONVERSIONS, done))
 
 
 def totals(
@@ -48,19 +60,19 @@ class ShardAccount:
         self._counts = dict.fromkeys(CONVERSIONS, 0)
         self._rejects: list[Reject] = []
 
-    def add(self, num_samples: int, labels: Sequence[str]) -> None:
+    def add(
+        self,
+        num_samples: int,
+        labels: Sequence[str],
+        conversions: Sequence[str] = (),
+    ) -> None:
         """Counts a clip that was written."""
         self._clips += 1
         self._samples += num_samples
         self._labels.update(labels)
         self._unlabeled += not labels
-
-    def add_conversions(self, piece: AudioClip) -> None:
-        """Counts what was done to a clip to get it."""
-        self._counts["upsampled"] += piece.source_rate_hz < self._rate_hz
-        self._counts["downsampled"] += piece.source_rate_hz > self._rate_hz
-        self._counts["mixed_down"] += piece.num_channels > 1
-        self._counts["clipped_at_full_scale"] += piece.over_full_scale
+        for name in conversions:
+            self._counts[name] += 1
 
     def add_reject(self, reject: Reject) -> None:
         self._rejects.append(reject)

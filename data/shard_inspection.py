@@ -12,7 +12,6 @@ from data.dataset_info import Shard
 from data.record_index import RecordIndex
 from data.record_reader import examples_in_order
 from data.split_statistics import SplitStatistics
-from data.worker_pool import Report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +51,7 @@ class ShardInspection:
     sample: tuple[bytes, ...]
 
 
-def inspect(task: InspectTask, report: Report) -> ShardInspection:
+def inspect(task: InspectTask) -> ShardInspection:
     """Reads the shard of a task once, clip by clip."""
     info = task.index.info
     statistics = SplitStatistics(info, task.silence_db)
@@ -60,7 +59,6 @@ def inspect(task: InspectTask, report: Report) -> ShardInspection:
     records = usable_records(task.index, statistics.add_bad_record)
     for position, record in enumerate(records):
         clip = stored_clip.read(record, info, channels=True)
-        report(clip.clip_id)
         statistics.add(clip)
         hashes.append(id_hash(clip.clip_id))
         if position in task.sampled:

@@ -4,7 +4,7 @@ import base64
 
 import numpy as np
 
-from data import audio_codec
+from data import audio_encoding
 
 
 class SoundBundle:
@@ -32,7 +32,9 @@ class SoundBundle:
         """
         if key in self.encoded:
             return key
-        flac = audio_codec.encode(audio, audio_codec.FLAC, self.sample_rate_hz)
+        flac = audio_encoding.encode(
+            audio, audio_encoding.FLAC, self.sample_rate_hz
+        )
         text = base64.b64encode(flac).decode("ascii")
         if self.num_bytes + len(text) > self.max_bytes:
             return None

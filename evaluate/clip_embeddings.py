@@ -1,6 +1,6 @@
 """From a representation and a shard to an embedding store."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +10,6 @@ from data.dataset_info import DatasetInfo
 from data.record_index import RecordIndex
 from data.record_reader import examples_in_order
 from data.user_error import UserError
-from data.worker_pool import Report
 from evaluate.embedding_store import EmbeddingStore
 from evaluate.representation import Representation
 
@@ -18,7 +17,7 @@ from evaluate.representation import Representation
 def embed_shard(
     representation: Representation,
     index: RecordIndex,
-    report: Report | None = None,
+    advance: Callable[[], None] = lambda: None,
 ) -> tuple[EmbeddingStore, list[int]]:
     """Embeds every clip of a shard, in stored order.
 
@@ -28,7 +27,7 @@ def embed_shard(
     Args:
       representation: what encodes.
       index: of the records of the shard.
-      report: called with each clip's id.
+      advance: called for each clip.
 
     Returns:
       The embeddings, and the numbers of the records that cannot be used.
@@ -62,8 +61,7 @@ def embed_shard(
             )
             vectors.append(representation.encode(full))
             waiting = [rest]
-        if report:
-            report(clip_ids[-1])
+        advance()
     # A shard without a usable clip gives (0, d).
     left = np.concatenate(waiting) if waiting else np.zeros((0, 0), np.float32)
     vectors.append(representation.encode(left))

@@ -21,14 +21,14 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data import entry_point, flag_fields, job_runner
+from data import beam_runner, entry_point, flag_fields
 from evaluate import encoder_runs
 from evaluate.embed_config import EmbedConfig
 
 
 def main() -> None:
     config = flag_fields.read(EmbedConfig)
-    runner = job_runner.choose(config, local=None)
+    runner = beam_runner.choose(config)
     info = encoder_runs.open_shards([config.encoder], config.shards)
     splits = info.any_splits(config.splits)
 

@@ -2,8 +2,8 @@
 
 import dataclasses
 
+from data.beam_runner import RunnerOptions
 from data.flag_fields import option
-from data.runner_options import RunnerOptions
 
 STAGE = "embed"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from data import csv_table, run_directory
 from data.atomic_write import write_json
 from data.dataset_info import DatasetInfo
-from data.job_runner import Runner
 from data.label_table import LABEL_SEPARATOR
+from data.shard_jobs import Runner
 from data.user_error import UserError
 from evaluate import embedding_job
 from evaluate.clip_embeddings import check_sample_rate

@@ -6,14 +6,13 @@ import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from data import reading_jobs
 from data.dataset_info import DATASET_FILE, DatasetInfo, Shard
-from data.job_runner import InProcess, Runner
 from data.record_index import RecordIndex
 from data.rejects import MAX_BAD_FRACTION
-from data.worker_pool import Report
+from data.shard_jobs import Runner
 from evaluate import embedding_store
 from evaluate.clip_embeddings import check_sample_rate, embed_shard
 from evaluate.encoders import kept_encoder
@@ -93,8 +92,7 @@ def run(
       info: the dataset.
       splits: names of its splits.
       folder: where the files go.
-      runner: what runs the job, where the representation is an encoder; None:
-        this process.
+      runner: as of `shard_jobs.run`, where the representation is an encoder.
 
     Returns:
       For each shard, in stored order, its account: `shard` (name of the
@@ -106,8 +104,6 @@ def run(
         many records cannot be used, or an embedding is not finite.
     """
     check_sample_rate(representation, info)
-
-    # In this process: TensorFlow uses every core by itself.
     write_here = functools.partial(_write_shard, representation=representation)
     return reading_jobs.run(
         f"embed {','.join(splits)}, {representation.name}",
@@ -116,9 +112,9 @@ def run(
         info,
         splits,
         pathlib.Path(folder),
-        runner or InProcess(),
         MAX_BAD_FRACTION,
         flag="",
+        runner=runner,
     )
 
 
@@ -126,11 +122,11 @@ def _write_shard(
     task: EmbedTask,
     index: RecordIndex,
     path: pathlib.Path,
-    report: Report,
+    advance: Callable[[], None],
     representation: Representation | None = None,
 ) -> dict:
     representation = representation or kept_encoder(task.encoder, task.identity)
-    store, failed = embed_shard(representation, index, report)
+    store, failed = embed_shard(representation, index, advance)
     store.save(path)
     return {
         "clips": len(store.clip_ids),

@@ -5,7 +5,6 @@ import pytest
 from data import ingest
 from data.dataset_info import DatasetInfo
 from data.ingest_config import IngestConfig
-from data.job_runner import InProcess
 from evaluate import probe
 from models.frontend.panns_log_mel import PANNsLogMel
 from tests.data import audioset_source_test, esc_source_test, fsd50k_source_test
@@ -53,7 +52,7 @@ def test_datasets_are_read_as_published(tmp_path, monkeypatch):
         (tmp_path / "found").rename(tmp_path / name)
     for _, script, *flags in commands("Datasets as they are published", "data"):
         assert script == "data/write_shards.py"
-        ingest.run(config_of(IngestConfig, flags), InProcess())
+        ingest.run(config_of(IngestConfig, flags))
     clips = {
         name: DatasetInfo.load(tmp_path / "runs" / name / "shards").summary[
             "clips"

@@ -14,20 +14,20 @@ from absl import logging
 
 from data import (
     audio_codec,
+    audio_encoding,
     example_schema,
     reading_jobs,
     shard_account,
     shard_offsets,
 )
 from data.dataset_info import DatasetInfo, Shard
-from data.job_runner import InProcess, Runner
 from data.record_check import find_fault, parse_checked
 from data.record_index import RecordIndex
 from data.record_reader import examples_in_order
 from data.shard_account import ShardAccount
+from data.shard_jobs import Runner
 from data.shard_writer import ShardWriter
 from data.user_error import UserError
-from data.worker_pool import Report
 from models.separation.separator import Separator
 from models.separation.stitching import stitch, window_starts
 from train.separate_config import SeparateConfig
@@ -120,8 +120,8 @@ def separate(
         info,
         splits,
         folder,
-        runner or InProcess(),
         config.max_bad_fraction,
+        runner=runner,
     )
     account_of = {account["shard"]: account for account in accounts}
     by_split = {
@@ -169,7 +169,10 @@ def _is_saved(info: DatasetInfo) -> bool:
 
 
 def _write_shard(
-    task: SeparateTask, index: RecordIndex, path: pathlib.Path, report: Report
+    task: SeparateTask,
+    index: RecordIndex,
+    path: pathlib.Path,
+    advance: Callable[[], None],
 ) -> dict:
     run_each = {
         name: _compile(file, digest, task.precision)
@@ -178,7 +181,7 @@ def _write_shard(
         )
     }
     account, failed = ShardAccount(index.info.sample_rate_hz), []
-    clips = _read(index, account, failed, report)
+    clips = _read(index, account, failed, advance)
     with ShardWriter(path) as writer:
         while batch := list(itertools.islice(clips, task.batch_size)):
             records, waveforms = zip(*batch, strict=True)
@@ -199,7 +202,7 @@ def _read(
     index: RecordIndex,
     account: ShardAccount,
     failed: list[int],
-    report: Report,
+    advance: Callable[[], None],
 ) -> Iterator[tuple[bytes, np.ndarray]]:
     """Record and waveform of the clips of a shard, in its order."""
     info = index.info
@@ -209,22 +212,17 @@ def _read(
         waveform = audio_codec.decode(
             clip[example_schema.AUDIO], info.audio_format
         )
-        return (
-            record,
-            clip[example_schema.CLIP_ID],
-            clip[example_schema.LABELS],
-            waveform,
-        )
+        return record, clip[example_schema.LABELS], waveform
 
     used = 0
     clips = examples_in_order(index, to_clip, failed.extend)
-    for record, clip_id, labels, waveform in clips:
+    for record, labels, waveform in clips:
         # All of it is written again, not only what was read.
         if find_fault(record, info):
             failed.append(used + len(failed))
             continue
         used += 1
-        report(clip_id.decode("utf-8", errors="backslashreplace"))
+        advance()
         account.add(len(waveform), [info.class_names[k] for k in labels])
         yield record, waveform
 
@@ -272,7 +270,9 @@ def _encode(
 ) -> dict[str, list[bytes]]:
     return {
         name: [
-            audio_codec.encode(channel, info.audio_format, info.sample_rate_hz)
+            audio_encoding.encode(
+                channel, info.audio_format, info.sample_rate_hz
+            )
             for channel in of_processor
         ]
         for name, of_processor in channels.items()

@@ -2,9 +2,9 @@
 
 import dataclasses
 
+from data.beam_runner import RunnerOptions
 from data.flag_fields import option
 from data.rejects import MAX_BAD_FRACTION
-from data.runner_options import RunnerOptions
 
 
 @dataclasses.dataclass(frozen=True)

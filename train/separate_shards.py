@@ -21,21 +21,19 @@ import sys
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from data import (
+    beam_runner,
     entry_point,
     flag_fields,
-    job_runner,
     processor_files,
     run_directory,
 )
 from data.dataset_info import DatasetInfo
-from data.job_runner import InProcess
 from train.separate_config import SeparateConfig
 
 
 def main() -> None:
     config = flag_fields.read(SeparateConfig)
-    # In this process: TensorFlow uses every core by itself.
-    runner = job_runner.choose(config, local=InProcess())
+    runner = beam_runner.choose(config)
     info = DatasetInfo.load(config.shards)
     files = processor_files.find(config.separator, config.processors)
 

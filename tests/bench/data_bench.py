@@ -21,7 +21,13 @@ import numpy as np  # noqa: E402
 import soundfile  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from data import audio_codec, clip_plan, clip_shards, shard_offsets  # noqa: E402
+from data import (  # noqa: E402
+    audio_codec,
+    audio_encoding,
+    clip_plan,
+    clip_shards,
+    shard_offsets,
+)
 from data.clip_shards import ClipShardTask  # noqa: E402
 from data.dataset_info import DatasetInfo  # noqa: E402
 from data.record_check import parse_checked  # noqa: E402
@@ -96,20 +102,21 @@ def _print_ingest(folder: pathlib.Path) -> None:
             sample_rate_hz=RATE_HZ,
             min_seconds=MIN_S,
             silence_db=None,
-            audio_format=audio_codec.PCM16,
+            audio_format=audio_encoding.PCM16,
         )
-        spent = _seconds(
-            lambda task=task: clip_shards.write_clips(
-                task, folder / "ingested", lambda item: None
-            )
-        )
+
+        def write(task=task):
+            clips = (read() for _, read in task.items())
+            clip_shards.write_clips(task, folder / "ingested", clips)
+
+        spent = _seconds(write)
         print(f"  {kind:24}{RECORDINGS * CLIP_S / spent:10,.0f}")
 
 
 def _print_reading(folder: pathlib.Path) -> None:
     print("\nreading shards whole, x real time, all cores")
     clips = 8 * noise_clips(64, round(CLIP_S * RATE_HZ))
-    for audio_format in audio_codec.AUDIO_FORMATS:
+    for audio_format in audio_encoding.AUDIO_FORMATS:
         info = write_shards(
             folder / audio_format, clips, audio_format=audio_format
         )

@@ -2,23 +2,25 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data import audio_codec
+from data import audio_codec, audio_encoding
 
-FORMATS = pytest.mark.parametrize("audio_format", audio_codec.AUDIO_FORMATS)
+FORMATS = pytest.mark.parametrize("audio_format", audio_encoding.AUDIO_FORMATS)
 AUDIO = np.random.default_rng(0).uniform(-0.9, 0.9, 4001).astype(np.float32)
 
 
 def test_rounding_and_full_scale():
-    samples = audio_codec.to_int16(np.float32([0, 0.5, 1.0, -1.0, 1.5, -1.5]))
+    samples = audio_encoding.to_int16(
+        np.float32([0, 0.5, 1.0, -1.0, 1.5, -1.5])
+    )
     assert samples.tolist() == [0, 16384, 32767, -32768, 32767, -32768]
     # Half a step rounds to even, less to the nearest.
     steps = np.float64([0.4, 0.6, -0.6, 2.5]) / 32768
-    assert audio_codec.to_int16(steps).tolist() == [0, 1, -1, 2]
+    assert audio_encoding.to_int16(steps).tolist() == [0, 1, -1, 2]
 
 
 @FORMATS
 def test_round_trip_is_within_half_a_step(audio_format):
-    encoded = audio_codec.encode(AUDIO, audio_format, 16000)
+    encoded = audio_encoding.encode(AUDIO, audio_format, 16000)
     decoded = audio_codec.decode(tf.constant(encoded), audio_format)
     assert decoded.dtype == tf.float32 and decoded.shape == AUDIO.shape
     np.testing.assert_allclose(decoded, AUDIO, atol=0.5001 / 32768)
@@ -26,15 +28,17 @@ def test_round_trip_is_within_half_a_step(audio_format):
 
 @FORMATS
 def test_a_second_round_trip_changes_nothing(audio_format):
-    encoded = audio_codec.encode(AUDIO, audio_format, 16000)
+    encoded = audio_encoding.encode(AUDIO, audio_format, 16000)
     decoded = audio_codec.decode(tf.constant(encoded), audio_format)
-    assert audio_codec.encode(decoded.numpy(), audio_format, 16000) == encoded
+    assert (
+        audio_encoding.encode(decoded.numpy(), audio_format, 16000) == encoded
+    )
 
 
 @FORMATS
 @pytest.mark.parametrize("start", [0, 1, 1234, 3500, 4001, 5000])
 def test_a_crop_is_the_slice_with_zeros_past_the_end(audio_format, start):
-    encoded = tf.constant(audio_codec.encode(AUDIO, audio_format, 16000))
+    encoded = tf.constant(audio_encoding.encode(AUDIO, audio_format, 16000))
     whole = audio_codec.decode(encoded, audio_format).numpy()
     expected = np.zeros(700, np.float32)
     piece = whole[start : start + 700]
@@ -47,7 +51,7 @@ def test_a_crop_is_the_slice_with_zeros_past_the_end(audio_format, start):
 
 @FORMATS
 def test_crops_in_a_dataset_have_a_static_length(audio_format):
-    encoded = audio_codec.encode(AUDIO, audio_format, 16000)
+    encoded = audio_encoding.encode(AUDIO, audio_format, 16000)
 
     def crop(start):
         return audio_codec.decode_crop(encoded, start, 16, audio_format)

@@ -7,17 +7,23 @@ import numpy as np
 import pytest
 import soundfile
 
-from data import audio_codec, clip_shards, header_scan, ingest
-from data.worker_pool import WorkerPool
+from data import audio_codec, audio_encoding, clip_shards, header_scan, ingest
+from data.decoder_pool import DecoderPool
 from tests.data import bad_decoder
 from tests.data.corrupted_audio import FORMATS, RATE_HZ, damaged, sound
 from tests.data.ingested import clips
 from tests.data.write_shards_test import config, contents
 
 
+@pytest.fixture(autouse=True)
+def in_other_processes(monkeypatch):
+    monkeypatch.setattr(ingest, "DecoderPool", DecoderPool)
+
+
 def options(tmp_path, **more):
     return config(
         tmp_path,
+        workers=2,
         silence_db=-200.0,
         min_seconds=0.01,
         max_bad_fraction=1.0,
@@ -38,7 +44,7 @@ def write_intact(folder):
             with soundfile.SoundFile(io.BytesIO(data)) as file:
                 audio = file.read(dtype="float32")
             assert 4000 <= audio.size < 8000
-            encoded = audio_codec.encode(audio, "pcm16", RATE_HZ)
+            encoded = audio_encoding.encode(audio, "pcm16", RATE_HZ)
             expected[name] = audio_codec.decode(encoded, "pcm16").numpy()
     return expected
 
@@ -69,7 +75,7 @@ def test_damaged_files_are_read_or_listed_and_intact_ones_exact(
         (folder / name).write_bytes(data)
         names.add(name)
     assert len(names) == cases + len(expected)
-    info = ingest.run(options(tmp_path), WorkerPool(2))
+    info = ingest.run(options(tmp_path))
     assert_intact_are_exact(info, expected)
 
     rejects = read_rejects(info)
@@ -105,11 +111,11 @@ def test_decoders_that_crash_or_hang_cost_their_file_alone(
         "hangs in clip",
     ):
         (folder / f"{name}.wav").write_bytes(sound("wav16", 0))
-    monkeypatch.setattr(clip_shards, "write_clips", bad_decoder.write_clips)
-    monkeypatch.setattr(header_scan, "scan_headers", bad_decoder.scan_headers)
+    monkeypatch.setattr(clip_shards, "read_clip", bad_decoder.read_clip)
+    monkeypatch.setattr(header_scan, "read_seconds", bad_decoder.read_seconds)
     # Long enough for real files on a busy machine.
     job = options(tmp_path, clips_per_shard=12, item_timeout_seconds=3.0)
-    info = ingest.run(job, WorkerPool(1))
+    info = ingest.run(job)
     assert_intact_are_exact(info, expected)
     assert {name: kind for name, kind, _ in read_rejects(info)} == {
         "crashes in clip.wav": "crashed",
@@ -124,11 +130,9 @@ def test_decoders_that_crash_or_hang_cost_their_file_alone(
     # What a shard lost is not tried again, and its bytes are the same.
     before = contents(tmp_path / "out")
     monkeypatch.setattr(
-        clip_shards,
-        "write_clips",
-        bad_decoder.write_clips_but_refuse_to_read_any_trap,
+        clip_shards, "read_clip", bad_decoder.refuse_to_read_any_trap
     )
     for shard in info.splits["train"]:
         (info.folder / shard.file).unlink()
-    ingest.run(job, WorkerPool(2))
+    ingest.run(job)
     assert contents(tmp_path / "out") == before

@@ -1,6 +1,6 @@
-"""Shard functions whose decoder some files take down, as a bad one does.
+"""A decoder that some files take down: they are named for what they do.
 
-They run in workers, which import all modules anew.
+Worker processes import it by name.
 """
 
 import os
@@ -8,49 +8,29 @@ import pathlib
 import signal
 import time
 
-from data import audio_file, clip_shards, header_scan
+from data import clip_shards, header_scan
 
 
-def scan_headers(task, path, report):
+def read_seconds(path, *options):
     """Crashes or hangs at files named so, "in header"."""
-    _break("read_header", "in header")
-    return header_scan.scan_headers(task, path, report)
+    _spring(path, "in header")
+    return header_scan.read_seconds(path, *options)
 
 
-def write_clips(task, path, report):
+def read_clip(path, *options):
     """Crashes or hangs at files named so, "in clip"."""
-    _break("read_clip", "in clip")
-    return clip_shards.write_clips(task, path, report)
+    _spring(path, "in clip")
+    return clip_shards.read_clip(path, *options)
 
 
-def write_clips_but_refuse_to_read_any_trap(task, path, report):
-    _break("read_clip", "in clip", crash=_refuse, hang=_refuse)
-    return clip_shards.write_clips(task, path, report)
+def refuse_to_read_any_trap(path, *options):
+    assert "in clip" not in path, "a trap is read again"
+    return clip_shards.read_clip(path, *options)
 
 
-def _crash():
-    os.kill(os.getpid(), signal.SIGSEGV)
-
-
-def _hang():
-    time.sleep(1000)
-
-
-def _refuse():
-    raise AssertionError("a trap is read again")
-
-
-def _break(function, mark, crash=_crash, hang=_hang):
-    real = getattr(audio_file, function)
-    if real.__name__ != function:
-        return  # This worker did it for its last task.
-
-    def broken(path, *arguments):
-        name = pathlib.Path(path).name
-        if mark in name and "crashes" in name:
-            crash()
-        if mark in name and "hangs" in name:
-            hang()
-        return real(path, *arguments)
-
-    setattr(audio_file, function, broken)
+def _spring(path, mark):
+    name = pathlib.Path(path).name
+    if mark in name and "crashes" in name:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if mark in name and "hangs" in name:
+        time.sleep(1000)

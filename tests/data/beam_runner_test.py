@@ -4,22 +4,22 @@ import tomllib
 
 import pytest
 
-from data import ingest, shard_jobs
-from data.beam_runner import REQUIREMENT, BeamRunner, run_task
-from data.job_runner import InProcess
+from data import ingest
+from data.beam_runner import REQUIREMENT, BeamRunner, make_one
+from data.decoder_pool import DecoderPool
 from data.user_error import UserError
-from data.worker_pool import WorkerPool
-from tests.data import runners
-from tests.data.shard_jobs_test import ROOT
+from tests.data import decoding_jobs_test, runners
+from tests.data.decoding_jobs_test import sprung
+from tests.data.shard_jobs_test import (
+    ROOT,
+    fail_at_20,
+    files,
+    make_numbers,
+    run,
+    tasks,
+)
 from tests.data.sound_files import tone, write
-from tests.data.worker_pool_test import sprung, tasks, write_numbers
 from tests.data.write_shards_test import config, contents
-
-
-def fail_at_9(task, path, report):
-    if 9 in task.numbers:
-        raise UserError("nine is bad")
-    return write_numbers(task, path, report)
 
 
 def test_without_beam_the_command_that_installs_it_is_told(monkeypatch):
@@ -81,49 +81,58 @@ def test_wrong_options_are_told(runner, name, options, message):
 
 def test_items_that_crash_are_left_out_on_beam_too(tmp_path, runner):
     accounts = {}
-    for name, by in (("beam", runner), ("pool", WorkerPool(2))):
-        (tmp_path / name).mkdir()
-        accounts[name] = shard_jobs.run(
-            "job",
-            write_numbers,
-            tasks(tmp_path / name, crash=(8,)),
-            tmp_path / name / "out",
-            by,
-            item_timeout_s=60,
-        )
-        assert sprung(tmp_path / name / "notes") == [8, 8]
+    for name, by in (("beam", runner), ("here", None)):
+        folder = tmp_path / name
+        folder.mkdir()
+        todo = decoding_jobs_test.tasks(folder, crash=(8,))
+        accounts[name] = decoding_jobs_test.run(folder, todo, runner=by)
+        assert sprung(folder / "notes") == [8, 8]
     shards = [(tmp_path / name / "out" / "1.txt") for name in accounts]
     assert len({shard.read_bytes() for shard in shards}) == 1
     rejects = [[a["rejects"] for a in found] for found in accounts.values()]
     assert rejects[0] == rejects[1] and rejects[0][1][0][:2] == [8, "crashed"]
-    assert not list((tmp_path / "beam" / "out").glob(".writing-*"))
+    # No task waits in a file that somebody could replace.
+    assert not list((tmp_path / "beam" / "out").glob(".writing*"))
 
 
 def test_an_error_is_passed_on_and_a_rerun_goes_on(tmp_path, runner):
-    todo = tasks(tmp_path)
-    with pytest.raises(UserError, match="nine is bad"):
-        shard_jobs.run("job", fail_at_9, todo, tmp_path / "out", runner)
-    shard_jobs.run("job", write_numbers, todo, tmp_path / "out", runner)
-    shard_jobs.run("job", write_numbers, todo, tmp_path / "new", InProcess())
-    assert contents(tmp_path / "out") == contents(tmp_path / "new")
+    with pytest.raises(UserError, match="twenty is bad"):
+        run(tmp_path / "out", tasks(), fail_at_20, runner=runner)
+    run(tmp_path / "out", tasks(), runner=runner)
+    run(tmp_path / "new", tasks())
+    assert files(tmp_path / "out") == files(tmp_path / "new")
 
 
 def test_files_that_went_elsewhere_are_told(tmp_path, runner, monkeypatch):
-    monkeypatch.setattr("data.beam_runner.run_task", lambda *_: None)
+    monkeypatch.setattr("data.beam_runner.make_one", lambda *_: None)
     with pytest.raises(UserError, match="0.txt was made but is not there"):
-        shard_jobs.run("job", write_numbers, tasks(tmp_path), tmp_path, runner)
+        run(tmp_path, tasks(), runner=runner)
 
 
 def test_a_folder_that_workers_do_not_see_is_told(tmp_path):
-    with pytest.raises(UserError, match="shard 3: a worker does not see /no"):
-        run_task(("/no/task-3", "shard 3"), write_numbers, None)
+    [task] = tasks(1)
+    with pytest.raises(UserError, match="0.txt: a worker does not see .*none"):
+        make_one(task, make_numbers, tmp_path / "none")
 
 
-def test_shards_are_those_of_the_local_runner(tmp_path, runner):
+@pytest.mark.parametrize("workers", ["", "multi_processing"])
+def test_shards_are_those_of_the_local_runner(tmp_path, workers, monkeypatch):
+    pytest.importorskip("apache_beam")
+    monkeypatch.setattr(ingest, "DecoderPool", DecoderPool)
     for number in range(7):
         write(tmp_path / "in" / "x" / f"{number}.wav", tone(0.3))
     (tmp_path / "in" / "bad.wav").write_text("bad")
-    ingest.run(config(tmp_path, clips_per_shard=3), runner)
+    options = ""
+    if workers:
+        options = f"--direct_running_mode={workers} --direct_num_workers=2"
+    ingest.run(
+        config(
+            tmp_path,
+            clips_per_shard=3,
+            runner="DirectRunner",
+            beam_options=options,
+        )
+    )
     local = config(tmp_path, clips_per_shard=3, output=str(tmp_path / "local"))
-    ingest.run(local, InProcess())
+    ingest.run(local)
     assert contents(tmp_path / "out") == contents(tmp_path / "local")

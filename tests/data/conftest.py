@@ -1,9 +1,29 @@
 import pytest
 
-from data import job_runner
+from data import ingest
+from data.rejects import Rejected
+
+
+class ThisProcess:
+    """Stands for a `DecoderPool`: other processes start slowly."""
+
+    def __init__(self, *options):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def map(self, items):
+        for _, call in items:
+            try:
+                yield call()
+            except Rejected as rejected:
+                yield rejected
 
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
-    """Jobs of tests that name no runner: worker processes start slowly."""
-    monkeypatch.setattr(job_runner, "choose", lambda *_: job_runner.InProcess())
+    monkeypatch.setattr(ingest, "DecoderPool", ThisProcess)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data import audio_codec, example_schema, record_check
+from data import audio_codec, audio_encoding, example_schema, record_check
 from data.dataset_info import DatasetInfo
 from data.record_check import find_fault, parse_checked
 
@@ -25,7 +25,7 @@ def info(audio_format="pcm16"):
 
 
 def encode(audio, audio_format="pcm16"):
-    return audio_codec.encode(audio, audio_format, 16000)
+    return audio_encoding.encode(audio, audio_format, 16000)
 
 
 def record(audio_format="pcm16", channels=None, **changes):
@@ -70,7 +70,7 @@ def graph_accepts(serialized, described):
     return len([*dataset.ignore_errors()]) == 1
 
 
-@pytest.mark.parametrize("audio_format", audio_codec.AUDIO_FORMATS)
+@pytest.mark.parametrize("audio_format", audio_encoding.AUDIO_FORMATS)
 def test_a_good_record_has_no_fault(audio_format):
     good = record(audio_format)
     assert find_fault(good, info(audio_format)) is None

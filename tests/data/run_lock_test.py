@@ -8,12 +8,11 @@ import sys
 
 import pytest
 
-from data import run_directory, run_lock, shard_jobs
-from data.job_runner import InProcess
+from data import run_directory, run_lock
 from data.run_lock import LOCK_FILE
 from data.user_error import UserError
 from tests.data.run_directory_test import Config
-from tests.data.shard_jobs_test import ROOT, tasks, write_numbers
+from tests.data.shard_jobs_test import ROOT, run, tasks
 from tests.data.sound_files import write
 
 # Takes the lock, says so, and keeps it until its input ends.
@@ -136,9 +135,7 @@ def test_a_job_waits_for_another_one_on_its_files(tmp_path, other, monkeypatch):
         other.communicate()
 
     monkeypatch.setattr(run_lock.logging, "info", told)
-    accounts = shard_jobs.run(
-        "job", write_numbers, tasks(2), tmp_path, InProcess()
-    )
+    accounts = run(tmp_path, tasks(2))
     assert waited == [
         f"waiting for process {other.pid} on {platform.node()}, which writes "
         f"{tmp_path}"
@@ -169,12 +166,8 @@ def test_a_folder_that_cannot_be_written_is_not_locked(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.EROFS, "Read-only file system")
 
-    accounts = shard_jobs.run(
-        "job", write_numbers, tasks(2), tmp_path, InProcess()
-    )
+    accounts = run(tmp_path, tasks(2))
     monkeypatch.setattr(os, "open", refuse)
     # All is there, so nothing need be written.
-    again = shard_jobs.run(
-        "job", write_numbers, tasks(2), tmp_path, InProcess()
-    )
+    again = run(tmp_path, tasks(2))
     assert again == accounts

@@ -1,18 +1,11 @@
 import dataclasses
-import json
-import os
 import pathlib
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
 from data import shard_jobs
-from data.job_runner import InProcess
 from data.user_error import UserError
-from data.worker_pool import WorkerPool
+from tests.data.runners import another_process
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -31,34 +24,25 @@ def tasks(count=5):
     return [CountTask(f"{k}.txt", (10 * k, 10 * k + 1)) for k in range(count)]
 
 
-def write_numbers(task, path, report):
-    with path.open("w") as stream:
-        for number in task.numbers:
-            report(f"number {number}")
-            stream.write(f"{number}\n")
-    return {"sum": sum(task.numbers)}
+def make_numbers(tasks, shards):
+    for task in tasks:
+        with shards.writing(task) as (path, account):
+            path.write_text("".join(f"{number}\n" for number in task.numbers))
+            account["sum"] = sum(task.numbers)
+        yield task
 
 
-def write_slowly(task, path, report):
-    account = write_numbers(task, path, report)
-    time.sleep(0.15)
-    return account
+def fail_at_20(tasks, shards):
+    for task in tasks:
+        if 20 in task.numbers:
+            with shards.writing(task) as (path, _):
+                path.write_text("half")
+                raise UserError("twenty is bad")
+        yield from make_numbers([task], shards)
 
 
-def fail_at_20(task, path, report):
-    if 20 in task.numbers:
-        path.write_text("half")
-        raise UserError("twenty is bad")
-    return write_numbers(task, path, report)
-
-
-def die_at_20(task, path, report):
-    account = write_numbers(task, path, report)
-    if 20 in task.numbers:
-        report("number 20")
-        path.write_text("half")
-        os.kill(os.getpid(), signal.SIGSEGV)
-    return account
+def run(folder, todo, make=make_numbers, **options):
+    return shard_jobs.run("job", make, todo, folder, **options)
 
 
 def files(folder):
@@ -69,51 +53,51 @@ def files(folder):
     }
 
 
-@pytest.fixture(params=["in process", "pool"])
-def runner(request):
-    return InProcess() if request.param == "in process" else WorkerPool(2)
+RUNNERS = pytest.mark.parametrize("runner", [None, another_process])
 
 
+@RUNNERS
 def test_accounts_come_in_the_order_of_the_tasks(tmp_path, runner):
-    accounts = shard_jobs.run("job", write_numbers, tasks(), tmp_path, runner)
+    accounts = run(tmp_path, tasks(), runner=runner)
     assert [a["shard"] for a in accounts] == [t.shard for t in tasks()]
     assert [a["sum"] for a in accounts] == [1, 21, 41, 61, 81]
     assert [a["num_bytes"] for a in accounts] == [4, 6, 6, 6, 6]
     assert (tmp_path / "3.txt").read_text() == "30\n31\n"
 
 
-def test_pool_and_inline_write_the_same_bytes(tmp_path):
-    shard_jobs.run("job", write_numbers, tasks(), tmp_path / "a", InProcess())
-    shard_jobs.run("job", write_numbers, tasks(), tmp_path / "b", WorkerPool(3))
+def test_elsewhere_and_here_the_same_bytes_are_written(tmp_path):
+    run(tmp_path / "a", tasks())
+    run(tmp_path / "b", tasks(), runner=another_process)
     assert files(tmp_path / "a") == files(tmp_path / "b")
 
 
 def test_a_rerun_makes_only_what_is_not_done(tmp_path):
-    first = shard_jobs.run("job", write_numbers, tasks(), tmp_path, InProcess())
+    first = run(tmp_path, tasks())
     whole = files(tmp_path)
     made = []
 
-    def spy(task, path, report):
-        made.append(task.shard)
-        return write_numbers(task, path, report)
+    def spy(tasks, shards):
+        for task in make_numbers(tasks, shards):
+            made.append(task.shard)
+            yield task
 
-    assert shard_jobs.run("job", spy, tasks(), tmp_path, InProcess()) == first
+    assert run(tmp_path, tasks(), spy) == first
     assert made == []
 
     (tmp_path / "1.txt").unlink()
     (tmp_path / "2.txt").write_text("cut")
     (tmp_path / "accounts" / "3.txt.json").write_text("{")
     (tmp_path / ".writing-0-4.txt").write_text("left by a kill")
-    assert shard_jobs.run("job", spy, tasks(), tmp_path, InProcess()) == first
+    assert run(tmp_path, tasks(), spy) == first
     assert made == ["1.txt", "2.txt", "3.txt"]
     assert files(tmp_path) == whole
 
 
 def test_changed_tasks_are_redone_and_foreign_shards_removed(tmp_path):
-    shard_jobs.run("job", write_numbers, tasks(), tmp_path, InProcess())
+    run(tmp_path, tasks())
     changed = [CountTask("0.txt", (7,)), *tasks()[1:3]]
-    shard_jobs.run("job", write_numbers, changed, tmp_path, InProcess())
-    shard_jobs.run("job", write_numbers, changed, tmp_path / "new", InProcess())
+    run(tmp_path, changed)
+    run(tmp_path / "new", changed)
     again = files(tmp_path / "new")
     for name in again:
         (tmp_path / "new" / name).unlink()
@@ -121,50 +105,30 @@ def test_changed_tasks_are_redone_and_foreign_shards_removed(tmp_path):
     assert again["0.txt"] == b"7\n" and "4.txt" not in again
 
 
+@RUNNERS
 def test_an_error_of_a_shard_is_passed_on(tmp_path, runner):
     with pytest.raises(UserError, match="twenty is bad"):
-        shard_jobs.run("job", fail_at_20, tasks(), tmp_path, runner)
-    # One of the first two was finished before the third began; it is kept.
-    assert {"0.txt", "1.txt"} & files(tmp_path).keys()
-    assert "2.txt" not in files(tmp_path)
-    assert not list(tmp_path.glob(".writing-*"))
-
-
-def test_a_dead_worker_is_told_with_shard_and_item(tmp_path):
-    with pytest.raises(UserError) as caught:
-        shard_jobs.run("job", die_at_20, tasks(), tmp_path, WorkerPool(2))
-    message = str(caught.value)
-    assert "died (SIGSEGV) in shard 2.txt, at number 20" in message
-    assert not list(tmp_path.glob(".writing-*"))
-    # One of the first two was finished before the third began; it is kept.
-    assert {"0.txt", "1.txt"} & files(tmp_path).keys()
+        run(tmp_path, tasks(), fail_at_20, runner=runner)
+    # What was finished before is kept.
+    assert sorted(files(tmp_path)) == [
+        "0.txt",
+        "1.txt",
+        "accounts/0.txt.json",
+        "accounts/1.txt.json",
+    ]
 
 
 def test_on_account_sees_all_accounts_and_can_stop_the_job(tmp_path):
     seen = []
-    shard_jobs.run("job", write_numbers, tasks(2), tmp_path, InProcess())
-    shard_jobs.run(
-        "job",
-        write_numbers,
-        tasks(4),
-        tmp_path,
-        InProcess(),
-        on_account=seen.append,
-    )
+    run(tmp_path, tasks(2))
+    run(tmp_path, tasks(4), on_account=seen.append)
     assert [account["sum"] for account in seen] == [1, 21, 41, 61]
 
     def stop(account):
         raise UserError("enough")
 
     with pytest.raises(UserError, match="enough"):
-        shard_jobs.run(
-            "job",
-            write_numbers,
-            tasks(),
-            tmp_path / "b",
-            InProcess(),
-            on_account=stop,
-        )
+        run(tmp_path / "b", tasks(), on_account=stop)
     assert sorted(files(tmp_path / "b")) == [
         ".lock",
         "0.txt",
@@ -173,47 +137,26 @@ def test_on_account_sees_all_accounts_and_can_stop_the_job(tmp_path):
 
 
 def test_progress_counts_items_and_what_was_there(tmp_path, capsys):
-    shard_jobs.run("job", write_numbers, tasks(2), tmp_path, InProcess())
-    shard_jobs.run("job", write_numbers, tasks(4), tmp_path, InProcess())
+    run(tmp_path, tasks(2))
+    run(tmp_path, tasks(4))
     assert "job: 8/8 clips (100%)" in capsys.readouterr().err
 
 
-SLOW_JOB = """
-import sys
-from data import shard_jobs
-from data.worker_pool import WorkerPool
-from tests.data.shard_jobs_test import tasks, write_slowly
+def test_progress_advances_within_a_shard(tmp_path, monkeypatch):
+    shown = []
+    update = shard_jobs.Progress.update
 
-if __name__ == "__main__":
-    shard_jobs.run("job", write_slowly, tasks(8), sys.argv[1], WorkerPool(2))
-"""
+    def spy(progress, done):
+        shown.append(done)
+        update(progress, done)
 
+    def make(tasks, shards):
+        for task in make_numbers(tasks, shards):
+            for _ in task.numbers[1:]:  # All but one.
+                shards.advance()
+            yield task
 
-def test_killed_at_any_moment_and_rerun_equals_uninterrupted(tmp_path):
-    script = tmp_path / "job.py"
-    script.write_text(SLOW_JOB)
-    command = [sys.executable, str(script), str(tmp_path / "killed")]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    (tmp_path / "killed").mkdir()
-    for enough in (1, 4):  # Shards at which the whole group is killed.
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + 60
-        while len(list((tmp_path / "killed").glob("*.txt"))) < enough:
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert len(list((tmp_path / "killed").glob("*.txt"))) < 8
-    shard_jobs.run(
-        "job", write_slowly, tasks(8), tmp_path / "killed", InProcess()
-    )
-    shard_jobs.run(
-        "job", write_slowly, tasks(8), tmp_path / "whole", InProcess()
-    )
-    assert files(tmp_path / "killed") == files(tmp_path / "whole")
-    json.loads(files(tmp_path / "whole")["accounts/7.txt.json"])
+    monkeypatch.setattr(shard_jobs.Progress, "update", spy)
+    run(tmp_path, tasks(1))
+    run(tmp_path, tasks(3), make)
+    assert shown == [2, 3, 4, 5, 6]

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -112,11 +113,11 @@ def test_log_mel_statistics_equal_numpy_on_the_log_mel(toy):
     np.testing.assert_allclose(store.windows[2], expected, atol=1e-4)
 
 
-def test_every_clip_is_reported(toy):
+def test_progress_advances_with_every_clip(toy):
     info, _, encoder = toy
-    told = []
-    embed_shard(encoder, index_of(info), told.append)
-    assert told == [f"train/{k}" for k in range(5)]
+    advances = itertools.count()
+    embed_shard(encoder, index_of(info), advances.__next__)
+    assert next(advances) == 5
 
 
 def test_refuses_another_sample_rate(toy):

@@ -132,9 +132,9 @@ def test_killed_and_rerun_equals_uninterrupted(toy, monkeypatch):
     made = []
     embed_shard = embedding_job.embed_shard
 
-    def spy(representation, index, report):
+    def spy(representation, index, advance):
         made.append(index.shards[0].file)
-        return embed_shard(representation, index, report)
+        return embed_shard(representation, index, advance)
 
     monkeypatch.setattr(embedding_job, "embed_shard", spy)
     call_main(embed, config(toy, "killed"))

@@ -63,11 +63,11 @@ def test_after_an_interruption_only_missing_shards_are_embedded(
     embed_shard = embedding_job.embed_shard
     made = []
 
-    def once(representation, index, report):
+    def once(representation, index, advance):
         made.append(index.shards[0].file)
         if len(made) == 2:
             raise UserError("interrupted")
-        return embed_shard(representation, index, report)
+        return embed_shard(representation, index, advance)
 
     monkeypatch.setattr(embedding_job, "embed_shard", once)
     with pytest.raises(UserError, match="interrupted"):

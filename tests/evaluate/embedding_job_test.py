@@ -105,9 +105,9 @@ def test_repaired_shards_are_embedded_again(
     made = []
     embed_shard = embedding_job.embed_shard
 
-    def spy(representation, index, report):
+    def spy(representation, index, advance):
         made.append(index.shards[0].file)
-        return embed_shard(representation, index, report)
+        return embed_shard(representation, index, advance)
 
     monkeypatch.setattr(embedding_job, "embed_shard", spy)
     repaired = embedding_job.run(encoder, info, ["train"], folder)

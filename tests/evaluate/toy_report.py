@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from data import audio_codec, example_schema
+from data import audio_encoding, example_schema
 from data.atomic_write import write_json
 from data.dataset_info import DatasetInfo, Shard
 from tests.evaluate.toy_runs import RATE_HZ, toy_clip, toy_model
@@ -89,7 +89,7 @@ def write_separated_shards(folder: pathlib.Path) -> DatasetInfo:
     file = folder / "eval.tfrecord"
 
     def encode(audio):
-        return audio_codec.encode(audio, audio_codec.PCM16, RATE_HZ)
+        return audio_encoding.encode(audio, audio_encoding.PCM16, RATE_HZ)
 
     with tf.io.TFRecordWriter(str(file)) as writer:
         for number in range(NUM_CLIPS):
@@ -119,7 +119,7 @@ def write_separated_shards(folder: pathlib.Path) -> DatasetInfo:
     info = DatasetInfo(
         folder=folder,
         sample_rate_hz=RATE_HZ,
-        audio_format=audio_codec.PCM16,
+        audio_format=audio_encoding.PCM16,
         class_names=CLASS_NAMES,
         splits={
             "eval": (
