@@ -6,9 +6,11 @@ from data import ingest
 from data.dataset_info import DatasetInfo
 from data.ingest_config import IngestConfig
 from evaluate import probe
+from evaluate.probe_config import ProbeConfig
 from models.frontend.panns_log_mel import PANNsLogMel
 from tests.data import audioset_source_test, esc_source_test, fsd50k_source_test
 from tests.data.sound_files import tone, write
+from tests.evaluate.entry_point_runs import call_main
 from tests.evaluate.toy_runs import (
     balanced_clips,
     write_toy_run,
@@ -96,14 +98,11 @@ def weights(tmp_path):
 # Script → its configuration, and what it calls with it.
 STAGES = {
     "train/import_separator.py": (
+        import_separator,
         import_separator.ImportConfig,
-        import_separator.import_separator,
     ),
-    "train/import_panns.py": (
-        import_panns.ImportConfig,
-        import_panns.import_panns,
-    ),
-    "evaluate/probe.py": (probe.ProbeConfig, probe.probe),
+    "train/import_panns.py": (import_panns, import_panns.ImportConfig),
+    "evaluate/probe.py": (probe, ProbeConfig),
 }
 
 
@@ -118,9 +117,9 @@ def test_published_weights_become_runs(weights, monkeypatch, capsys):
     small = {"yfcc100m": ["--num_dilations=4"], "beside": ["--epochs=2"]}
     printed = {}
     for _, script, *flags in commands("Published weights", "train"):
-        config_class, stage = STAGES[script]
+        stage, config_class = STAGES[script]
         more = [x for key, x in small.items() if key in " ".join(flags)]
-        stage(config_of(config_class, flags + sum(more, [])))
+        call_main(stage, config_of(config_class, flags + sum(more, [])))
         output = next(x for x in flags if x.startswith("--output="))
         printed[output] = capsys.readouterr().out
     assert "22050" in printed["--output=runs/birds"]
