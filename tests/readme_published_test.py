@@ -95,7 +95,7 @@ def weights(tmp_path):
     return tmp_path
 
 
-# Script → its configuration, and what it calls with it.
+# Script -> its module, and its configuration.
 STAGES = {
     "train/import_separator.py": (
         import_separator,

@@ -8,6 +8,7 @@ from data import ingest
 from data.beam_runner import REQUIREMENT, BeamRunner, make_one
 from data.decoder_pool import DecoderPool
 from data.user_error import UserError
+from tests import skips
 from tests.data import decoding_jobs_test, runners
 from tests.data.decoding_jobs_test import sprung
 from tests.data.shard_jobs_test import (
@@ -117,7 +118,7 @@ def test_a_folder_that_workers_do_not_see_is_told(tmp_path):
 
 @pytest.mark.parametrize("workers", ["", "multi_processing"])
 def test_shards_are_those_of_the_local_runner(tmp_path, workers, monkeypatch):
-    pytest.importorskip("apache_beam")
+    pytest.importorskip("apache_beam", reason=skips.missing("apache-beam"))
     monkeypatch.setattr(ingest, "DecoderPool", DecoderPool)
     for number in range(7):
         write(tmp_path / "in" / "x" / f"{number}.wav", tone(0.3))

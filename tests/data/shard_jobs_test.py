@@ -111,6 +111,7 @@ def test_an_error_of_a_shard_is_passed_on(tmp_path, runner):
         run(tmp_path, tasks(), fail_at_20, runner=runner)
     # What was finished before is kept.
     assert sorted(files(tmp_path)) == [
+        ".lock",
         "0.txt",
         "1.txt",
         "accounts/0.txt.json",
