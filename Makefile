@@ -1,12 +1,13 @@
 # make demo: the whole path on synthetic scenes, or on your AUDIO.
 # make test: the test suite.
+# make test-long: the long variants of the tests.
 # make test-newest: a part of it on the newest TensorFlow (Python 3.13).
 # make bench-data: speed and memory of the data path.
 # make bench-onednn: training and embedding with and without oneDNN.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: demo demo-train demo-evaluate test test-newest bench-data \
-	bench-onednn clean
+.PHONY: demo demo-train demo-evaluate test test-long test-newest \
+	bench-data bench-onednn clean
 
 # The interpreter that .venv has, or else the newest that is supported and can
 # make one. make PYTHON=python3.11 takes another.
@@ -96,6 +97,9 @@ test: $(INSTALLED)-test
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal $(TESTS)
+
+test-long: $(INSTALLED)-test
+	$(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal -m long
 
 # Each package, and the whole path from recordings to a report.
 test-newest: TESTS := tests/models tests/entry_points_test.py \

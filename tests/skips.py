@@ -7,7 +7,7 @@ import pytest
 
 def missing(package: str) -> str:
     """Reason of a skip for want of a package."""
-    return f"{package} is not installed (pip install -r requirements-test.txt)"
+    return f"{package} is not installed (pip install {package})"
 
 
 @pytest.hookimpl(specname="pytest_terminal_summary")
