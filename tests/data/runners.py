@@ -5,7 +5,7 @@ import multiprocessing
 
 import pytest
 
-from data.beam_runner import BeamRunner, make_one
+from data.beam_runner import make_one, on_beam
 
 
 def another_process(make, tasks, shards):
@@ -19,7 +19,7 @@ def another_process(make, tasks, shards):
 
 def beam():
     pytest.importorskip("apache_beam")
-    return BeamRunner("DirectRunner").run
+    return on_beam("DirectRunner")
 
 
 ELSEWHERE = pytest.mark.parametrize(
