@@ -7,6 +7,7 @@ the workers must be able to import this project.
 
 import contextlib
 import dataclasses
+import functools
 import io
 import shlex
 from collections.abc import Iterator, Sequence
@@ -56,70 +57,71 @@ def choose(options: RunnerOptions) -> Runner | None:
     """What runs the jobs of some options; None: this process.
 
     Raises:
-      UserError: see `BeamRunner`.
+      UserError: see `on_beam`.
     """
     if options.runner == LOCAL:
         return None
-    return BeamRunner(options.runner, options.beam_options).run
+    return on_beam(options.runner, options.beam_options)
 
 
-class BeamRunner:
-    """One pipeline a job.
+def on_beam(name: str, options: str = "") -> Runner:
+    """A runner of Beam, which makes a pipeline of each job.
 
     Args:
-      runner: Beam's name of it, e.g. "DataflowRunner".
+      name: Beam's, e.g. "DataflowRunner".
       options: command line options for Beam, separated by blanks.
 
     Raises:
       UserError: Beam is not installed, or refuses the options.
     """
+    try:
+        import apache_beam  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"--runner={name} needs Apache Beam ({error}): run "
+            f"pip install '{REQUIREMENT}', or use --runner=local"
+        ) from error
+    told = io.StringIO()
+    try:
+        flags = [
+            # One shard at a time for each process: Beam starts one a core.
+            "--number_of_worker_harness_threads=1",
+            *shlex.split(options),
+            f"--runner={name}",
+        ]
+        with contextlib.redirect_stderr(told):
+            _pipeline(flags).options.get_all_options()
+    # Beam's parser of options exits.
+    except (ValueError, SystemExit) as error:
+        *_, reason = [str(error), *told.getvalue().splitlines()]
+        raise UserError(f"--beam_options={options}: {reason}") from error
+    return functools.partial(_run, flags)
 
-    def __init__(self, runner: str, options: str = ""):
-        try:
-            import apache_beam  # noqa: F401
-        except ImportError as error:
-            raise UserError(
-                f"--runner={runner} needs Apache Beam ({error}): run "
-                f"pip install '{REQUIREMENT}', or use --runner=local"
-            ) from error
-        told = io.StringIO()
-        try:
-            self._flags = [
-                # One shard at a time for each process: Beam starts one a core.
-                "--number_of_worker_harness_threads=1",
-                *shlex.split(options),
-                f"--runner={runner}",
-            ]
-            with contextlib.redirect_stderr(told):
-                self._pipeline().options.get_all_options()
-        # Beam's parser of options exits.
-        except (ValueError, SystemExit) as error:
-            *_, reason = [str(error), *told.getvalue().splitlines()]
-            raise UserError(f"--beam_options={options}: {reason}") from error
 
-    def run(
-        self, make: MakeShards, tasks: Sequence[Task], shards: Shards
-    ) -> Iterator[Task]:
-        """Calls `make`, on Beam's workers, for one task at a time.
+def _run(
+    flags: Sequence[str],
+    make: MakeShards,
+    tasks: Sequence[Task],
+    shards: Shards,
+) -> Iterator[Task]:
+    """Calls `make` on workers, to which all is pickled, one task at a time."""
+    import apache_beam as beam
 
-        All of it is pickled. The tasks are yielded when the last one is done.
-        """
-        import apache_beam as beam
+    with _pipeline(flags) as pipeline:
+        (
+            pipeline
+            | beam.Create(tasks)
+            | beam.Reshuffle()
+            | beam.Map(make_one, make, shards.folder)
+        )
+    yield from tasks
 
-        with self._pipeline() as pipeline:
-            (
-                pipeline
-                | beam.Create(tasks)
-                | beam.Reshuffle()
-                | beam.Map(make_one, make, shards.folder)
-            )
-        yield from tasks
 
-    def _pipeline(self):
-        import apache_beam as beam
-        from apache_beam.options.pipeline_options import PipelineOptions
+def _pipeline(flags: Sequence[str]):
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
 
-        return beam.Pipeline(options=PipelineOptions(self._flags))
+    return beam.Pipeline(options=PipelineOptions(flags))
 
 
 # Beam takes annotations for classes to check, which a protocol is not.

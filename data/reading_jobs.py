@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from data import shard_jobs
-from data.bad_record import PASSING, examine
+from data.bad_record import PASSING, BadRecord, examine
 from data.bad_records import BadRecords
 from data.dataset_info import DatasetInfo
 from data.record_index import RecordIndex
@@ -59,35 +59,23 @@ def run(
     Raises:
       UserError: too many records cannot be used.
     """
+    for task in tasks:
+        account = Shards(folder).account_if_done(task)
+        if account and _any_passes(_examine(info, task, account)):
+            (folder / task.shard).unlink()
     total = sum(shard.clips for shard in info.shards_of(splits))
     bad_records = BadRecords(folder, total, max_bad_fraction, flag)
     task_of = {task.shard: task for task in tasks}
-    repaired = set()
-
-    def examine_bad(is_last: bool, account: dict) -> None:
-        if not account["bad_records"]:
-            return
-        index = _index(info, [task_of[account["shard"]]])
-        rows = examine(index, account["bad_records"])
-        if any(row.cause == PASSING for row in rows):
-            repaired.add(account["shard"])
-        bad_records.add(r for r in rows if is_last or r.cause != PASSING)
-
-    def make_all(is_last: bool) -> list[dict]:
-        return shard_jobs.run(
-            name,
-            functools.partial(_make, write_file, info.folder.absolute()),
-            tasks,
-            folder,
-            on_account=functools.partial(examine_bad, is_last),
-            runner=runner,
-        )
-
-    accounts = make_all(is_last=False)
-    if repaired:
-        for file in repaired:
-            (folder / file).unlink()
-        accounts = make_all(is_last=True)
+    accounts = shard_jobs.run(
+        name,
+        functools.partial(_make, write_file, info.folder.absolute()),
+        tasks,
+        folder,
+        on_account=lambda account: bad_records.add(
+            _examine(info, task_of[account["shard"]], account)
+        ),
+        runner=runner,
+    )
     bad_records.save()
     return accounts
 
@@ -98,13 +86,30 @@ def _make(
     tasks: Sequence[ReadingTask],
     shards: Shards,
 ) -> Iterator[ReadingTask]:
-    index = _index(DatasetInfo.load(folder), tasks)
+    info = DatasetInfo.load(folder)
+    index = _index(info, tasks)
     for number, task in enumerate(tasks):
-        with shards.writing(task) as (path, account):
-            account |= write_file(
-                task, index.of_shard(number), path, shards.advance
-            )
+        for _ in range(2):  # Storage may fail now and then.
+            with shards.writing(task) as (path, account):
+                account |= write_file(
+                    task, index.of_shard(number), path, shards.advance
+                )
+            if not _any_passes(_examine(info, task, account)):
+                break
         yield task
+
+
+def _examine(
+    info: DatasetInfo, task: ReadingTask, account: dict
+) -> list[BadRecord]:
+    """What is wrong with the records that were left out."""
+    if not account["bad_records"]:
+        return []
+    return examine(_index(info, [task]), account["bad_records"])
+
+
+def _any_passes(rows: Sequence[BadRecord]) -> bool:
+    return any(row.cause == PASSING for row in rows)
 
 
 def _index(info: DatasetInfo, tasks: Sequence[ReadingTask]) -> RecordIndex:

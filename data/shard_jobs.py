@@ -100,7 +100,7 @@ MakeShards = Callable[[Sequence[Task], Shards], Iterator[Task]]
 """Makes the files of tasks, one after the other; yields each task then."""
 
 Runner = Callable[[MakeShards, Sequence[Task], Shards], Iterator[Task]]
-"""Has them made elsewhere, one task a call; see `BeamRunner.run`."""
+"""Has them made elsewhere, one task a call; see `beam_runner`."""
 
 
 def run(

@@ -75,7 +75,7 @@ def _of_split(
 ) -> list[EmbeddingStore]:
     folder = cache_folder(representation, info, split)
     try:
-        return _made(representation, info, split, folder)
+        return _stores(representation, info, split, folder)
     except OSError as error:
         if error.errno not in _READ_ONLY:
             raise
@@ -86,22 +86,21 @@ def _of_split(
             error.strerror,
         )
     with tempfile.TemporaryDirectory() as folder:
-        return _made(representation, info, split, pathlib.Path(folder))
+        return _stores(representation, info, split, pathlib.Path(folder))
 
 
-def _made(
+def _stores(
     representation: Representation,
     info: DatasetInfo,
     split: str,
     folder: pathlib.Path,
 ) -> list[EmbeddingStore]:
-    def files() -> list[pathlib.Path]:
-        accounts = embedding_job.run(representation, info, [split], folder)
-        return [folder / account["shard"] for account in accounts]
-
-    stores = [_load_or_remove(file) for file in files()]
+    accounts = embedding_job.run(representation, info, [split], folder)
+    files = [folder / account["shard"] for account in accounts]
+    stores = [_load_or_remove(file) for file in files]
     if None in stores:
-        stores = [EmbeddingStore.load(file) for file in files()]
+        embedding_job.run(representation, info, [split], folder)
+        stores = [EmbeddingStore.load(file) for file in files]
     return stores
 
 

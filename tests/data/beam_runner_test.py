@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from data import ingest
-from data.beam_runner import REQUIREMENT, BeamRunner, make_one
+from data.beam_runner import REQUIREMENT, make_one, on_beam
 from data.decoder_pool import DecoderPool
 from data.user_error import UserError
 from tests import skips
@@ -27,7 +27,7 @@ def test_without_beam_the_command_that_installs_it_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     told = "--runner=X needs Apache Beam .*: run pip install 'apache-beam>="
     with pytest.raises(UserError, match=told):
-        BeamRunner("X")
+        on_beam("X")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["optional-dependencies"]["beam"] == [REQUIREMENT]
 
@@ -77,7 +77,7 @@ def test_wrong_options_are_told(runner, name, options, message):
     with pytest.raises(
         UserError, match=f"--beam_options={options}: .*{message}"
     ):
-        BeamRunner(name, options)
+        on_beam(name, options)
 
 
 def test_items_that_crash_are_left_out_on_beam_too(tmp_path, runner):

@@ -5,7 +5,7 @@ import multiprocessing
 
 import pytest
 
-from data.beam_runner import BeamRunner, make_one
+from data.beam_runner import make_one, on_beam
 from tests import skips
 
 
@@ -20,7 +20,7 @@ def another_process(make, tasks, shards):
 
 def beam():
     pytest.importorskip("apache_beam", reason=skips.missing("apache-beam"))
-    return BeamRunner("DirectRunner").run
+    return on_beam("DirectRunner")
 
 
 ELSEWHERE = pytest.mark.parametrize(

@@ -116,6 +116,32 @@ def test_repaired_shards_are_embedded_again(
     assert not (folder / "bad_records.csv").exists()
 
 
+@pytest.mark.parametrize("failures", [1, 9])
+def test_a_record_that_could_be_read_is_tried_once_more(
+    encoder, info, tmp_path, monkeypatch, failures
+):
+    """As of storage that fails now and then."""
+    monkeypatch.setattr(embedding_job, "MAX_BAD_FRACTION", 0.2)
+    embed_shard = embedding_job.embed_shard
+    made = []
+
+    def fail_at_first(representation, index, advance):
+        made.append(index.shards[0].file)
+        store, failed = embed_shard(representation, index, advance)
+        if made[-1] == "train.tfrecord" and len(made) <= failures:
+            failed = [1]
+        return store, failed
+
+    monkeypatch.setattr(embedding_job, "embed_shard", fail_at_first)
+    accounts = embedding_job.run(encoder, info, ["train"], tmp_path / "out")
+    assert made == 2 * ["train.tfrecord"] + ["train-1.tfrecord"]
+    assert accounts[0]["bad_records"] == ([1] if failures > 1 else [])
+    listed = tmp_path / "out" / "bad_records.csv"
+    assert listed.exists() == (failures > 1)
+    if listed.exists():
+        assert ",train/1,passing," in listed.read_text()
+
+
 def test_no_file_for_a_shard_without_clips(encoder, tmp_path):
     info = write_toy_shards(
         tmp_path / "shards", {"train": CLIPS[:2], "none": []}
