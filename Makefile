@@ -96,10 +96,10 @@ endif
 test: $(INSTALLED)-test
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal $(TESTS)
+	$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-long: $(INSTALLED)-test
-	$(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal -m long
+	$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m long
 
 # Each package, and the whole path from recordings to a report.
 test-newest: TESTS := tests/models tests/entry_points_test.py \

@@ -77,13 +77,11 @@ DEVICES = {
 }
 
 
-@pytest.fixture(scope="module")
-def runs(request, tmp_path_factory):
-    """Folder with all of the SETUPS of a length."""
-    folder = tmp_path_factory.mktemp("runs")
+def _train(folder, setups):
+    """One run directory for each setup and objective."""
     shards = folder / "shards"
     write_shards(shards, chirp_clips(13, 16000))
-    for setup, objectives in SETUPS[request.param].items():
+    for setup, objectives in setups.items():
         changes = {"objectives": objectives}
         if setup in DEVICES:
             options = (shards, folder / setup, *DEVICES[setup], changes)
@@ -91,7 +89,6 @@ def runs(request, tmp_path_factory):
         else:
             options = (shards, folder / setup, "multi_worker", 1, changes)
             _finish(start_cluster(2, *options))
-    return folder
 
 
 def _state(run):
@@ -122,31 +119,37 @@ def _tolerance(objective):
 
 
 @pytest.mark.parametrize(
-    "runs, devices, objective",
+    "setups",
     [
-        pytest.param(length, setup, objective, marks=marks)
-        for length, marks in (("short", ()), ("long", pytest.mark.long))
-        for setup, objectives in SETUPS[length].items()
-        for objective in objectives
-        if setup != "one"
+        pytest.param(SETUPS["short"], id="short"),
+        pytest.param(SETUPS["long"], id="long", marks=pytest.mark.long),
     ],
-    indirect=["runs"],
 )
-def test_devices_give_the_weights_of_one(runs, devices, objective):
+def test_devices_give_the_weights_of_one(setups, tmp_path):
     """After 10 steps: weights, moving statistics, losses."""
+    _train(tmp_path, setups)
+    for setup, objectives in setups.items():
+        for objective in objectives:
+            _assert_same(tmp_path / "one", tmp_path / setup, objective)
+
+
+def _assert_same(one, other, objective):
     within = _tolerance(objective)
-    expected = _state(runs / "one" / objective)
-    found = _state(runs / devices / objective)
+    expected, found = _state(one / objective), _state(other / objective)
     assert found.keys() == expected.keys()
     for name, array in expected.items():
         np.testing.assert_allclose(
-            found[name], array, rtol=within, atol=within, err_msg=name
+            found[name],
+            array,
+            rtol=within,
+            atol=within,
+            err_msg=f"{other.name}, {objective}: {name}",
         )
     losses = [
         np.genfromtxt(
-            runs / name / objective / "history.csv", delimiter=",", names=True
+            run / objective / "history.csv", delimiter=",", names=True
         )["loss"]
-        for name in ("one", devices)
+        for run in (one, other)
     ]
     np.testing.assert_allclose(losses[1], losses[0], rtol=within)
     # It was trained.
