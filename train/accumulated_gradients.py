@@ -107,7 +107,7 @@ def _log_mel(
         lambda number: learner.log_mel_views(
             tf.nest.map_structure(lambda tensor: tensor[number], parts)
         ),
-        tf.float32,
+        learner.embedding_model.frontend.compute_dtype,
     )
 
 
@@ -166,6 +166,9 @@ class _Encoder:
     def __init__(self, encoder: CNN14, micro_batches: MicroBatches):
         self._micro_batches = micro_batches
         self._dtype = encoder.compute_dtype
+        # As the network widens it; not asked of Keras' policy, which replicas
+        # do not see.
+        self._h_dtype = "float64" if self._dtype == "float64" else "float32"
         self._segments = [
             _Segment(parts, number >= _FIRST_SEGMENT_WITH_INNER_KEPT)
             for number, parts in enumerate(encoder.segments())
@@ -192,9 +195,8 @@ class _Encoder:
                     piece.moments = self._moments(piece.norm, passed, start)
                     _move_statistics(piece)
             is_last = segment is self._segments[-1]
-            x = self._run_each(
-                [*passed, piece], start, tf.float32 if is_last else self._dtype
-            )
+            dtype = self._h_dtype if is_last else self._dtype
+            x = self._run_each([*passed, piece], start, dtype)
         for state, start in self._random_states:
             state.assign(start + [0, self._micro_batches.count])
         return x
