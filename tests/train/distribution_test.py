@@ -56,19 +56,6 @@ def _finish(processes):
         assert process.returncode == 0, errors[-3000:]
 
 
-# Each of them takes half a minute; joint has both losses.
-JOINT = ["joint"]
-SOME = [*JOINT, "triplet", SEPARATION]
-ALL = [*OBJECTIVES, SEPARATION]
-SETUPS = {
-    "short": {"one": SOME, "mirrored_2": SOME, "workers_2": JOINT},
-    "long": {
-        "one": ALL,
-        "mirrored_2": ALL,
-        "mirrored_4": JOINT,
-        "workers_2": SOME,
-    },
-}
 # Of one process: strategy and devices.
 DEVICES = {
     "one": ("default", 1),
@@ -77,21 +64,16 @@ DEVICES = {
 }
 
 
-@pytest.fixture(scope="module")
-def runs(request, tmp_path_factory):
-    """Folder with all of the SETUPS of a length."""
-    folder = tmp_path_factory.mktemp("runs")
-    shards = folder / "shards"
-    write_shards(shards, chirp_clips(13, 16000))
-    for setup, objectives in SETUPS[request.param].items():
-        changes = {"objectives": objectives}
-        if setup in DEVICES:
-            options = (shards, folder / setup, *DEVICES[setup], changes)
-            _finish([start(*options)])
-        else:
-            options = (shards, folder / setup, "multi_worker", 1, changes)
-            _finish(start_cluster(2, *options))
-    return folder
+def _train(objective, setup, folder):
+    """Run directory of some devices, or of a cluster of two processes."""
+    run, changes = folder / setup, {"objectives": [objective]}
+    if setup in DEVICES:
+        options = DEVICES[setup]
+        _finish([start(folder / "shards", run, *options, changes)])
+    else:
+        options = ("multi_worker", 1)
+        _finish(start_cluster(2, folder / "shards", run, *options, changes))
+    return run / objective
 
 
 def _state(run):
@@ -109,32 +91,50 @@ def _state(run):
     }
 
 
+def _losses(run):
+    path = run / "history.csv"
+    return np.genfromtxt(path, delimiter=",", names=True)["loss"]
+
+
+# Each takes half a minute; joint has both losses.
+SHORT = {
+    "joint": ["mirrored_2", "workers_2"],
+    "triplet": ["mirrored_2"],
+    SEPARATION: ["mirrored_2"],
+}
+LONG = dict.fromkeys(OBJECTIVES, ["mirrored_2"]) | {
+    "joint": ["mirrored_2", "mirrored_4", "workers_2"],
+    "triplet": ["mirrored_2", "workers_2"],
+    SEPARATION: ["mirrored_2", "workers_2"],
+}
+
+
 @pytest.mark.parametrize(
-    "runs, devices, objective",
+    "objective, setups",
     [
-        pytest.param(length, setup, objective, marks=marks)
-        for length, marks in (("short", ()), ("long", pytest.mark.long))
-        for setup, objectives in SETUPS[length].items()
-        for objective in objectives
-        if setup != "one"
+        *SHORT.items(),
+        *(pytest.param(*each, marks=pytest.mark.long) for each in LONG.items()),
     ],
-    indirect=["runs"],
 )
-def test_devices_give_the_weights_of_one(runs, devices, objective):
+def test_devices_give_the_weights_of_one(tmp_path, objective, setups):
     """After 10 steps: weights, moving statistics, losses, to 1e-5."""
-    expected = _state(runs / "one" / objective)
-    found = _state(runs / devices / objective)
-    assert found.keys() == expected.keys()
-    for name, array in expected.items():
-        np.testing.assert_allclose(
-            found[name], array, rtol=1e-5, atol=1e-5, err_msg=name
-        )
-    losses = [
-        np.genfromtxt(
-            runs / name / objective / "history.csv", delimiter=",", names=True
-        )["loss"]
-        for name in ("one", devices)
-    ]
-    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
+    write_shards(tmp_path / "shards", chirp_clips(13, 16000))
+    one = _train(objective, "one", tmp_path)
+    expected, losses = _state(one), _losses(one)
     # It was trained.
-    assert losses[0][-1] != losses[0][0]
+    assert losses[-1] != losses[0]
+    for setup in setups:
+        run = _train(objective, setup, tmp_path)
+        found = _state(run)
+        assert found.keys() == expected.keys()
+        for name, array in expected.items():
+            np.testing.assert_allclose(
+                found[name],
+                array,
+                rtol=1e-5,
+                atol=1e-5,
+                err_msg=f"{setup}: {name}",
+            )
+        np.testing.assert_allclose(
+            _losses(run), losses, rtol=1e-5, err_msg=setup
+        )
