@@ -52,12 +52,24 @@ def finished(shards, tmp_path_factory):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"comparison": "mix_vs_mix", "objective": "similarity"},
-        {"comparison": "mix_vs_chan", "processors": ("Q",)},
-        {"comparison": "chan_vs_chan", "objective": "coincidence"},
-        {"precision": "mixed_bfloat16", "spec_augment": False},
-        {"precision": "mixed_float16"},
-        {"hidden_layer": True, "tp_max_offset": 0.01, "cosine_decay": True},
+        {
+            "comparison": "mix_vs_mix",
+            "objective": "similarity",
+            "precision": "mixed_bfloat16",
+            "spec_augment": False,
+        },
+        {
+            "comparison": "mix_vs_chan",
+            "processors": ("Q",),
+            "hidden_layer": True,
+            "tp_max_offset": 0.01,
+            "cosine_decay": True,
+        },
+        {
+            "comparison": "chan_vs_chan",
+            "objective": "coincidence",
+            "precision": "mixed_float16",
+        },
     ],
     ids=lambda changes: "-".join(map(str, changes.values())),
 )
