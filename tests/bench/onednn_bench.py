@@ -16,7 +16,7 @@ from data import environment
 ROUNDS = 5
 SETTINGS = ("0", "1")
 # A turn takes about so long: short work is done several times.
-TURN_S = 2.0
+TURN_S = 1.0
 
 
 def pretraining(width: float, pairs: int):
