@@ -201,10 +201,12 @@ def test_without_a_timeout_a_crash_ends_the_job(tmp_path):
 
 
 JOB = """
-import pathlib, sys
+import pathlib, signal, sys
 from tests.data.decoder_pool_test import items, rest, results
 
 if __name__ == "__main__":
+    # Ignored where the tests themselves run in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = pathlib.Path(sys.argv[1])
     {job}
 """

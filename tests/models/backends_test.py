@@ -26,7 +26,9 @@ TOLERANCES = {
     "losses": 1e-5,
     "metrics": 1e-5,
     "front ends": 1e-5,
-    "views": 1e-5,
+    # SpecAugment interpolates at positions of up to 96 frames, which float32
+    # rounds by 96 x 2^-24 = 6e-6 in each of some five operations.
+    "views": 3e-5,
 }
 # Of the norm of all gradients of a loss.
 GRADIENT_TOLERANCE = 2e-5
