@@ -58,7 +58,7 @@ def prepare(trains: bool) -> list[str]:
 class _QuietImport(importlib.abc.MetaPathFinder):
     """Imports TensorFlow without what its C++ side tells meanwhile.
 
-    From 2.18 on it does so whatever the log level is.
+    TensorFlow 2.21 tells it whatever the log level is.
     """
 
     def find_spec(self, name, path=None, target=None):
