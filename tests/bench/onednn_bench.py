@@ -86,7 +86,8 @@ def classifier():
     import numpy as np
 
     from evaluate.embedding_store import EmbeddingStore
-    from evaluate.probe_classifier import ProbeTraining, train_classifier
+    from evaluate.probe_classifier import train_classifier
+    from evaluate.probe_config import ProbeConfig
 
     random = np.random.default_rng(0)
     clips, windows = 800, 19
@@ -97,7 +98,8 @@ def classifier():
         labels=random.integers(0, 2, (clips, 50)).astype("u1"),
         class_names=tuple(map(str, range(50))),
     )
-    return lambda: train_classifier(store, ProbeTraining(epochs=1))
+    config = ProbeConfig(output="none", epochs=1)
+    return lambda: train_classifier(store, config)
 
 
 def _separator(flags: dict):
