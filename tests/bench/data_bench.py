@@ -35,6 +35,7 @@ from data.record_index import RecordIndex  # noqa: E402
 from data.record_reader import examples_in_order  # noqa: E402
 from data.recording_files import find_recordings  # noqa: E402
 from models.embedding_model import EmbeddingModel  # noqa: E402
+from tests.bench import machine  # noqa: E402
 from tests.train.small_shards import noise_clips, write_shards  # noqa: E402
 from train import training_loop, view_pipeline  # noqa: E402
 from train.contrastive_config import ContrastiveConfig  # noqa: E402
@@ -62,8 +63,7 @@ def main() -> None:
     if len(sys.argv) == 2:
         print(_peak_megabytes(pathlib.Path(sys.argv[1])))
         return
-    cores = len(os.sched_getaffinity(0))
-    print(f"{cores} cores, TensorFlow {tf.__version__}\n")
+    print(f"{machine.description()}\n")
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         _print_ingest(folder)
