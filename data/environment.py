@@ -26,8 +26,8 @@ def prepare(trains: bool) -> list[str]:
 
     oneDNN: on for training, off for what embeds, unless the shell says
     otherwise. Left to itself, TensorFlow takes it on some CPUs only, and
-    without it a training step takes up to four times as long; but clips are
-    embedded faster without (`make bench-onednn`).
+    without it a training step takes up to four times as long; but one clip is
+    embedded faster without by an encoder of width 1 (`make bench-onednn`).
 
     Args:
       trains: whether most of the program's time goes into training.
