@@ -103,11 +103,13 @@ test-long: $(INSTALLED)-test
 
 # Each package, and the whole path from recordings to a report.
 test-newest: TESTS := tests/models tests/entry_points_test.py \
-	tests/data/environment_test.py tests/data/write_shards_test.py \
-	tests/data/record_reader_test.py tests/train/contrastive_learner_test.py \
-	tests/train/training_loop_test.py tests/train/training_log_test.py \
-	tests/train/import_panns_test.py tests/evaluate/saved_model_test.py \
-	tests/evaluate/exchange_test.py tests/evaluate/probe_test.py \
+	tests/data/run/environment_test.py tests/data/write_shards_test.py \
+	tests/data/shards/record_reader_test.py \
+	tests/train/contrastive/learner_test.py \
+	tests/train/loop/training_loop_test.py tests/train/loop/training_log_test.py \
+	tests/train/published/import_panns_test.py \
+	tests/evaluate/serving/saved_model_test.py \
+	tests/evaluate/serving/exchange_test.py tests/evaluate/probe_test.py \
 	tests/end_to_end_test.py
 test-newest:
 	@if python3.13 -c 'import ensurepip' 2>/dev/null; then \

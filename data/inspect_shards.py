@@ -16,10 +16,10 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data import entry_point, flag_fields
-from data.dataset_info import DatasetInfo
-from data.flag_fields import option
-from data.user_error import UserError
+from data.run import entry_point, flag_fields
+from data.run.errors import UserError
+from data.run.flag_fields import option
+from data.shards.dataset_info import DatasetInfo
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,11 +62,11 @@ def inspect_shards(config: InspectConfig) -> pathlib.Path:
     info = DatasetInfo.load(config.shards)
     splits = info.any_splits(config.splits)
 
-    from data import inspection, inspection_page
-    from data.atomic_write import write_json, write_text
-    from data.inspection_summary import summary
+    from data.inspection import page, scan
+    from data.inspection.summary import summary
+    from data.run.atomic_write import write_json, write_text
 
-    found = inspection.inspect(
+    found = scan.inspect(
         info,
         splits,
         config.sample,
@@ -78,9 +78,7 @@ def inspect_shards(config: InspectConfig) -> pathlib.Path:
     write_json(numbers, found.as_json())
     write_text(
         config.output,
-        inspection_page.render(
-            found, config.seed, int(config.audio_megabytes * 1e6)
-        ),
+        page.render(found, config.seed, int(config.audio_megabytes * 1e6)),
     )
     print(summary(found))
     print(f"page: {config.output}, numbers: {numbers}")

@@ -70,15 +70,16 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data import entry_point, flag_fields, ingest
-from data.dataset_info import DATASET_FILE, DatasetInfo
-from data.ingest_config import IngestConfig
-from data.progress import duration
-from data.rejects import REJECTS_FILE
+from data.ingest import ingest_job
+from data.ingest.ingest_config import IngestConfig
+from data.run import entry_point, flag_fields
+from data.run.progress import duration
+from data.run.rejects import REJECTS_FILE
+from data.shards.dataset_info import DATASET_FILE, DatasetInfo
 
 
 def main() -> None:
-    info = ingest.run(flag_fields.read(IngestConfig))
+    info = ingest_job.run(flag_fields.read(IngestConfig))
     print("\n".join(_summary_lines(info)))
 
 

@@ -1,1 +1,5 @@
-"""What the embeddings are worth, and how they are served."""
+"""What the embeddings are worth, and how they are served.
+
+In reading order: `embeddings`, `measures` (probe, retrieval, search), `serving`
+(SavedModel), `pages` (the report).
+"""

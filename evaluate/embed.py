@@ -21,9 +21,10 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data import beam_runner, entry_point, flag_fields
-from evaluate import encoder_runs
-from evaluate.embed_config import EmbedConfig
+from data.jobs import beam_runner
+from data.run import entry_point, flag_fields
+from evaluate.embeddings import encoder_runs
+from evaluate.embeddings.embed_config import EmbedConfig
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
     info = encoder_runs.open_shards([config.encoder], config.shards)
     splits = info.any_splits(config.splits)
 
-    from evaluate import embedding_folder
+    from evaluate.embeddings import embedding_folder
 
     accounts = embedding_folder.make(config, info, splits, runner)
     clips = sum(account["clips"] for account in accounts)

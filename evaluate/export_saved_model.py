@@ -25,9 +25,9 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data import entry_point, flag_fields
-from data.flag_fields import option
-from evaluate import served_runs
+from data.run import entry_point, flag_fields
+from data.run.flag_fields import option
+from evaluate.serving import served_runs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +69,7 @@ def main() -> None:
         print(f"{folder} holds this model already: nothing to do")
         return
 
-    from evaluate import saved_model
+    from evaluate.serving import saved_model
 
     print("\n".join(saved_model.export(files, digests, folder)))
     name = "embedding" if config.encoder else "separation"

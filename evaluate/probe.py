@@ -19,10 +19,10 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data import entry_point, flag_fields
-from data.run_directory import METRICS_FILE
-from evaluate import encoder_runs
-from evaluate.probe_config import ProbeConfig
+from data.run import entry_point, flag_fields
+from data.run.run_directory import METRICS_FILE
+from evaluate.embeddings import encoder_runs
+from evaluate.measures.probe_config import ProbeConfig
 
 
 def main() -> None:
@@ -31,9 +31,9 @@ def main() -> None:
         config.encoder, config.shards, config.splits
     )
 
-    from evaluate import measures, results
+    from evaluate.measures import comparison, results
 
-    records = measures.probe(config, info)
+    records = comparison.probe(config, info)
     print(results.results_table(records))
     print(f"metrics: {pathlib.Path(config.output, METRICS_FILE)}")
 

@@ -19,11 +19,11 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from absl import logging
 
-from data import entry_point, flag_fields
-from data.atomic_write import write_text
-from data.user_error import UserError
-from evaluate import probe_config, retrieval_config
-from evaluate.report_config import ReportConfig
+from data.run import entry_point, flag_fields
+from data.run.atomic_write import write_text
+from data.run.errors import UserError
+from evaluate.measures import probe_config, retrieval_config
+from evaluate.pages.report_config import ReportConfig
 
 
 def main() -> None:
@@ -31,7 +31,8 @@ def main() -> None:
     if pathlib.Path(config.output).is_dir():
         raise UserError(f"--output={config.output} is a folder: name a file")
 
-    from evaluate import report_contents, report_page, report_runs, results
+    from evaluate.measures import results
+    from evaluate.pages import report_contents, report_page, report_runs
 
     page = report_page.render(report_contents.gather(config))
     write_text(config.output, page)

@@ -17,10 +17,10 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data import entry_point, flag_fields
-from data.run_directory import METRICS_FILE
-from evaluate import encoder_runs
-from evaluate.retrieval_config import RetrievalConfig
+from data.run import entry_point, flag_fields
+from data.run.run_directory import METRICS_FILE
+from evaluate.embeddings import encoder_runs
+from evaluate.measures.retrieval_config import RetrievalConfig
 
 
 def main() -> None:
@@ -29,9 +29,9 @@ def main() -> None:
         config.encoder, config.shards, config.splits
     )
 
-    from evaluate import measures, results
+    from evaluate.measures import comparison, results
 
-    records = measures.retrieval(config, info)
+    records = comparison.retrieval(config, info)
     print(results.results_table(records))
     if left_out := results.classes_left_out(records[0]):
         print("left out, too few clips: " + results.listed(left_out))

@@ -17,11 +17,12 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 import numpy as np
 
-from data import audio_file, entry_point, flag_fields
-from data.audio_file import AudioRejected
-from data.flag_fields import option
-from data.user_error import UserError
-from evaluate import encoder_runs
+from data.audio import sound_file
+from data.audio.sound_file import AudioRejected
+from data.run import entry_point, flag_fields
+from data.run.errors import UserError
+from data.run.flag_fields import option
+from evaluate.embeddings import encoder_runs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +48,7 @@ def main() -> None:
     splits = info.any_splits(config.splits)
     query = read_query(config.query, info.sample_rate_hz)
 
-    from evaluate import clip_search
+    from evaluate.measures import clip_search
 
     found = clip_search.search(query, config.encoder, info, splits, config.top)
     print(clip_search.table(found))
@@ -60,7 +61,7 @@ def read_query(path: str, sample_rate_hz: int) -> np.ndarray:
       UserError: the file is missing, or cannot be used as audio.
     """
     try:
-        return audio_file.read_clip(path, sample_rate_hz).audio
+        return sound_file.read_clip(path, sample_rate_hz).audio
     except AudioRejected as error:
         raise UserError(f"--query={path}: {error.reason}") from error
 

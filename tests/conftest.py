@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from data import environment
+from data.run import environment
 from tests.agreement import (  # noqa: F401
     agrees,
     pytest_sessionfinish,

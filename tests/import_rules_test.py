@@ -1,12 +1,18 @@
 """The dependency direction, read from the syntax tree."""
 
-import ast
+import collections
 import pathlib
 import re
 import sys
 
-ROOT = pathlib.Path(__file__).parents[1]
-FOLDERS = ("data", "models", "train", "evaluate")
+from tests.import_graph import (
+    IMPORTS,
+    PACKAGES,
+    SOURCES,
+    folder_graph,
+    in_circles,
+)
+
 ENTRY_POINTS = (
     "data/write_shards.py",
     "data/inspect_shards.py",
@@ -28,29 +34,7 @@ MAY_IMPORT = {
     "train": {"data", "models", "train"},
     "evaluate": {"data", "models", "evaluate"},
 }
-# "data/ingest.py" → its text.
-SOURCES = {
-    path.relative_to(ROOT).as_posix(): path.read_text()
-    for folder in FOLDERS
-    for path in sorted((ROOT / folder).rglob("*.py"))
-}
-
-
-def _imports(tree: ast.AST) -> set[str]:
-    """Dotted names of the modules a file imports, lazily too."""
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            # "." where it is relative.
-            module = "." * node.level + (node.module or "")
-            found |= {f"{module}.{alias.name}" for alias in node.names}
-    return found
-
-
-IMPORTS = {name: _imports(ast.parse(text)) for name, text in SOURCES.items()}
-PACKAGES = {
+IMPORTED_PACKAGES = {
     name: {module.split(".")[0] for module in modules}
     for name, modules in IMPORTS.items()
 }
@@ -70,10 +54,10 @@ def test_imports_are_absolute():
 
 
 def test_folders_import_one_way():
-    ours = {*FOLDERS, "tests"}
+    ours = {*PACKAGES, "tests"}
     against = {
         name: (packages & ours) - MAY_IMPORT[name.split("/")[0]]
-        for name, packages in PACKAGES.items()
+        for name, packages in IMPORTED_PACKAGES.items()
     }
     assert not _offenders(against)
 
@@ -83,15 +67,17 @@ def test_models_are_free_of_the_backend_files_and_flags():
     free -= {"os", "pathlib", "io", "json"}
     against = {
         name: packages - free
-        for name, packages in PACKAGES.items()
+        for name, packages in IMPORTED_PACKAGES.items()
         if name.startswith("models/")
     }
     assert not _offenders(against)
 
 
 def test_tensorflow_io_is_confined_to_one_module():
-    users = {n for n, found in PACKAGES.items() if "tensorflow_io" in found}
-    assert users <= {"data/flac_decoding.py"}
+    users = {
+        n for n, found in IMPORTED_PACKAGES.items() if "tensorflow_io" in found
+    }
+    assert users <= {"data/audio/flac_decoding.py"}
 
 
 def test_only_entry_points_read_flags_and_touch_the_path():
@@ -99,7 +85,7 @@ def test_only_entry_points_read_flags_and_touch_the_path():
     for signs in (re.compile(r"sys\.path"), reads):
         having = {name for name, text in SOURCES.items() if signs.search(text)}
         assert having == set(ENTRY_POINTS)
-    inside = {"data/flag_fields.py", "data/entry_point.py"}
+    inside = {"data/run/flag_fields.py", "data/run/entry_point.py"}
     using = {n for n, t in SOURCES.items() if re.search(r"\bFLAGS\b", t)}
     assert using <= inside
 
@@ -118,3 +104,20 @@ def test_no_module_is_named_like_an_installed_one():
 def test_no_file_is_a_drawer():
     drawers = {"utils", "util", "common", "helpers", "misc"}
     assert not {n for n in SOURCES if pathlib.PurePath(n).stem in drawers}
+
+
+def test_folders_import_in_no_circle():
+    graph = folder_graph()
+    assert graph["data/ingest"] >= {"data/jobs", "data/shards"}
+    assert not in_circles(graph)
+    # The function sees one.
+    assert in_circles({"a": {"b"}, "b": {"a"}, "c": set()}) == {"a", "b"}
+
+
+def test_folders_are_small():
+    files = collections.Counter(
+        pathlib.PurePath(name).parent
+        for name in SOURCES
+        if not name.endswith("__init__.py")
+    )
+    assert max(files.values()) <= 14

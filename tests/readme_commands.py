@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from data import flag_fields
+from data.run import flag_fields
 
 ROOT = pathlib.Path(__file__).parents[1]
 

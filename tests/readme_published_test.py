@@ -2,14 +2,14 @@
 
 import pytest
 
-from data import ingest
-from data.dataset_info import DatasetInfo
-from data.ingest_config import IngestConfig
+from data.ingest import ingest_job
+from data.ingest.ingest_config import IngestConfig
+from data.shards.dataset_info import DatasetInfo
 from evaluate import probe
-from evaluate.probe_config import ProbeConfig
+from evaluate.measures.probe_config import ProbeConfig
 from models.frontend.panns_log_mel import PANNsLogMel
-from tests.data import audioset_source_test, esc_source_test, fsd50k_source_test
 from tests.data.sound_files import tone, write
+from tests.data.sources import audioset_test, esc_test, fsd50k_test
 from tests.evaluate.entry_point_runs import call_main
 from tests.evaluate.toy_runs import (
     balanced_clips,
@@ -20,22 +20,20 @@ from tests.golden.loading import load
 from tests.models.cnn14 import panns_recipe
 from tests.models.separation import numpy_reference
 from tests.readme_commands import commands, config_of, run_script
-from tests.train import torch_files
-from tests.train.checkpoint_files import write_checkpoint
+from tests.train.loop.checkpoint_files import write_checkpoint
+from tests.train.published import torch_files
 from train import import_separator
 
 
 def _write_audioset(folder):
-    (folder / "class_labels_indices.csv").write_text(
-        audioset_source_test.CLASSES
-    )
+    (folder / "class_labels_indices.csv").write_text(audioset_test.CLASSES)
     for number, kind in enumerate(
         ("balanced_train", "unbalanced_train", "eval")
     ):
         video = f"{number}-_{'abcdefgh'}"
         write(folder / f"audioset/audio/Y{video}.wav", tone(10))
         (folder / f"{kind}_segments.csv").write_text(
-            audioset_source_test.HEAD + audioset_source_test.row(video)
+            audioset_test.HEAD + audioset_test.row(video)
         )
 
 
@@ -43,8 +41,8 @@ def test_datasets_are_read_as_published(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _write_audioset(tmp_path)
     for name, source in (
-        ("FSD50K", fsd50k_source_test),
-        ("ESC-50", esc_source_test),
+        ("FSD50K", fsd50k_test),
+        ("ESC-50", esc_test),
     ):
         source.published(tmp_path / name)
         for stub in (tmp_path / name / "in").rglob("*audio/*"):
@@ -54,7 +52,7 @@ def test_datasets_are_read_as_published(tmp_path, monkeypatch):
         (tmp_path / "found").rename(tmp_path / name)
     for _, script, *flags in commands("Datasets as they are published", "data"):
         assert script == "data/write_shards.py"
-        ingest.run(config_of(IngestConfig, flags))
+        ingest_job.run(config_of(IngestConfig, flags))
     clips = {
         name: DatasetInfo.load(tmp_path / "runs" / name / "shards").summary[
             "clips"

@@ -4,16 +4,17 @@ import pathlib
 
 import pytest
 
-from data.ingest_config import IngestConfig
-from data.user_error import UserError
+from data.ingest.ingest_config import IngestConfig
+from data.run.errors import UserError
 from models.embedding_model import FRONTENDS
 from models.losses import mixit
 from models.views.view_choice import COMPARISONS
 from tests.readme_commands import commands, config_of
-from train import contrastive_config, separation_config
-from train.contrastive_config import ContrastiveConfig
-from train.separate_config import SeparateConfig
-from train.separation_config import SeparationConfig
+from train.contrastive import contrastive_config
+from train.contrastive.contrastive_config import ContrastiveConfig
+from train.separation import separation_config
+from train.separation.separate_config import SeparateConfig
+from train.separation.separation_config import SeparationConfig
 
 ROOT = pathlib.Path(__file__).parents[1]
 RECIPES = ROOT / "train" / "flagfiles"

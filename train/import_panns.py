@@ -23,11 +23,11 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data import entry_point, flag_fields, run_directory
-from data.atomic_write import atomic_path, write_json
-from data.encoder_files import CLASSIFIER_FILE, IMPORT_STAGE, MODEL_FILE
-from data.flag_fields import option
-from train import panns_checkpoint
+from data.run import entry_point, flag_fields, run_directory
+from data.run.atomic_write import atomic_path, write_json
+from data.run.encoder_files import CLASSIFIER_FILE, IMPORT_STAGE, MODEL_FILE
+from data.run.flag_fields import option
+from train.published import panns_checkpoint
 
 CLASS_NAMES_FILE = "class_names.json"
 
@@ -81,7 +81,7 @@ def import_panns(config: ImportConfig) -> pathlib.Path:
         arrays, config.sample_rate_hz
     )
 
-    from train import panns_import
+    from train.published import panns_import
 
     model, classifier = panns_import.build(
         arrays, rate_hz, config.window_seconds

@@ -31,10 +31,10 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data import entry_point, flag_fields, run_directory
-from data.flag_fields import option
-from data.processor_files import IMPORT_STAGE, kept_files, processor_path
-from data.user_error import UserError
+from data.run import entry_point, flag_fields, run_directory
+from data.run.errors import UserError
+from data.run.flag_fields import option
+from data.run.processor_files import IMPORT_STAGE, kept_files, processor_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,9 +97,9 @@ def import_separator(config: ImportConfig) -> pathlib.Path:
       UserError: the checkpoint is missing, damaged or no TDCN++, or does not
         go with the flags; or the output holds another run.
     """
-    from data.atomic_write import atomic_path
+    from data.run.atomic_write import atomic_path
     from models.separation.reference_weights import separator_from_reference
-    from train import reference_checkpoint
+    from train.published import separator_checkpoint
 
     folder = pathlib.Path(config.output)
     if (folder / run_directory.CONFIG_FILE).exists():
@@ -107,8 +107,8 @@ def import_separator(config: ImportConfig) -> pathlib.Path:
         for file in kept_files(folder).values():
             print(f"{file} is there already: nothing to do")
             return file
-    prefix = reference_checkpoint.find_prefix(config.checkpoint)
-    arrays = reference_checkpoint.read_network(prefix)
+    prefix = separator_checkpoint.find_prefix(config.checkpoint)
+    arrays = separator_checkpoint.read_network(prefix)
     try:
         separator = separator_from_reference(
             arrays,

@@ -23,11 +23,11 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from absl import logging
 
-from data import entry_point, flag_fields, run_directory
-from data.dataset_info import DatasetInfo
-from data.encoder_files import MODEL_FILE, STAGE
-from train import cluster
-from train.contrastive_config import ContrastiveConfig
+from data.run import entry_point, flag_fields, run_directory
+from data.run.encoder_files import MODEL_FILE, STAGE
+from data.shards.dataset_info import DatasetInfo
+from train.contrastive.contrastive_config import ContrastiveConfig
+from train.loop import cluster
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
     info = DatasetInfo.load(config.shards)
     is_chief = cluster.of(config.strategy).is_chief
 
-    from train import pretraining
+    from train.contrastive import pretraining
 
     folder = run_directory.start(config.output, STAGE, config, is_chief)
     if pretraining.is_finished(config, folder):

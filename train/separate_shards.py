@@ -20,15 +20,10 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data import (
-    beam_runner,
-    entry_point,
-    flag_fields,
-    processor_files,
-    run_directory,
-)
-from data.dataset_info import DatasetInfo
-from train.separate_config import SeparateConfig
+from data.jobs import beam_runner
+from data.run import entry_point, flag_fields, processor_files, run_directory
+from data.shards.dataset_info import DatasetInfo
+from train.separation.separate_config import SeparateConfig
 
 
 def main() -> None:
@@ -37,7 +32,7 @@ def main() -> None:
     info = DatasetInfo.load(config.shards)
     files = processor_files.find(config.separator, config.processors)
 
-    from train import channel_writer
+    from train.separation import channel_writer
 
     folder = run_directory.start(config.output, "separate_shards", config)
     separated = channel_writer.separate(info, files, folder, config, runner)

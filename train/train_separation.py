@@ -19,11 +19,11 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from absl import logging
 
-from data import entry_point, flag_fields, run_directory
-from data.dataset_info import DatasetInfo
-from data.processor_files import STAGE, processor_path
-from train import cluster
-from train.separation_config import SeparationConfig
+from data.run import entry_point, flag_fields, run_directory
+from data.run.processor_files import STAGE, processor_path
+from data.shards.dataset_info import DatasetInfo
+from train.loop import cluster
+from train.separation.separation_config import SeparationConfig
 
 
 def main() -> None:
@@ -31,12 +31,12 @@ def main() -> None:
     info = DatasetInfo.load(config.shards)
     is_chief = cluster.of(config.strategy).is_chief
 
-    from train import separation, separation_measure
+    from train.separation import quality, separator_training
 
     folder = run_directory.start(config.output, STAGE, config, is_chief)
-    separation.train_separator(config, info, folder)
-    if is_chief and not separation_measure.is_measured(config, folder):
-        separation_measure.measure(config, info, folder)
+    separator_training.train_separator(config, info, folder)
+    if is_chief and not quality.is_measured(config, folder):
+        quality.measure(config, info, folder)
     kept = [str(processor_path(folder, n)) for n in config.processors()]
     logging.info("Processors: %s", ", ".join(kept))
     print(folder)

@@ -6,8 +6,7 @@ import keras
 from keras import ops
 
 from models.cnn14.conv_block import BATCH_NORM, ConvBlock
-from models.losses.loss_dtype import loss_dtype
-from models.wide_dtype import wide_dtype
+from models.numerics.precision import loss_dtype, wide_dtype
 
 NUM_BLOCKS = 6
 # Five poolings by two: shorter patches would leave no frame.

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.wide_dtype import wide_dtype
+from models.numerics.precision import wide_dtype
 
 # Floor of the power under the square root, whose slope at zero is infinite:
 # digital silence must have a gradient. Far below any real power.

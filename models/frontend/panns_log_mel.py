@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.wide_dtype import wide_dtype
+from models.numerics.precision import wide_dtype
 
 # Power that counts as silence: -100 dB.
 _POWER_FLOOR = 1e-10

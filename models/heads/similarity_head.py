@@ -2,7 +2,7 @@
 
 import keras
 
-from models.wide_dtype import wide_dtype
+from models.numerics.precision import wide_dtype
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")

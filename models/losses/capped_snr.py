@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from models.losses.loss_dtype import loss_dtype
+from models.numerics.precision import loss_dtype
 
 # Keeps the logarithm finite where reference and error are both silent.
 _ENERGY_FLOOR = 1e-8

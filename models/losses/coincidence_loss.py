@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from models.losses.loss_dtype import loss_dtype
+from models.numerics.precision import loss_dtype
 
 
 def coincidence_loss(logits, offset=0):

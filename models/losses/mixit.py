@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from models.losses.capped_snr import capped_error_db, capped_snr_loss
-from models.losses.loss_dtype import loss_dtype
+from models.numerics.precision import loss_dtype
 
 SEARCHES = ("exact", "least_squares")
 

@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from models.losses.loss_dtype import loss_dtype
-from models.losses.unit_norm import unit_norm
+from models.numerics.precision import loss_dtype
+from models.numerics.unit_norm import unit_norm
 
 # Leaves a pair out of the negatives.
 _MASKED = -1e9

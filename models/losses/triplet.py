@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from models.losses.loss_dtype import loss_dtype
-from models.losses.unit_norm import unit_norm
+from models.numerics.precision import loss_dtype
+from models.numerics.unit_norm import unit_norm
 
 
 def triplet_loss(h_a, h_p, margin, all_h_p=None, offset=0):

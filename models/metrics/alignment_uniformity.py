@@ -7,7 +7,7 @@ Alignment and Uniformity on the Hypersphere" (ICML 2020), with their exponents
 
 from keras import ops
 
-from models.losses.unit_norm import unit_norm
+from models.numerics.unit_norm import unit_norm
 
 # Leaves a row's distance to itself out.
 _MASKED = -1e9

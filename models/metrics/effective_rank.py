@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from models.losses.loss_dtype import loss_dtype
+from models.numerics.precision import loss_dtype
 
 # Singular values below this share of the norm of the rows are rounding: that
 # of rows which are all alike would otherwise look like full rank.

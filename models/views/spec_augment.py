@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from models.wide_dtype import wide_dtype
+from models.numerics.precision import wide_dtype
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")

@@ -4,7 +4,7 @@ Every speed stands beside what it is compared with, measured in the same run;
 take the ratios, not the absolute figures, from one machine to another.
 """
 
-from data import environment
+from data.run import environment
 
 environment.prepare(trains=True)
 
@@ -21,27 +21,24 @@ import numpy as np  # noqa: E402
 import soundfile  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from data import (  # noqa: E402
-    audio_codec,
-    audio_encoding,
-    clip_plan,
-    clip_shards,
-    shard_offsets,
-)
-from data.clip_shards import ClipShardTask  # noqa: E402
-from data.dataset_info import DatasetInfo  # noqa: E402
-from data.record_check import parse_checked  # noqa: E402
-from data.record_index import RecordIndex  # noqa: E402
-from data.record_reader import examples_in_order  # noqa: E402
-from data.recording_files import find_recordings  # noqa: E402
+from data.audio import codec, encoding  # noqa: E402
+from data.ingest import clip_plan, clip_shards  # noqa: E402
+from data.ingest.clip_shards import ClipShardTask  # noqa: E402
+from data.shards import shard_offsets  # noqa: E402
+from data.shards.dataset_info import DatasetInfo  # noqa: E402
+from data.shards.record_check import parse_checked  # noqa: E402
+from data.shards.record_index import RecordIndex  # noqa: E402
+from data.shards.record_reader import examples_in_order  # noqa: E402
+from data.sources.recording_files import find_recordings  # noqa: E402
 from models.embedding_model import EmbeddingModel  # noqa: E402
 from tests.bench import machine  # noqa: E402
 from tests.train.small_shards import noise_clips, write_shards  # noqa: E402
-from train import training_loop, view_pipeline  # noqa: E402
-from train.contrastive_config import ContrastiveConfig  # noqa: E402
-from train.contrastive_learner import ContrastiveLearner  # noqa: E402
-from train.optimizers import make_optimizer  # noqa: E402
-from train.view_pipeline import ViewSpec  # noqa: E402
+from train.contrastive import view_pipeline  # noqa: E402
+from train.contrastive.contrastive_config import ContrastiveConfig  # noqa: E402
+from train.contrastive.learner import ContrastiveLearner  # noqa: E402
+from train.contrastive.view_pipeline import ViewSpec  # noqa: E402
+from train.loop import training_loop  # noqa: E402
+from train.loop.optimizers import make_optimizer  # noqa: E402
 
 RATE_HZ = 16000
 CLIP_S = 10.0
@@ -102,7 +99,7 @@ def _print_ingest(folder: pathlib.Path) -> None:
             sample_rate_hz=RATE_HZ,
             min_seconds=MIN_S,
             silence_db=None,
-            audio_format=audio_encoding.PCM16,
+            audio_format=encoding.PCM16,
         )
 
         def write(task=task):
@@ -116,7 +113,7 @@ def _print_ingest(folder: pathlib.Path) -> None:
 def _print_reading(folder: pathlib.Path) -> None:
     print("\nreading shards whole, x real time, all cores")
     clips = 8 * noise_clips(64, round(CLIP_S * RATE_HZ))
-    for audio_format in audio_encoding.AUDIO_FORMATS:
+    for audio_format in encoding.AUDIO_FORMATS:
         info = write_shards(
             folder / audio_format, clips, audio_format=audio_format
         )
@@ -124,7 +121,7 @@ def _print_reading(folder: pathlib.Path) -> None:
 
         def to_audio(record, info=info):
             clip = parse_checked(record, info)
-            return audio_codec.decode(clip["audio/encoded"], info.audio_format)
+            return codec.decode(clip["audio/encoded"], info.audio_format)
 
         def read(index=index, to_audio=to_audio):
             for _ in examples_in_order(index, to_audio, _refuse):

@@ -2,7 +2,7 @@
 
 Two processes stand ready for each piece of work, one with each setting of
 TF_ENABLE_ONEDNN_OPTS, and take turns. The figures are medians over the rounds
-and their ratio; entry points choose by them (see data/environment.py).
+and their ratio; entry points choose by them (see data/run/environment.py).
 """
 
 import os
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from data import environment
+from data.run import environment
 
 ROUNDS = 5
 SETTINGS = ("0", "1")
@@ -24,10 +24,10 @@ def pretraining(width: float, pairs: int):
     import tensorflow as tf
 
     from models.embedding_model import EmbeddingModel
-    from train import training_loop
-    from train.contrastive_config import ContrastiveConfig
-    from train.contrastive_learner import ContrastiveLearner
-    from train.optimizers import make_optimizer
+    from train.contrastive.contrastive_config import ContrastiveConfig
+    from train.contrastive.learner import ContrastiveLearner
+    from train.loop import training_loop
+    from train.loop.optimizers import make_optimizer
 
     config = ContrastiveConfig(width=width, batch_size=pairs)
     training_loop.prepare(config)
@@ -47,10 +47,10 @@ def separation(flags: dict, pairs: int, seconds: float):
     """A step on pairs of mixtures that are in memory."""
     import tensorflow as tf
 
-    from train import training_loop
-    from train.optimizers import make_optimizer
-    from train.separation_config import SeparationConfig
-    from train.separation_learner import SeparationLearner
+    from train.loop import training_loop
+    from train.loop.optimizers import make_optimizer
+    from train.separation.learner import SeparationLearner
+    from train.separation.separation_config import SeparationConfig
 
     config = SeparationConfig(batch_size=pairs, **flags)
     training_loop.prepare(config)
@@ -85,9 +85,9 @@ def classifier():
     """The probe's hidden layer: 25 steps of 32 clips of 19 windows."""
     import numpy as np
 
-    from evaluate.embedding_store import EmbeddingStore
-    from evaluate.probe_classifier import train_classifier
-    from evaluate.probe_config import ProbeConfig
+    from evaluate.embeddings.embedding_store import EmbeddingStore
+    from evaluate.measures.probe_classifier import train_classifier
+    from evaluate.measures.probe_config import ProbeConfig
 
     random = np.random.default_rng(0)
     clips, windows = 800, 19

@@ -1,7 +1,7 @@
 import pytest
 
-from data import ingest
-from data.rejects import Rejected
+from data.ingest import ingest_job
+from data.run.rejects import Rejected
 
 
 class ThisProcess:
@@ -26,4 +26,4 @@ class ThisProcess:
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
-    monkeypatch.setattr(ingest, "DecoderPool", ThisProcess)
+    monkeypatch.setattr(ingest_job, "DecoderPool", ThisProcess)

@@ -6,8 +6,9 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from data import audio_codec, example_schema
-from data.dataset_info import DatasetInfo
+from data.audio import codec
+from data.shards import example_schema
+from data.shards.dataset_info import DatasetInfo
 
 
 def records(info: DatasetInfo, splits: list[str]) -> tf.data.Dataset:
@@ -23,7 +24,7 @@ def clips(
     found = {}
     for record in records(info, splits or [*info.splits]):
         parsed = example_schema.parse(record)
-        audio = audio_codec.decode(
+        audio = codec.decode(
             parsed[example_schema.AUDIO], info.audio_format
         ).numpy()
         assert audio.size == parsed[example_schema.NUM_SAMPLES]

@@ -12,11 +12,12 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from data import audio_encoding, example_schema
-from data.dataset_info import DatasetInfo, Shard
+from data.audio import encoding
 from data.inspect_shards import InspectConfig, inspect_shards
-from data.inspection import draw_clips
-from data.user_error import UserError
+from data.inspection.scan import draw_clips
+from data.run.errors import UserError
+from data.shards import example_schema
+from data.shards.dataset_info import DatasetInfo, Shard
 from tests.html_pages import Page, assert_refers_to_nothing_outside
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -50,7 +51,7 @@ CLIPS = {
 
 def halves(clip_id, mixture):
     """Channels of B, in 16 bits: they add up but for what is put in here."""
-    stored = audio_encoding.to_int16(mixture).astype(np.float64) * LSB
+    stored = encoding.to_int16(mixture).astype(np.float64) * LSB
     first = np.floor(stored / 2 / LSB) * LSB
     second = stored - first
     if clip_id == "quiet":
@@ -58,11 +59,11 @@ def halves(clip_id, mixture):
     return first, second
 
 
-def write(folder, codec=audio_encoding.PCM16, separated=True):
+def write(folder, codec=encoding.PCM16, separated=True):
     folder.mkdir(parents=True)
 
     def encode(audio):
-        return audio_encoding.encode(audio, codec, RATE_HZ)
+        return encoding.encode(audio, codec, RATE_HZ)
 
     splits = {"train": (), "eval": (), "empty": ()}
     for (split, number), clips in CLIPS.items():
@@ -246,7 +247,7 @@ def test_page_shows_numbers_classes_and_clips(page):
 def test_players_hold_the_stored_samples(page):
     payload = json.loads(page.scripts[0])
     stored = {
-        len(mixture): audio_encoding.to_int16(mixture)
+        len(mixture): encoding.to_int16(mixture)
         for clips in CLIPS.values()
         for clip_id, _, mixture in clips
         if clip_id in ("clipped", "silence")
@@ -293,7 +294,7 @@ def test_entry_point_in_two_processes_gives_the_same(output, shards, tmp_path):
 
 
 def test_flac_shards_without_channels_or_room_for_audio(tmp_path):
-    write(tmp_path / "flac", audio_encoding.FLAC, separated=False)
+    write(tmp_path / "flac", encoding.FLAC, separated=False)
     output = tmp_path / "page.html"
     inspect_shards(config(tmp_path / "flac", output, audio_megabytes=0))
     numbers = json.loads(output.with_suffix(".json").read_text("utf-8"))

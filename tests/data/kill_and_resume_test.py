@@ -10,14 +10,14 @@ import time
 import numpy as np
 import pytest
 
-from data import processor_files, run_directory
+from data.run import processor_files, run_directory
 from models.separation.separator import Separator
-from tests.data.shard_jobs_test import ROOT
+from tests.data.jobs.shard_jobs_test import ROOT
 from tests.data.sound_files import tone, write
 from tests.data.write_shards_test import contents
 from tests.evaluate.toy_runs import write_toy_run
 from tests.train.small_shards import noise_clips, write_shards
-from train.separation_config import SeparationConfig
+from train.separation.separation_config import SeparationConfig
 
 # What is counted, to tell when a job was killed.
 MADE = (".tfrecord", ".npz")

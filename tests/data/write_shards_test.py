@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data import audio_codec, audio_file, example_schema, ingest
-from data.dataset_info import DatasetInfo
-from data.ingest_config import IngestConfig
-from data.synthetic_scenes import CLASS_NAMES, SceneConfig, generate_scene
-from data.user_error import UserError
+from data.audio import codec, sound_file
+from data.ingest import ingest_job
+from data.ingest.ingest_config import IngestConfig
+from data.run.errors import UserError
+from data.shards import example_schema
+from data.shards.dataset_info import DatasetInfo
+from data.synthetic.scenes import CLASS_NAMES, SceneConfig, generate_scene
 from tests.data import sound_files
 from tests.data.ingested import clips, records, rejects
 from tests.data.sound_files import tone, write
@@ -59,7 +61,7 @@ def test_folder_names_become_labels_and_audio_is_kept(tmp_path):
         )
     write(tmp_path / "in" / "cat" / "b.flac")
     write(tmp_path / "in" / "c.ogg")
-    info = ingest.run(config(tmp_path))
+    info = ingest_job.run(config(tmp_path))
     assert info.class_names == ("cat", "dog")
     assert info.summary["clips"] == {"eval": 2, "train": 4}
     assert sum(info.summary["unlabeled"].values()) == 1
@@ -85,7 +87,7 @@ def test_conversions_keep_the_tone_and_are_counted(tmp_path):
     write(folder / "stereo.wav", np.stack([tone(), tone()], 1))
     write(folder / "24bit.wav", tone(), subtype="PCM_24")
     write(folder / "loud.wav", tone(amplitude=1.5), subtype="FLOAT")
-    info = ingest.run(config(tmp_path))
+    info = ingest_job.run(config(tmp_path))
     found = clips(info)
     for name in ("8k", "96k", "stereo", "24bit"):
         audio, _ = found[f"{name}.wav"]
@@ -110,7 +112,7 @@ def test_bad_files_are_listed_and_the_rest_goes_on(tmp_path):
     (folder / "text.wav").write_text("no audio")
     (folder / "empty.mp3").touch()
     os.symlink("nowhere", folder / "broken link.ogg")
-    info = ingest.run(config(tmp_path))
+    info = ingest_job.run(config(tmp_path))
     assert sorted(clips(info)) == [f"good {k}.wav" for k in range(6)]
     found = rejects(tmp_path)
     assert {name: kind for name, (kind, _) in found.items()} == {
@@ -132,7 +134,7 @@ def test_bad_files_are_listed_and_the_rest_goes_on(tmp_path):
 def test_keep_silent_and_min_seconds_keep_them(tmp_path):
     write(tmp_path / "in" / "silent.wav", np.zeros(16000))
     write(tmp_path / "in" / "short.wav", tone(0.1))
-    info = ingest.run(config(tmp_path, keep_silent=True, min_seconds=0.1))
+    info = ingest_job.run(config(tmp_path, keep_silent=True, min_seconds=0.1))
     assert {k: v[0].size for k, v in clips(info).items()} == {
         "silent.wav": 16000,
         "short.wav": 1600,
@@ -147,7 +149,7 @@ def test_hard_file_names_with_and_without_a_table(tmp_path):
         write(tmp_path / "in" / "<b>&é" / name)
     undecodable = os.fsencode(tmp_path / "in") + b"/x\xff.wav"
     os.rename(write(tmp_path / "in" / "x.wav"), undecodable)
-    info = ingest.run(config(tmp_path))
+    info = ingest_job.run(config(tmp_path))
     assert set(clips(info)) == {
         *(f"<b>&é/{name}" for name in HARD_NAMES),
         "x\\xff.wav",
@@ -156,7 +158,7 @@ def test_hard_file_names_with_and_without_a_table(tmp_path):
     with (tmp_path / "l.csv").open("w", encoding="utf-8", newline="") as stream:
         rows = [("filename", "labels"), *((name, "dog") for name in HARD_NAMES)]
         csv.writer(stream).writerows(rows)
-    info = ingest.run(
+    info = ingest_job.run(
         config(
             tmp_path,
             labels=str(tmp_path / "l.csv"),
@@ -173,7 +175,7 @@ def test_long_recordings_are_cut_and_stay_in_one_split(tmp_path):
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 16000 * 5)
     for number in range(4):
         write(tmp_path / "in" / f"{number}.wav", noise)
-    info = ingest.run(
+    info = ingest_job.run(
         config(tmp_path, clip_seconds=2.0, hop_seconds=1.5, min_seconds=0.5)
     )
     assert info.summary["clips"] == {"eval": 3, "train": 9}
@@ -194,7 +196,7 @@ def test_long_recordings_are_cut_and_stay_in_one_split(tmp_path):
 
 def test_a_silent_stretch_is_left_out_and_named(tmp_path):
     write(tmp_path / "in" / "a.wav", np.append(tone(2), np.zeros(32000)))
-    info = ingest.run(config(tmp_path, clip_seconds=2.0))
+    info = ingest_job.run(config(tmp_path, clip_seconds=2.0))
     assert list(clips(info)) == ["a.wav#0.000"]
     kind, reason = rejects(tmp_path)["a.wav"]
     assert kind == "silent" and reason.startswith("the clip at 2 s: its mono")
@@ -207,7 +209,7 @@ def test_folds_and_unknown_labels(tmp_path):
         rows.append(f"{number}.wav,dog,{number % 4 + 1}")
     rows[2] = "1.wav,dgo,2"
     (tmp_path / "l.csv").write_text("\n".join([*rows, "gone.wav,dog,1"]))
-    info = ingest.run(
+    info = ingest_job.run(
         config(
             tmp_path,
             labels=str(tmp_path / "l.csv"),
@@ -232,7 +234,7 @@ def test_clips_are_shuffled_across_shards_by_the_seed(tmp_path):
         write(tmp_path / "in" / f"{number:02d}.wav", tone(0.25))
     orders = {}
     for seed in (0, 0, 1):
-        info = ingest.run(
+        info = ingest_job.run(
             config(
                 tmp_path,
                 seed=seed,
@@ -249,12 +251,12 @@ def test_clips_are_shuffled_across_shards_by_the_seed(tmp_path):
 
 def test_flac_shards_hold_the_same_audio(tmp_path):
     write(tmp_path / "in" / "a.wav")
-    info = ingest.run(config(tmp_path, audio_format="flac"))
+    info = ingest_job.run(config(tmp_path, audio_format="flac"))
     np.testing.assert_allclose(clips(info)["a.wav"][0], tone(), atol=1e-4)
 
 
 def test_scenes_carry_their_stems(tmp_path):
-    info = ingest.run(synthetic(tmp_path, seed=3))
+    info = ingest_job.run(synthetic(tmp_path, seed=3))
     assert info.has_stems and info.class_names == CLASS_NAMES
     assert info.summary["clips"] == {"eval": 2, "train": 7}
     scene = generate_scene(3, 4, SceneConfig(0.5, 16000))
@@ -263,8 +265,7 @@ def test_scenes_carry_their_stems(tmp_path):
         if parsed[example_schema.CLIP_ID] == b"scene-0000004":
             break
     stems = [
-        audio_codec.decode(stem, "pcm16")
-        for stem in parsed[example_schema.STEMS]
+        codec.decode(stem, "pcm16") for stem in parsed[example_schema.STEMS]
     ]
     np.testing.assert_allclose(stems, scene.stems, atol=1e-4)
     names = [n.decode() for n in parsed[example_schema.STEM_NAMES].numpy()]
@@ -279,8 +280,8 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, monkeypatch):
     (tmp_path / "in" / "bad.wav").write_text("bad")
     options = config(tmp_path, clips_per_shard=2)
     whole = dataclasses.replace(options, output=str(tmp_path / "whole"))
-    ingest.run(whole)
-    read_clip = audio_file.read_clip
+    ingest_job.run(whole)
+    read_clip = sound_file.read_clip
     for budget in (1, 3, 4):
         left = iter(range(budget))
 
@@ -289,30 +290,30 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, monkeypatch):
                 raise KeyboardInterrupt
             return read_clip(*arguments)
 
-        monkeypatch.setattr(audio_file, "read_clip", interrupted)
+        monkeypatch.setattr(sound_file, "read_clip", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            ingest.run(options)
+            ingest_job.run(options)
         assert not (tmp_path / "out" / "dataset.json").exists()
-    monkeypatch.setattr(audio_file, "read_clip", read_clip)
-    ingest.run(options)
+    monkeypatch.setattr(sound_file, "read_clip", read_clip)
+    ingest_job.run(options)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 def test_a_finished_output_is_left_alone_and_a_lost_shard_remade(tmp_path):
     options = synthetic(tmp_path)
-    info = ingest.run(options)
+    info = ingest_job.run(options)
     before = contents(tmp_path / "out")
     times = {}
     for shard in info.splits["train"]:
         times[shard.file] = (info.folder / shard.file).stat().st_mtime_ns
-    assert ingest.run(options) == info
+    assert ingest_job.run(options) == info
     for file, time_ns in times.items():
         assert (info.folder / file).stat().st_mtime_ns == time_ns
     lost, *kept = times
     (info.folder / lost).unlink()
     with pytest.raises(UserError, match=f"{lost} is missing"):
         DatasetInfo.load(info.folder).check_whole()
-    assert ingest.run(options) == info
+    assert ingest_job.run(options) == info
     assert contents(tmp_path / "out") == before
     for file in kept:
         assert (info.folder / file).stat().st_mtime_ns == times[file]
@@ -320,9 +321,9 @@ def test_a_finished_output_is_left_alone_and_a_lost_shard_remade(tmp_path):
 
 def test_other_options_for_an_output_are_refused(tmp_path):
     options = synthetic(tmp_path)
-    ingest.run(options)
+    ingest_job.run(options)
     with pytest.raises(UserError, match="--seed=0, now it is 1"):
-        ingest.run(dataclasses.replace(options, seed=1))
+        ingest_job.run(dataclasses.replace(options, seed=1))
 
 
 def test_mostly_bad_input_stops_the_job_with_the_list(tmp_path):
@@ -331,21 +332,21 @@ def test_mostly_bad_input_stops_the_job_with_the_list(tmp_path):
         (tmp_path / "in" / f"{number}.wav").write_text("bad")
     options = config(tmp_path)
     with pytest.raises(UserError) as caught:
-        ingest.run(options)
+        ingest_job.run(options)
     message = str(caught.value)
     assert "2 of 3 inputs are bad" in message and "0.wav: not read" in message
     assert "--max_bad_fraction=0.5" in message
     assert sorted(rejects(tmp_path)) == ["0.wav", "1.wav"]
-    info = ingest.run(dataclasses.replace(options, max_bad_fraction=0.7))
+    info = ingest_job.run(dataclasses.replace(options, max_bad_fraction=0.7))
     assert list(clips(info)) == ["good.wav"]
 
 
 def test_nothing_but_bad_input_is_told(tmp_path):
     write(tmp_path / "in" / "a.wav", np.zeros(16000))
     with pytest.raises(UserError, match="1 of 1 inputs are bad.*1 are silent"):
-        ingest.run(config(tmp_path))
+        ingest_job.run(config(tmp_path))
     with pytest.raises(UserError, match="split train has no clip"):
-        ingest.run(config(tmp_path, max_bad_fraction=1.0))
+        ingest_job.run(config(tmp_path, max_bad_fraction=1.0))
 
 
 def test_a_split_that_is_all_bad_is_told(tmp_path):
@@ -354,13 +355,13 @@ def test_a_split_that_is_all_bad_is_told(tmp_path):
     table = tmp_path / "l.csv"
     table.write_text("filename,labels,split\na.wav,x,train\nb.wav,x,eval\n")
     with pytest.raises(UserError, match="split eval has no clip"):
-        ingest.run(config(tmp_path, labels=str(table)))
+        ingest_job.run(config(tmp_path, labels=str(table)))
     assert list(rejects(tmp_path)) == ["b.wav"]
 
 
 def test_a_wrong_input_leaves_no_output_behind(tmp_path):
     with pytest.raises(UserError, match="in does not exist"):
-        ingest.run(config(tmp_path))
+        ingest_job.run(config(tmp_path))
     assert not (tmp_path / "out").exists()
 
 
@@ -466,14 +467,14 @@ def test_by_path_from_another_directory_with_two_workers(tmp_path):
     assert "write_shards: 3/3 clips (100%)" in done.stderr
     info = DatasetInfo.load(tmp_path / "out")
     assert "dog/0 <script>.wav" in clips(info)
-    ingest.run(config(tmp_path, output=str(tmp_path / "inline")))
+    ingest_job.run(config(tmp_path, output=str(tmp_path / "inline")))
     assert contents(tmp_path / "out") == contents(tmp_path / "inline")
     again = program(*arguments, cwd=tmp_path)
     assert again.returncode == 0 and "is finished" in again.stderr
 
 
 def test_shards_are_plain_tfrecord_files(tmp_path):
-    info = ingest.run(synthetic(tmp_path))
+    info = ingest_job.run(synthetic(tmp_path))
     file = info.folder / info.splits["train"][0].file
     assert len(list(tf.data.TFRecordDataset(str(file)))) == 2
     saved = json.loads((info.folder / "dataset.json").read_text("utf-8"))

@@ -9,13 +9,14 @@ import sys
 import numpy as np
 import pytest
 
-from data.dataset_info import DatasetInfo
-from data.user_error import UserError
-from evaluate import embed, embedding_job
-from evaluate.embed_config import EmbedConfig
-from evaluate.embedding_cache import embeddings
-from evaluate.encoder_runs import model_digest
-from evaluate.encoders import load_encoders
+from data.run.errors import UserError
+from data.shards.dataset_info import DatasetInfo
+from evaluate import embed
+from evaluate.embeddings import embedding_job
+from evaluate.embeddings.embed_config import EmbedConfig
+from evaluate.embeddings.embedding_cache import embeddings
+from evaluate.embeddings.encoder_runs import model_digest
+from evaluate.embeddings.encoders import load_encoders
 from tests.evaluate.entry_point_runs import (
     FOLDER,
     call_main,
@@ -100,7 +101,7 @@ def test_every_clip_is_found_by_file_and_row(toy):
 
 KILLED = """
 import os, runpy, signal
-from evaluate.embedding_store import EmbeddingStore
+from evaluate.embeddings.embedding_store import EmbeddingStore
 
 save = EmbeddingStore.save
 

@@ -6,7 +6,7 @@ import sys
 import types
 from unittest import mock
 
-from data import flag_fields
+from data.run import flag_fields
 from evaluate import export_saved_model
 from evaluate.export_saved_model import ExportConfig
 

@@ -4,19 +4,19 @@ import shutil
 import numpy as np
 import pytest
 
-from data.dataset_info import DatasetInfo
-from data.record_index import RecordIndex
-from data.user_error import UserError
-from evaluate import saved_model
-from evaluate.clip_embeddings import embed_shard
-from evaluate.encoders import load_encoders
+from data.run.errors import UserError
+from data.shards.dataset_info import DatasetInfo
+from data.shards.record_index import RecordIndex
+from evaluate.embeddings.clip_embeddings import embed_shard
+from evaluate.embeddings.encoders import load_encoders
 from evaluate.export_saved_model import ExportConfig
+from evaluate.serving import saved_model
 from tests.evaluate.entry_point_runs import (
     assert_user_error,
     exported,
     run_entry_point,
 )
-from tests.evaluate.saved_model_loaders import (
+from tests.evaluate.serving.saved_model_loaders import (
     answers_in_a_session,
     answers_without_keras,
 )

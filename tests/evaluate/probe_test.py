@@ -4,9 +4,9 @@ import pathlib
 import numpy as np
 import pytest
 
-from data.user_error import UserError
+from data.run.errors import UserError
 from evaluate import probe
-from evaluate.probe_config import ProbeConfig
+from evaluate.measures.probe_config import ProbeConfig
 from tests.evaluate.entry_point_runs import (
     assert_user_error,
     call_main,

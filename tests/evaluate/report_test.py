@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from data.atomic_write import write_json
-from data.dataset_info import DatasetInfo
-from data.user_error import UserError
-from evaluate import embedding_map, retrieval_examples
-from evaluate.embedding_cache import embeddings
-from evaluate.encoders import load_encoders
-from evaluate.line_chart import BOTTOM, LEFT, RIGHT, TOP, line_chart
-from evaluate.report_config import ReportConfig
-from evaluate.report_contents import gather
-from evaluate.report_page import render
-from tests.evaluate.toy_report import (
+from data.run.atomic_write import write_json
+from data.run.errors import UserError
+from data.shards.dataset_info import DatasetInfo
+from evaluate.embeddings.embedding_cache import embeddings
+from evaluate.embeddings.encoders import load_encoders
+from evaluate.pages import embedding_map, retrieval_examples
+from evaluate.pages.line_chart import BOTTOM, LEFT, RIGHT, TOP, line_chart
+from evaluate.pages.report_config import ReportConfig
+from evaluate.pages.report_contents import gather
+from evaluate.pages.report_page import render
+from tests.evaluate.pages.toy_report import (
     CLASS_NAMES,
     EVIL,
     NUM_CLIPS,

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from data.user_error import UserError
+from data.run.errors import UserError
 from evaluate import retrieval
-from evaluate.retrieval_config import RetrievalConfig
+from evaluate.measures.retrieval_config import RetrievalConfig
 from tests.evaluate.entry_point_runs import (
     assert_user_error,
     call_main,

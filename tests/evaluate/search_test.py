@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from data.dataset_info import DatasetInfo
-from data.user_error import UserError
-from evaluate import clip_search
+from data.run.errors import UserError
+from data.shards.dataset_info import DatasetInfo
+from evaluate.measures import clip_search
 from evaluate.search import read_query
 from tests.evaluate.entry_point_runs import assert_user_error, run_entry_point
 from tests.evaluate.toy_runs import (

@@ -7,7 +7,7 @@ import numpy as np
 from models.frontend.panns_log_mel import PANNsLogMel
 from tests.evaluate.toy_runs import RATE_HZ
 from tests.models.cnn14 import panns_recipe
-from tests.train import torch_files
+from tests.train.published import torch_files
 from train.import_panns import ImportConfig, import_panns
 
 

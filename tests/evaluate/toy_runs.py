@@ -5,10 +5,11 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from data import audio_encoding, example_schema
-from data.atomic_write import write_json
-from data.dataset_info import DatasetInfo, Shard
-from data.record_index import RecordIndex
+from data.audio import encoding
+from data.run.atomic_write import write_json
+from data.shards import example_schema
+from data.shards.dataset_info import DatasetInfo, Shard
+from data.shards.record_index import RecordIndex
 from models.embedding_model import EmbeddingModel
 
 RATE_HZ = 16000
@@ -61,8 +62,8 @@ def write_toy_shards(
                             source="toy",
                             start_s=0.0,
                             labels=labels if class_names else (),
-                            audio=audio_encoding.encode(
-                                audio, audio_encoding.PCM16, sample_rate_hz
+                            audio=encoding.encode(
+                                audio, encoding.PCM16, sample_rate_hz
                             ),
                             num_samples=len(audio),
                         )
@@ -75,7 +76,7 @@ def write_toy_shards(
     info = DatasetInfo(
         folder=folder,
         sample_rate_hz=sample_rate_hz,
-        audio_format=audio_encoding.PCM16,
+        audio_format=encoding.PCM16,
         class_names=class_names,
         splits=splits,
     )

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data import run_directory, run_lock
-from data.entry_point import EXIT_DISK_FULL, EXIT_STOPPED
-from data.user_error import UserError
-from tests.train.distributed_run import SEPARATION
-from tests.train.distribution_test import ROOT, start_cluster
+from data.run import run_directory, run_lock
+from data.run.entry_point import EXIT_DISK_FULL, EXIT_STOPPED
+from data.run.errors import UserError
+from tests.train.loop.distributed_run import SEPARATION
+from tests.train.loop.distribution_test import ROOT, start_cluster
 from tests.train.small_shards import chirp_clips, noise_clips, write_shards
-from train.checkpoints import FOLDER, last_step
-from train.separation_config import SeparationConfig
+from train.loop.checkpoints import FOLDER, last_step
+from train.separation.separation_config import SeparationConfig
 
 STEPS = 30
 # Heartbeats of TensorFlow are missed after 10 s; the rest is a slow machine.

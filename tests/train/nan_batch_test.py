@@ -5,10 +5,10 @@ import tensorflow as tf
 
 from models.embedding_model import EmbeddingModel
 from models.views.triplet_positive import NUM_DRAWS
-from train.contrastive_config import ContrastiveConfig
-from train.contrastive_learner import ContrastiveLearner
-from train.optimizers import make_optimizer
-from train.view_pipeline import AUGMENT, NOISE, POSITIVE, VIEWS
+from train.contrastive.contrastive_config import ContrastiveConfig
+from train.contrastive.learner import ContrastiveLearner
+from train.contrastive.view_pipeline import AUGMENT, NOISE, POSITIVE, VIEWS
+from train.loop.optimizers import make_optimizer
 
 
 def _batch(seed):

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data import audio_encoding, example_schema, shard_offsets
-from data.dataset_info import DatasetInfo, Shard
-from data.shard_writer import ShardWriter
+from data.audio import encoding
+from data.shards import example_schema, shard_offsets
+from data.shards.dataset_info import DatasetInfo, Shard
+from data.shards.shard_writer import ShardWriter
 
 RATE_HZ = 16000
 
@@ -40,7 +41,7 @@ def write_shards(
     channels: dict[str, Sequence[np.ndarray]] | None = None,
     stems: Sequence[np.ndarray] | None = None,
     num_shards: int = 2,
-    audio_format: str = audio_encoding.PCM16,
+    audio_format: str = encoding.PCM16,
     split: str = "train",
 ) -> DatasetInfo:
     """Clip k goes to shard k mod num_shards, with id "clip<k>".
@@ -53,7 +54,7 @@ def write_shards(
     folder.mkdir(parents=True, exist_ok=True)
 
     def encode(audio):
-        return audio_encoding.encode(audio, audio_format, RATE_HZ)
+        return encoding.encode(audio, audio_format, RATE_HZ)
 
     channels = channels or {}
     shards, offsets = [], {}

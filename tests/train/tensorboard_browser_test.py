@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.evaluate.headless_browser import NEEDS_BROWSER, HeadlessBrowser
+from tests.evaluate.pages.headless_browser import NEEDS_BROWSER, HeadlessBrowser
 from tests.train.tensorboard_server import ask, serve
-from train import shown_sound
-from train.training_log import TrainingLog
+from train.loop import shown_sound
+from train.loop.training_log import TrainingLog
 
 pytestmark = NEEDS_BROWSER
 

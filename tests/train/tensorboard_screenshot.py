@@ -17,7 +17,7 @@ import urllib.parse
 
 from PIL import Image
 
-from tests.evaluate.headless_browser import HeadlessBrowser
+from tests.evaluate.pages.headless_browser import HeadlessBrowser
 from tests.train.tensorboard_server import ask, serve
 
 # Height of the bar that all tabs have on top; only the first part shows it.

@@ -1,0 +1,188 @@
+"""From options to the shards that are to be written."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping
+
+from data.audio.sound_file import AudioRejected
+from data.ingest import clip_plan, clip_shards, header_scan, scene_shards
+from data.ingest.clip_shards import ClipShardTask
+from data.ingest.ingest_config import AUDIOSET, ESC, FSD50K, IngestConfig
+from data.ingest.scene_shards import SceneShardTask
+from data.jobs.decoding_jobs import DecodingJobs, WriteShard
+from data.run.rejects import Reject
+from data.sources import audioset, esc, fsd50k, label_table, sound_folder
+from data.sources.manifest import EVAL, TRAIN, UNLABELED, Manifest
+from data.sources.recording_files import Recording
+from data.synthetic.scenes import CLASS_NAMES, SceneConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The shards to write, and what was found out before.
+
+    Attributes:
+      write_shard: writes one of the tasks.
+      tasks: of each split.
+      class_names: label indices point here.
+      refused: recordings left out already.
+      missing: rows of a table without a file.
+      counts: for the summary.
+    """
+
+    write_shard: WriteShard
+    tasks: Mapping[str, list]
+    class_names: tuple[str, ...]
+    refused: tuple[Reject, ...] = ()
+    missing: tuple[Reject, ...] = ()
+    counts: dict = dataclasses.field(default_factory=dict)
+
+
+def find_recordings(config: IngestConfig) -> Manifest:
+    """The recordings, labels and splits that the options name.
+
+    Raises:
+      UserError: the folder or a table cannot be used.
+    """
+    if config.source == ESC:
+        return esc.read(config.input, config.eval_folds, config.esc10_only)
+    if config.source == FSD50K:
+        return fsd50k.read(config.input)
+    if config.source == AUDIOSET:
+        return audioset.read(config.input, config.segments, config.class_labels)
+    table = None
+    if config.labels:
+        table = label_table.read(
+            config.labels, config.filename_column, config.label_column
+        )
+    return sound_folder.read(
+        config.input, table, config.eval_folds, config.classes
+    )
+
+
+def scene_config(config: IngestConfig) -> SceneConfig:
+    """What the synthetic scenes are like."""
+    return SceneConfig(
+        seconds=config.scene_seconds, sample_rate_hz=config.sample_rate_hz
+    )
+
+
+def plan_scenes(config: IngestConfig) -> Plan:
+    """Shards of synthetic scenes, the split drawn."""
+    scene = scene_config(config)
+    names = [scene_shards.scene_name(k) for k in range(config.num_clips)]
+    splits = clip_plan.draw_splits(names, config.eval_fraction, config.seed)
+    rest = [k for k, split in enumerate(splits) if split == TRAIN]
+    held_out = clip_plan.draw_splits(
+        [names[k] for k in rest], config.unlabeled_fraction, config.seed
+    )
+    for k, drawn in zip(rest, held_out, strict=True):
+        if drawn == EVAL:
+            splits[k] = UNLABELED
+    tasks = {}
+    for split in sorted(set(splits)):
+        scenes = [k for k, drawn in enumerate(splits) if drawn == split]
+        tasks[split] = [
+            SceneShardTask(
+                shard,
+                config.seed,
+                numbers,
+                split != UNLABELED,
+                scene,
+                config.audio_format,
+            )
+            for shard, numbers in clip_plan.deal(
+                scenes, split, config.clips_per_shard
+            )
+        ]
+    return Plan(scene_shards.write_scenes, tasks, CLASS_NAMES)
+
+
+def plan_clips(
+    config: IngestConfig,
+    found: Manifest,
+    scan_folder: pathlib.Path,
+    jobs: DecodingJobs,
+) -> Plan:
+    """Shards of clips, from the lengths of the recordings.
+
+    Args:
+      config: the options.
+      found: from `find_recordings`.
+      scan_folder: where the scan for the lengths keeps what it has done.
+      jobs: runs the scan.
+    """
+    measured, refused = header_scan.scan(
+        config.input,
+        found.recordings,
+        config.min_seconds,
+        scan_folder,
+        jobs,
+    )
+    spans: list[tuple[Recording, float, float]] = []
+    for recording, seconds in measured:
+        span = 0.0, seconds
+        try:
+            if recording.segment:
+                span = recording.segment.place(seconds, config.min_seconds)
+        except AudioRejected as rejected:
+            refused.append((recording.name, rejected.kind, rejected.reason))
+        else:
+            spans.append((recording, *span))
+    drawn = clip_plan.draw_splits(
+        [recording.path for recording, _, _ in spans],
+        config.eval_fraction,
+        config.seed,
+    )
+    # A split that the table names is wanted, also where all of it is bad.
+    clips_of: dict[str, list[clip_plan.ClipPlan]] = {
+        recording.split: [] for recording in found.recordings if recording.split
+    }
+    unused_s = 0.0
+    for (recording, start_s, end_s), split in zip(spans, drawn, strict=True):
+        clips = clip_plan.cut(
+            recording,
+            start_s,
+            end_s,
+            config.clip_seconds,
+            config.hop_seconds or config.clip_seconds,
+            config.min_seconds,
+        )
+        clips_of.setdefault(recording.split or split, []).extend(clips)
+        unused_s += max(0, end_s - clips[-1].start_s - config.clip_seconds)
+    class_names = found.class_names or tuple(
+        sorted({label for r, _, _ in spans for label in r.labels})
+    )
+    tasks = {
+        split: [
+            ClipShardTask(
+                shard=shard,
+                folder=os.path.abspath(config.input),
+                clips=clips,
+                class_names=class_names,
+                sample_rate_hz=config.sample_rate_hz,
+                min_seconds=config.min_seconds,
+                silence_db=None if config.keep_silent else config.silence_db,
+                audio_format=config.audio_format,
+            )
+            for shard, clips in clip_plan.deal(
+                clip_plan.shuffled(clips_of[split], config.seed, split),
+                split,
+                config.clips_per_shard,
+            )
+        ]
+        for split in sorted(clips_of)
+    }
+    return Plan(
+        clip_shards.write_clips,
+        tasks,
+        class_names,
+        (*found.rejects, *refused),
+        found.missing,
+        {
+            "recordings": len(spans),
+            **found.counts,
+            "seconds_after_last_clip": round(unused_s, 3),
+        },
+    )

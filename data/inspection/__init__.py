@@ -1,0 +1,3 @@
+"""What is in shards: `scan` reads them (`shard_scan` each) and counts
+(`split_statistics`), `split_tables`, `summary` and `page` show it.
+"""

@@ -1,0 +1,315 @@
+"""Reads shards record by record, in an order that is a function of a step.
+
+Position k of the stream is clip `shuffle(seed, epoch)[k mod N]`. Nothing is
+buffered to shuffle: each record is read by its offset, so the order is a
+permutation of the whole dataset, any position can be jumped to at once, and
+a resumed run sees the data that an uninterrupted one would have seen.
+
+A record that cannot be used costs its own position only: another one, drawn
+for that position, is read instead.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from data.shards.record_index import RecordIndex
+
+# Records tried for one position: with 1 % of all bad, one position in 1e16
+# finds none (our choice).
+ATTEMPTS = 8
+
+# Keys of what is told about an element of the shuffled stream.
+POSITION = "position"
+FAILED = "failed"
+
+_LANES = 4
+
+_NOTHING = "no record can be read for position "
+
+
+def examples_in_order(
+    index: RecordIndex,
+    to_example: Callable[[tf.Tensor], Any],
+    on_failed: Callable[[list[int]], None],
+) -> Iterator[Any]:
+    """Every record once, as stored; those that cannot be used are left out.
+
+    Args:
+      index: of the records.
+      to_example: scalar string -> element, in the graph; may raise.
+      on_failed: called with the numbers of records left out; may raise.
+
+    Yields:
+      Elements as NumPy arrays and bytes.
+    """
+    records = _Records(index)
+
+    def attempt(number: tf.Tensor) -> tf.data.Dataset:
+        def to_element(record):
+            return number, to_example(record)
+
+        return records.read(number, to_element).ignore_errors()
+
+    elements = tf.data.Dataset.range(len(index)).interleave(
+        attempt, cycle_length=4, num_parallel_calls=2, deterministic=True
+    )
+    following = 0
+    for number, example in elements.prefetch(4).as_numpy_iterator():
+        if number > following:
+            on_failed([*range(following, number)])
+        following = int(number) + 1
+        yield example
+    if following < len(index):
+        on_failed([*range(following, len(index))])
+
+
+def shuffled_examples(
+    index: RecordIndex,
+    to_example: Callable[[tf.Tensor, tf.Tensor], Any],
+    seed: int,
+    start: int = 0,
+    worker: int = 0,
+    num_workers: int = 1,
+    block: int = 1,
+) -> tf.data.Dataset:
+    """An endless stream of examples, in another order each epoch.
+
+    Args:
+      index: of the records.
+      to_example: (position, record), scalar int64 and string -> example; may
+        raise. It must be a function of both, and hold no op with a state:
+        under op determinism one such op ends all parallel reading. Random
+        ops need `alg="philox"`, since the default asks the device, which
+        counts as a state.
+      seed: of the order.
+      start: position to start at (examples seen before, by all workers).
+      worker, num_workers, block: this one reads the positions p >= start
+        with p // block % num_workers == worker, so together they read each
+        position once, in blocks.
+
+    Returns:
+      Elements (example, {POSITION: scalar int64, FAILED: scalar int32}): the
+      number of records that could not be used before one could. Where none
+      of `ATTEMPTS` can, iterating raises, see `unreadable_position`.
+    """
+    reader = _PositionReader(index, to_example, seed)
+    share = _Share(worker, num_workers, block)
+    first = share.count_before(start)
+
+    # Lanes that take turns: each is read in a thread of its own, and an
+    # element a turn keeps the order.
+    def lane(number: tf.Tensor) -> tf.data.Dataset:
+        numbers = tf.data.Dataset.range(
+            first + number, np.iinfo(np.int64).max, _LANES
+        )
+        return numbers.flat_map(lambda n: reader.read(share.position(n)))
+
+    return tf.data.Dataset.range(_LANES).interleave(
+        lane,
+        cycle_length=_LANES,
+        num_parallel_calls=_LANES,
+        deterministic=True,
+    )
+
+
+class _PositionReader:
+    """Reads the element of a position, whatever it takes.
+
+    Args:
+      index, to_example, seed: as of `shuffled_examples`.
+    """
+
+    def __init__(self, index: RecordIndex, to_example: Callable, seed: int):
+        self._records, self._order = _Records(index), _Order(index, seed)
+        self._to_example = to_example
+
+    def read(self, position: tf.Tensor) -> tf.data.Dataset:
+        """Of one element."""
+        first = self._attempt(position, self._order.number_at(position), 0)
+        # Nothing of the second part is made unless the first one is empty.
+        second = tf.data.Dataset.range(1).flat_map(
+            lambda _: self._replacement(position)
+        )
+        return first.ignore_errors().concatenate(second).take(1)
+
+    def _replacement(self, position: tf.Tensor) -> tf.data.Dataset:
+        """All other attempts that succeed, then the failure."""
+        others = tf.data.Dataset.range(1, ATTEMPTS).flat_map(
+            lambda tried: self._attempt(
+                position, self._order.replacement(position, tried), tried
+            )
+        )
+        failure = tf.data.Dataset.range(1).map(lambda _: self._fail(position))
+        return others.ignore_errors().concatenate(failure)
+
+    def _attempt(self, position, number, tried) -> tf.data.Dataset:
+        """The element if that record can be used, else an error."""
+        return self._records.read(
+            number, lambda record: self._element(position, record, tried)
+        )
+
+    def _element(self, position, record, tried):
+        read_status = {POSITION: position, FAILED: tf.cast(tried, tf.int32)}
+        return self._to_example(position, record), read_status
+
+    def _fail(self, position: tf.Tensor):
+        text = tf.strings.join([_NOTHING, tf.strings.as_string(position)])
+        stop = tf.raw_ops.Assert(condition=False, data=[text])
+        with tf.control_dependencies([stop]):
+            return self._element(position, tf.identity(""), ATTEMPTS)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Share:
+    """The positions of one worker, numbered from 0.
+
+    Workers take turns with a block of positions each.
+    """
+
+    worker: int
+    num_workers: int
+    block: int
+
+    def count_before(self, start: int) -> int:
+        """How many of its positions come before one of all positions."""
+        turns, rest = divmod(start, self.block * self.num_workers)
+        of_turn = min(max(rest - self.worker * self.block, 0), self.block)
+        return turns * self.block + of_turn
+
+    def position(self, number: tf.Tensor) -> tf.Tensor:
+        turn_start = number // self.block * self.block * self.num_workers
+        return turn_start + self.worker * self.block + number % self.block
+
+
+def numbers_tried(
+    index: RecordIndex,
+    seed: int,
+    positions: Iterable[int],
+    failed: Iterable[int],
+) -> list[int]:
+    """The records that could not be used at some positions.
+
+    Args:
+      index, seed: as of `shuffled_examples`.
+      positions, failed: values that came with its elements.
+    """
+    order, numbers = _Order(index, seed), []
+    for position, count in zip(positions, failed, strict=True):
+        place = tf.constant(position, tf.int64)
+        numbers += [int(order.number_at(place))][:count]
+        numbers += [
+            int(order.replacement(place, tf.constant(tried, tf.int64)))
+            for tried in range(1, count)
+        ]
+    return numbers
+
+
+def unreadable_position(error: tf.errors.OpError) -> int | None:
+    """The position that an error of `shuffled_examples` is about, if any."""
+    found = re.search(_NOTHING + r"(\d+)", error.message)
+    return int(found[1]) if found else None
+
+
+def read_record(index: RecordIndex, number: int) -> bytes:
+    """One record as stored.
+
+    Raises:
+      OpError: its file is missing, or its bytes are not those written.
+    """
+    return _one_record(
+        str(index.file_of(number)),
+        index.offset_of[number],
+        index.size_of[number],
+    ).numpy()
+
+
+@tf.function(
+    input_signature=[
+        tf.TensorSpec([], tf.string),
+        tf.TensorSpec([], tf.int64),
+        tf.TensorSpec([], tf.int64),
+    ]
+)
+def _one_record(file, offset, size):
+    # Not at the top level: there the op loses its offsets.
+    records = tf.data.Dataset.range(1).flat_map(
+        lambda _: _records_at(file, offset, size)
+    )
+    return records.take(1).get_single_element()
+
+
+class _Records:
+    """The records of an index, by number."""
+
+    def __init__(self, index: RecordIndex):
+        self._files = tf.constant(
+            [str(index.info.folder / shard.file) for shard in index.shards]
+        )
+        self._shard_of, self._offset_of, self._size_of = map(
+            tf.constant, (index.shard_of, index.offset_of, index.size_of)
+        )
+
+    def read(
+        self, number: tf.Tensor, to_element: Callable[[tf.Tensor], Any]
+    ) -> tf.data.Dataset:
+        """Of one element; iterating raises where there is none."""
+        records = _records_at(
+            self._files[self._shard_of[number]],
+            self._offset_of[number],
+            self._size_of[number],
+        )
+        # A missing file is an error each time that it is asked for a record;
+        # it is asked once, since `ignore_errors` would ask for ever.
+        once = tf.data.Dataset.range(1)
+        return tf.data.Dataset.zip(once, records).map(
+            lambda _, record: to_element(record)
+        )
+
+
+def _records_at(file, offset, size) -> tf.data.Dataset:
+    """The record at an offset of a file, and those after it."""
+    return tf.data.experimental.from_variant(
+        # The public TFRecordDataset takes no byte offsets; its op does.
+        tf.raw_ops.TFRecordDatasetV2(
+            filenames=[file],
+            compression_type="",
+            buffer_size=size,
+            byte_offsets=[offset],
+        ),
+        tf.TensorSpec([], tf.string),
+    )
+
+
+class _Order:
+    """Which record is read at a position."""
+
+    def __init__(self, index: RecordIndex, seed: int):
+        self._total, self._seed = len(index), tf.constant(seed, tf.int64)
+        self._present = tf.constant(index.present)
+
+    def number_at(self, position: tf.Tensor) -> tf.Tensor:
+        """Each record once in an epoch, there or not."""
+        epoch = position // self._total
+        return tf.random.experimental.index_shuffle(
+            position % self._total,
+            tf.cast(tf.stack([self._seed, epoch]), tf.uint32),
+            tf.constant(self._total - 1, tf.int64),
+        )
+
+    def replacement(self, position: tf.Tensor, tried: tf.Tensor) -> tf.Tensor:
+        """Any record that is there, after `tried` could not be used."""
+        drawn = tf.random.stateless_uniform(
+            [],
+            tf.random.fold_in(
+                tf.stack([self._seed, position]), tried, alg="philox"
+            ),
+            maxval=tf.size(self._present, tf.int64),
+            dtype=tf.int64,
+            alg="philox",
+        )
+        return self._present[drawn]

@@ -1,0 +1,67 @@
+"""`offsets.npy`: where each record of each shard starts.
+
+With it no shard has to be opened to know what it holds, and the records after
+a damaged one can still be found. Beside `dataset.json`, one int64 for each
+clip, in the order of its splits and shards.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from absl import logging
+
+from data.run.atomic_write import atomic_path
+from data.shards.dataset_info import DATASET_FILE, DatasetInfo
+from data.shards.record_header import FRAME_BYTES
+
+OFFSETS_FILE = "offsets.npy"
+
+
+def write(info: DatasetInfo, offsets: Mapping[str, Sequence[int]]) -> None:
+    """Writes the file, before `dataset.json` says that the job is done.
+
+    Args:
+      info: the dataset.
+      offsets: of the records of each shard, by its file name.
+    """
+    parts = [np.asarray(offsets[s.file], np.int64) for s in _shards(info)]
+    # The suffix stays: `np.save` adds one to any other.
+    with atomic_path(info.folder / OFFSETS_FILE) as beside:
+        np.save(beside, np.concatenate(parts))
+
+
+def read(info: DatasetInfo) -> dict[str, np.ndarray] | None:
+    """Offsets by shard; None where there are none that fit `dataset.json`."""
+    file = info.folder / OFFSETS_FILE
+    try:
+        together = np.load(file)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError) as error:
+        logging.warning("%s cannot be read (%s)", file, error)
+        return None
+    shards = _shards(info)
+    ends = np.cumsum([shard.clips for shard in shards])
+    if together.dtype == np.int64 and together.shape == (ends[-1],):
+        parts = np.split(together, ends[:-1])
+        if all(map(_fits, parts, [shard.num_bytes for shard in shards])):
+            return {s.file: p for s, p in zip(shards, parts, strict=True)}
+    logging.warning(
+        "%s does not fit %s: delete it; now every shard is read to find its "
+        "records",
+        file,
+        DATASET_FILE,
+    )
+    return None
+
+
+def _shards(info: DatasetInfo):
+    return [*itertools.chain.from_iterable(info.splits.values())]
+
+
+def _fits(offsets: np.ndarray, num_bytes: int) -> bool:
+    if not offsets.size:
+        return True
+    sizes = np.diff(offsets, append=num_bytes)
+    return offsets[0] == 0 and bool(np.all(sizes >= FRAME_BYTES))

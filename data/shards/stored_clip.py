@@ -1,0 +1,89 @@
+"""A record of a shard, decoded outside of the graph: to look at, not train."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from data.audio import codec
+from data.shards import example_schema
+from data.shards.dataset_info import DatasetInfo
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StoredClip:
+    """What is known of a clip; audio is float32 in [-1, 1).
+
+    Attributes:
+      clip_id: its name.
+      labels: names of its classes.
+      mixture: (T,).
+      channels: processor to its channels, each (T,); empty where not wanted.
+      stems: name and (T,) of each true source; empty without stems.
+    """
+
+    clip_id: str
+    labels: tuple[str, ...]
+    mixture: np.ndarray
+    channels: dict[str, tuple[np.ndarray, ...]]
+    stems: tuple[tuple[str, np.ndarray], ...]
+
+
+def read(
+    serialized: bytes,
+    info: DatasetInfo,
+    channels: bool = False,
+    stems: bool = False,
+) -> StoredClip:
+    """Decodes one record without a fault (see `record_check.find_fault`).
+
+    Args:
+      serialized: the record.
+      info: the dataset that it is of.
+      channels: whether its channels are wanted.
+      stems: whether its stems are.
+    """
+    features = tf.train.Example.FromString(serialized).features.feature
+
+    def texts(key: str) -> list[str]:
+        return [_text(value) for value in features[key].bytes_list.value]
+
+    def sounds(key: str) -> tuple[np.ndarray, ...]:
+        return tuple(
+            _decode(encoded, info.audio_format)
+            for encoded in features[key].bytes_list.value
+        )
+
+    [clip_id] = texts(example_schema.CLIP_ID)
+    [mixture] = sounds(example_schema.AUDIO)
+    return StoredClip(
+        clip_id,
+        tuple(
+            info.class_names[label]
+            for label in features[example_schema.LABELS].int64_list.value
+        ),
+        mixture,
+        {
+            processor: sounds(example_schema.channels_key(processor))
+            for processor in info.processors
+            if channels
+        },
+        tuple(
+            zip(
+                texts(example_schema.STEM_NAMES),
+                sounds(example_schema.STEMS),
+                strict=True,
+            )
+        )
+        if stems
+        else (),
+    )
+
+
+def _decode(encoded: bytes, audio_format: str) -> np.ndarray:
+    samples = codec.decode_bytes(encoded, audio_format)
+    return samples.astype(np.float32) / 32768
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", errors="backslashreplace")

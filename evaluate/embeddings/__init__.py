@@ -1,0 +1,7 @@
+"""From an encoder, or a baseline beside it, and shards to embeddings.
+
+A `representation` turns clips into vectors: `encoders` of `encoder_runs`, or
+`baselines`. `clip_embeddings` makes an `embedding_store` of a shard,
+`embedding_job` of all of them, into an `embedding_cache` or an
+`embedding_folder`.
+"""

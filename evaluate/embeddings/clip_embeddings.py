@@ -1,0 +1,126 @@
+"""From a representation and a shard to an embedding store."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from data.audio import codec
+from data.run.errors import UserError
+from data.shards import example_schema, record_check
+from data.shards.dataset_info import DatasetInfo
+from data.shards.record_index import RecordIndex
+from data.shards.record_reader import examples_in_order
+from evaluate.embeddings.embedding_store import EmbeddingStore
+from evaluate.embeddings.representation import Representation
+
+
+def embed_shard(
+    representation: Representation,
+    index: RecordIndex,
+    advance: Callable[[], None] = lambda: None,
+) -> tuple[EmbeddingStore, list[int]]:
+    """Embeds every clip of a shard, in stored order.
+
+    A clip is cut by its own length and its windows are encoded in batches of
+    one size, so its embedding equals the encoder's for that clip alone.
+
+    Args:
+      representation: what encodes.
+      index: of the records of the shard.
+      advance: called for each clip.
+
+    Returns:
+      The embeddings, and the numbers of the records that cannot be used.
+
+    Raises:
+      UserError: an embedding is not finite.
+    """
+    info = index.info
+
+    def cut(record):
+        clip, audio = decode_clip(record, info)
+        return (
+            clip[example_schema.CLIP_ID],
+            clip[example_schema.LABELS],
+            representation.cut_windows(audio),
+        )
+
+    clip_ids, clip_labels, counts = [], [], []
+    vectors, waiting = [], []
+    failed: list[int] = []
+    for clip_id, labels, windows in examples_in_order(
+        index, cut, failed.extend
+    ):
+        clip_ids.append(clip_id.decode())
+        clip_labels.append(labels)
+        counts.append(len(windows))
+        waiting.append(windows)
+        if sum(map(len, waiting)) >= representation.batch_windows:
+            full, rest = _split_full(
+                np.concatenate(waiting), representation.batch_windows
+            )
+            vectors.append(representation.encode(full))
+            waiting = [rest]
+        advance()
+    # A shard without a usable clip gives (0, d).
+    left = np.concatenate(waiting) if waiting else np.zeros((0, 0), np.float32)
+    vectors.append(representation.encode(left))
+    store = EmbeddingStore(
+        windows=np.concatenate(vectors),
+        window_clip=np.repeat(np.arange(len(counts)), counts),
+        clip_ids=tuple(clip_ids),
+        labels=_multi_hot(clip_labels, len(info.class_names)),
+        class_names=info.class_names,
+    )
+    _check_finite(store, representation.name)
+    return store, failed
+
+
+def decode_clip(
+    serialized: tf.Tensor, info: DatasetInfo
+) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    """A record's features and its mixture (T,) float32, in the graph.
+
+    A clip for which this fails has no embedding.
+    """
+    clip = record_check.parse_checked(serialized, info)
+    return clip, codec.decode(clip[example_schema.AUDIO], info.audio_format)
+
+
+def check_sample_rate(
+    representation: Representation, info: DatasetInfo
+) -> None:
+    """Refuses shards at another rate than the encoder was trained at."""
+    if info.sample_rate_hz != representation.sample_rate_hz:
+        raise UserError(
+            f"{representation.name} takes audio at "
+            f"{representation.sample_rate_hz} Hz, {info.folder} has "
+            f"{info.sample_rate_hz} Hz: write shards at the former"
+        )
+
+
+def _split_full(
+    windows: np.ndarray, batch: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whole batches, and the rest."""
+    full = len(windows) - len(windows) % batch
+    return windows[:full], windows[full:]
+
+
+def _multi_hot(clip_labels: Sequence[np.ndarray], classes: int) -> np.ndarray:
+    multi_hot = np.zeros((len(clip_labels), classes), np.uint8)
+    for row, labels in zip(multi_hot, clip_labels, strict=True):
+        row[labels] = 1
+    return multi_hot
+
+
+def _check_finite(store: EmbeddingStore, name: str) -> None:
+    broken = ~np.isfinite(store.windows).all(axis=1)
+    if broken.any():
+        first = store.clip_ids[store.window_clip[broken.argmax()]]
+        raise UserError(
+            f"{name} gives NaN or infinity for {broken.sum()} of "
+            f"{len(broken)} windows (first in clip {first}): its training "
+            "diverged"
+        )

@@ -1,0 +1,113 @@
+"""The embeddings of a representation's splits, kept for all stages."""
+
+import errno
+import hashlib
+import os
+import pathlib
+import tempfile
+from collections.abc import Sequence
+
+from absl import logging
+
+from data.run.errors import UserError
+from data.shards.dataset_info import DatasetInfo
+from evaluate.embeddings import embedding_job
+from evaluate.embeddings.embedding_store import DAMAGED, EmbeddingStore
+from evaluate.embeddings.representation import Representation
+
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def embeddings(
+    representation: Representation,
+    info: DatasetInfo,
+    splits: Sequence[str],
+) -> EmbeddingStore:
+    """The embeddings of some splits, computed where they are not kept yet.
+
+    Each split has its own folder, `<representation.cache>/<kind>-<key>/`,
+    with a file for each shard; the key is a hash of the representation's
+    identity, of dataset.json and of the ends of the split's shards. So probe,
+    retrieval, search and report share files, changed weights or shards make
+    new ones, and after a kill only the missing shards are embedded.
+
+    Raises:
+      UserError: see `embedding_job.run`.
+    """
+    info.shards_of(splits)
+    stores = []
+    for split in splits:
+        if any(shard.clips for shard in info.splits[split]):
+            stores += _of_split(representation, info, split)
+    return EmbeddingStore.concatenate(stores)
+
+
+def labeled_embeddings(
+    representation: Representation,
+    info: DatasetInfo,
+    splits: Sequence[str],
+) -> EmbeddingStore:
+    """The same, where at least one clip must have a label.
+
+    Raises:
+      UserError: also when no clip has one.
+    """
+    store = embeddings(representation, info, splits)
+    if not store.labels.any():
+        raise UserError(
+            f"no clip of split {','.join(splits)} has a label: write shards "
+            "with labels, or name other splits"
+        )
+    return store
+
+
+def cache_folder(
+    representation: Representation, info: DatasetInfo, split: str
+) -> pathlib.Path:
+    """Where the embeddings of one split are kept."""
+    tasks = embedding_job.tasks(representation, info, [split])
+    key = hashlib.sha256(repr([split, *tasks]).encode()).hexdigest()[:16]
+    return pathlib.Path(representation.cache) / f"{representation.kind}-{key}"
+
+
+def _of_split(
+    representation: Representation, info: DatasetInfo, split: str
+) -> list[EmbeddingStore]:
+    folder = cache_folder(representation, info, split)
+    try:
+        return _stores(representation, info, split, folder)
+    except OSError as error:
+        if error.errno not in _READ_ONLY:
+            raise
+        logging.warning(
+            "%s: the embeddings are not kept, and computed again next time "
+            "(%s)",
+            os.fspath(folder.parent),
+            error.strerror,
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        return _stores(representation, info, split, pathlib.Path(folder))
+
+
+def _stores(
+    representation: Representation,
+    info: DatasetInfo,
+    split: str,
+    folder: pathlib.Path,
+) -> list[EmbeddingStore]:
+    accounts = embedding_job.run(representation, info, [split], folder)
+    files = [folder / account["shard"] for account in accounts]
+    stores = [_load_or_remove(file) for file in files]
+    if None in stores:
+        embedding_job.run(representation, info, [split], folder)
+        stores = [EmbeddingStore.load(file) for file in files]
+    return stores
+
+
+def _load_or_remove(file: pathlib.Path) -> EmbeddingStore | None:
+    try:
+        return EmbeddingStore.load(file)
+    except DAMAGED:
+        logging.warning("%s is damaged: embedding that shard again", file)
+        file.unlink()
+        return None

@@ -1,0 +1,88 @@
+"""Encoders' run directories, and what can be checked without TensorFlow."""
+
+import hashlib
+import os
+import pathlib
+from collections.abc import Sequence
+
+from data.run import run_directory
+from data.run.encoder_files import STAGES, model_file
+from data.run.errors import UserError
+from data.shards.dataset_info import DatasetInfo
+
+CACHE_FOLDER = "embeddings"
+
+
+def model_digest(run: str | pathlib.Path) -> str:
+    """SHA-256 of the encoder's file."""
+    with model_file(run).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def unique_names(runs: Sequence[str]) -> list[str]:
+    """Folder names, with as many parents as it takes to tell them apart.
+
+    Raises:
+      UserError: a folder is named twice.
+    """
+    parts = [pathlib.Path(run).resolve().parts for run in runs]
+    if len(set(parts)) < len(parts):
+        raise UserError("--encoder names a folder twice: " + ",".join(runs))
+    depth = 1
+    while len({part[-depth:] for part in parts}) < len(parts):
+        depth += 1
+    return ["/".join(part[-depth:]) for part in parts]
+
+
+def open_shards(runs: Sequence[str], shards: str) -> DatasetInfo:
+    """The named shards; without a name, those of the first run.
+
+    Raises:
+      UserError: a run or the shards are missing or unfinished.
+    """
+    if not runs or not all(runs):
+        raise UserError(
+            "--encoder is empty: name an output of "
+            "train/pretrain_contrastive.py or train/import_panns.py"
+        )
+    unique_names(runs)
+    for run in runs:
+        model_file(run)
+    return DatasetInfo.load(shards or training_shards(runs[0]))
+
+
+def training_shards(run: str | pathlib.Path) -> str:
+    """The shards that an encoder was trained on, seen from here.
+
+    Raises:
+      UserError: it was trained elsewhere.
+    """
+    record = run_directory.read(run, *STAGES)
+    shards = record["config"].get("shards")
+    if shards is None:
+        raise UserError(
+            f"{run} is a run of {record['stage']}, which has no shards of its "
+            "own: name some with --shards"
+        )
+    started_in = record.get("working_directory", os.getcwd())
+    if started_in == os.getcwd():
+        return shards
+    return os.path.join(started_in, shards)
+
+
+def open_labeled_shards(
+    runs: Sequence[str], shards: str, splits: Sequence[str]
+) -> DatasetInfo:
+    """The same, and checks that they have classes and the splits.
+
+    Raises:
+      UserError: also when there is no class, or a split is unknown or empty.
+    """
+    info = open_shards(runs, shards)
+    info.shards_of(splits)
+    if not info.class_names:
+        raise UserError(
+            f"{info.folder} has no labels, so there is nothing to measure "
+            "with: write shards with labels"
+        )
+    return info

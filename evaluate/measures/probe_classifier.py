@@ -1,0 +1,89 @@
+"""Trains the shallow classifier on an embedding store, and scores clips."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from evaluate.embeddings.embedding_store import EmbeddingStore
+from evaluate.measures.probe_config import ProbeConfig
+from models.heads.shallow_classifier import ShallowClassifier
+
+_SCORING_ROWS = 8192
+# Keeps the logarithm of a saturated score finite in float32.
+_EPSILON = 1e-6
+
+
+def train_classifier(
+    store: EmbeddingStore, config: ProbeConfig
+) -> ShallowClassifier:
+    """Fits a classifier so that clip scores agree with clip labels.
+
+    A clip's score is the mean over its windows, in training as in the
+    measure: labels say what is in a clip, not in which window. Adam on binary
+    cross-entropy, for a fixed number of epochs: nothing is chosen by looking
+    at other data. The same seed gives the same classifier.
+    """
+    keras.utils.set_random_seed(config.seed)
+    classifier = ShallowClassifier(
+        store.windows.shape[1], store.labels.shape[1], config.hidden_units
+    )
+    classifier.adapt(store.windows)
+    optimizer = keras.optimizers.Adam(config.learning_rate)
+    optimizer.build(classifier.trainable_variables)
+
+    width = store.windows.shape[1]
+
+    @tf.function(
+        autograph=False,
+        input_signature=[
+            tf.TensorSpec([None, width]),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None, store.labels.shape[1]]),
+        ],
+    )
+    def step(windows, clip_of, labels):
+        with tf.GradientTape() as tape:
+            scores = tf.sigmoid(classifier(windows, training=True))
+            of_clip = tf.math.segment_mean(scores, clip_of)  # (clips, C)
+            loss = _cross_entropy(labels, of_clip)
+        variables = classifier.trainable_variables
+        optimizer.apply(tape.gradient(loss, variables), variables)
+
+    random = np.random.default_rng(config.seed)
+    num_clips = len(store.clip_ids)
+    ends = np.searchsorted(store.window_clip, np.arange(num_clips), "right")
+    windows_of = np.split(np.arange(len(store.windows)), ends[:-1])
+    batch_size = min(config.batch_size, num_clips)
+    for _ in range(config.epochs):
+        # What does not fill a batch is left out, other clips each epoch.
+        order = random.permutation(num_clips)
+        for start in range(0, num_clips - batch_size + 1, batch_size):
+            clips = order[start : start + batch_size]
+            rows = [windows_of[clip] for clip in clips]
+            step(
+                store.windows[np.concatenate(rows)],
+                np.repeat(
+                    np.arange(batch_size, dtype=np.int32),
+                    [len(of_clip) for of_clip in rows],
+                ),
+                store.labels[clips].astype(np.float32),
+            )
+    return classifier
+
+
+def score_clips(
+    classifier: ShallowClassifier, store: EmbeddingStore
+) -> np.ndarray:
+    """Clip scores (clips, C): means of the windows' sigmoid outputs."""
+    scores = [
+        tf.sigmoid(classifier(store.windows[start : start + _SCORING_ROWS]))
+        for start in range(0, len(store.windows), _SCORING_ROWS)
+    ]
+    return store.mean_over_windows(np.concatenate(scores))
+
+
+def _cross_entropy(labels: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+    """Mean binary cross-entropy of scores."""
+    right = tf.math.log(scores + _EPSILON)
+    wrong = tf.math.log(1 - scores + _EPSILON)
+    return -tf.reduce_mean(labels * right + (1 - labels) * wrong)

@@ -1,0 +1,76 @@
+"""Query by example, as measured in the WASPAA 2021 slides."""
+
+import numpy as np
+
+from evaluate.measures.nearest_neighbors import cosine_similarity
+from models.metrics.average_precision import average_precision
+
+
+def query_by_example(
+    embeddings: np.ndarray,
+    labels: np.ndarray,
+    positives: int = 100,
+    negatives: int = 100,
+    seed: int = 0,
+) -> np.ndarray:
+    """Average precision of each class.
+
+    Per class, clips with and without it are drawn. All pairs (positive,
+    positive), each once, and (positive, negative) are ranked by cosine
+    distance; AP says how far the former come first. How the clips are drawn
+    is our choice: without replacement, by a generator of (seed, class), so
+    that another class does not change the draw.
+
+    Args:
+      embeddings: of clips, (clips, d).
+      labels: (clips, C) multi-hot.
+      positives: most clips drawn with the class.
+      negatives: most clips drawn without it.
+      seed: of the draw.
+
+    Returns:
+      (C,) float64; NaN for a class with fewer than 2 positives or without a
+      negative.
+    """
+    values = np.full(labels.shape[1], np.nan)
+    for number in has_pairs(labels).nonzero()[0]:
+        has_class = labels[:, number] != 0
+        random = np.random.default_rng([seed, number])
+        with_class = _draw(np.flatnonzero(has_class), positives, random)
+        without = _draw(np.flatnonzero(~has_class), negatives, random)
+        values[number] = pair_average_precision(
+            embeddings[with_class], embeddings[without]
+        )
+    return values
+
+
+def has_pairs(labels: np.ndarray) -> np.ndarray:
+    """(C,) bool: classes with 2 positives and a negative among (clips, C)."""
+    positives = np.count_nonzero(labels, axis=0)
+    return (positives >= 2) & (positives < len(labels))
+
+
+def pair_average_precision(
+    positives: np.ndarray, negatives: np.ndarray
+) -> float:
+    """AP of the pairs (p, p') before the pairs (p, n).
+
+    Args:
+      positives: (P, d), P >= 2.
+      negatives: (N, d), N >= 1.
+    """
+    upper = np.triu_indices(len(positives), k=1)
+    matching = cosine_similarity(positives, positives)[upper]
+    other = cosine_similarity(positives, negatives).ravel()
+    relevant = np.repeat([1, 0], [len(matching), len(other)])
+    # Ranking by distance, nearest first, is ranking by similarity.
+    scores = np.concatenate([matching, other])
+    return float(average_precision(relevant, scores))
+
+
+def _draw(
+    clips: np.ndarray, most: int, random: np.random.Generator
+) -> np.ndarray:
+    if len(clips) <= most:
+        return clips
+    return random.choice(clips, most, replace=False)

@@ -1,0 +1,148 @@
+"""Result records: metrics.json, and one printed table."""
+
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from data.run.atomic_write import write_json
+from data.run.run_directory import METRICS_FILE
+from evaluate.embeddings.representation import Representation
+from models.metrics.average_precision import mean_over_classes
+from models.metrics.roc import d_prime
+
+AP, AUC, D_PRIME, CLIPS = "AP", "AUC", "d_prime", "clips"
+
+
+def result(
+    representation: Representation,
+    class_names: Sequence[str],
+    clips: np.ndarray,
+    ap: np.ndarray,
+    auc: np.ndarray | None = None,
+) -> dict:
+    """The record of one representation.
+
+    Args:
+      representation: what was measured.
+      class_names: C names.
+      clips: (C,) clips of each class among those evaluated.
+      ap: (C,) average precision; NaN is left out of the mean.
+      auc: (C,) area under the ROC curve, where it was measured.
+
+    Returns:
+      {name, kind, encoder, mAP, AUC, d_prime, per_class: {class: {AP, AUC,
+      d_prime, clips}}}, without AUC and d_prime when `auc` is None. The
+      d-prime is that of the mean AUC. JSON has neither NaN nor infinity: both
+      are None.
+    """
+    columns = {AP: ap}
+    record = {
+        "name": representation.name,
+        "kind": representation.kind,
+        "encoder": representation.encoder,
+        "mAP": _finite(mean_over_classes(ap)),
+    }
+    if auc is not None:
+        mean_auc = mean_over_classes(auc)
+        columns |= {AUC: auc, D_PRIME: d_prime(auc)}
+        record[AUC] = _finite(mean_auc)
+        record[D_PRIME] = _finite(d_prime(mean_auc))
+    record["per_class"] = {
+        name: {
+            **{key: _finite(column[i]) for key, column in columns.items()},
+            CLIPS: int(clips[i]),
+        }
+        for i, name in enumerate(class_names)
+    }
+    return record
+
+
+def write_metrics(
+    folder: pathlib.Path,
+    stage: str,
+    shards: str,
+    splits: Mapping[str, Sequence[str]],
+    seed: int,
+    results: Sequence[dict],
+) -> pathlib.Path:
+    """Writes `folder`/metrics.json.
+
+    Args:
+      folder: the run directory.
+      stage: "probe" or "retrieval".
+      shards: path of the data set.
+      splits: names of splits under "train_splits" and "eval_splits".
+      seed: of the run.
+      results: what `result` gave, in the order of the table.
+    """
+    file = folder / METRICS_FILE
+    write_json(
+        file,
+        {
+            "stage": stage,
+            "shards": shards,
+            **{key: list(names) for key, names in splits.items()},
+            "seed": seed,
+            "results": list(results),
+        },
+    )
+    return file
+
+
+def classes_left_out(record: dict) -> list[str]:
+    """Names of the classes that have no average precision."""
+    figures = record["per_class"].items()
+    return [name for name, of_class in figures if of_class[AP] is None]
+
+
+def results_table(results: Sequence[dict]) -> str:
+    """The overall figures of `results`, one line each."""
+    measures = [key for key in ("mAP", AUC, D_PRIME) if key in results[0]]
+    return format_table(
+        ["representation", "kind", *measures],
+        [
+            [row["name"], row["kind"], *(_shown(row[key]) for key in measures)]
+            for row in results
+        ],
+        right=measures,
+    )
+
+
+def format_table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Sequence[str] = (),
+) -> str:
+    """Text in aligned columns; those named in `right` are right-aligned."""
+    lines = [[_printable(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+
+    def aligned(line):
+        cells = (
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for name, cell, width in zip(header, line, widths, strict=True)
+        )
+        return "  ".join(cells).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([aligned(lines[0]), rule, *map(aligned, lines[1:])])
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names on one line."""
+    return _printable(", ".join(names))
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _printable(text: str) -> str:
+    # File names may hold line breaks, terminal codes or undecodable bytes.
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

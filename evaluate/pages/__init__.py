@@ -1,0 +1,1 @@
+"""The report: `report_contents` gathers it, `report_page` writes it."""

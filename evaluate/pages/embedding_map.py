@@ -1,0 +1,128 @@
+"""A 2-D map of clip embeddings, laid out for the page's SVG."""
+
+import collections
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from evaluate.measures.nearest_neighbors import unit_rows
+
+WIDTH, HEIGHT, MARGIN = 760, 560, 24
+RADIUS = 6.0
+NUM_COLORS = 15
+OTHER = -1
+# Fewer neighbors than this tell t-SNE little.
+_MIN_CLIPS_TSNE = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """One clip: a pie with a slice for each of its classes."""
+
+    clip: int
+    x: float
+    y: float
+    classes: tuple[str, ...]
+    slices: tuple[tuple[int, str], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddingMap:
+    """Marks in the units of a WIDTH x HEIGHT view box.
+
+    Attributes:
+      method: "t-SNE" or "PCA".
+      marks: one for each clip.
+      legend: class, its color (`OTHER` where colors ran out) and its clips,
+        most frequent first.
+    """
+
+    method: str
+    marks: tuple[Mark, ...]
+    legend: tuple[tuple[str, int, int], ...]
+
+
+def embedding_map(
+    embeddings: np.ndarray,
+    clips: Sequence[int],
+    labels: Sequence[tuple[str, ...]],
+    seed: int,
+) -> EmbeddingMap:
+    """Lays out one embedding.
+
+    Args:
+      embeddings: (n, d), finite.
+      clips: n numbers that the page knows the clips by.
+      labels: n tuples of class names.
+      seed: of the projection.
+    """
+    points, method = project(embeddings, seed)
+    counts = collections.Counter(name for names in labels for name in names)
+    ranked = sorted(counts, key=lambda name: (-counts[name], name))
+    color = {
+        name: rank if rank < NUM_COLORS else OTHER
+        for rank, name in enumerate(ranked)
+    }
+    center = (points.max(axis=0) + points.min(axis=0)) / 2
+    spread = np.maximum(np.ptp(points, axis=0), 1e-12)
+    room = np.array([WIDTH - 2 * MARGIN, HEIGHT - 2 * MARGIN])
+    # One scale for both axes: distances on the map stay comparable.
+    places = (points - center) * (room / spread).min()
+    places += np.array([WIDTH, HEIGHT]) / 2
+    marks = tuple(
+        Mark(
+            int(clip),
+            round(float(x), 1),
+            round(float(y), 1),
+            tuple(names),
+            _slices([color[name] for name in names]),
+        )
+        for clip, (x, y), names in zip(clips, places, labels, strict=True)
+    )
+    legend = tuple((name, color[name], counts[name]) for name in ranked)
+    return EmbeddingMap(method, marks, legend)
+
+
+def project(embeddings: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
+    """(n, d) to (n, 2) and the name of the method.
+
+    Embeddings are first brought to unit length, as in retrieval. t-SNE, or
+    principal components where there are few clips, one dimension, or no
+    difference.
+    """
+    unit = unit_rows(embeddings)
+    few = len(unit) < _MIN_CLIPS_TSNE or unit.shape[1] < 2
+    if few or np.ptp(unit, axis=0).max() < 1e-6:
+        return _principal_components(unit), "PCA"
+    perplexity = min(30.0, (len(unit) - 1) / 3)
+    tsne = TSNE(init="pca", perplexity=perplexity, random_state=seed)
+    # Turned so that the widest spread lies along the wider side of the map.
+    return _principal_components(tsne.fit_transform(unit)), "t-SNE"
+
+
+def _principal_components(vectors: np.ndarray) -> np.ndarray:
+    """(n, d) to (n, 2)."""
+    count = min(2, *vectors.shape)
+    # Shares of a variance of 0 are not used here.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        points = PCA(count, svd_solver="full").fit_transform(vectors)
+    return np.pad(points, [[0, 0], [0, 2 - count]])
+
+
+def _slices(colors: Sequence[int]) -> tuple[tuple[int, str], ...]:
+    """Color and SVG path of each slice; one color or none has no path."""
+    if len(colors) < 2:
+        return tuple((color, "") for color in colors) or ((OTHER, ""),)
+    edges = 2 * np.pi * np.arange(len(colors) + 1) / len(colors) - np.pi / 2
+    x, y = RADIUS * np.cos(edges), RADIUS * np.sin(edges)
+    return tuple(
+        (
+            color,
+            f"M0,0L{x[i]:.2f},{y[i]:.2f}A{RADIUS:g},{RADIUS:g} 0 0 1 "
+            f"{x[i + 1]:.2f},{y[i + 1]:.2f}Z",
+        )
+        for i, color in enumerate(colors)
+    )

@@ -1,0 +1,121 @@
+"""The runs that a SavedModel serves, and model.json, which tells of them."""
+
+import hashlib
+import json
+import pathlib
+import zipfile
+
+from data.run import encoder_files, processor_files, run_directory
+from data.run.atomic_write import write_json
+from data.run.errors import UserError
+
+ENCODER = "encoder"
+CLASSIFIER = "classifier"
+SEPARATOR = "separator"
+
+_DESCRIPTION = pathlib.Path("assets.extra", "model.json")
+
+
+def find(
+    encoder: str, separator: str, processor: str
+) -> dict[str, pathlib.Path]:
+    """The saved models of the named runs, by part.
+
+    Args:
+      encoder: run directory of an encoder; empty for none. Its classifier,
+        if it has one, is found too.
+      separator: run directory with processors; empty for none.
+      processor: which of them; empty for the only one.
+
+    Raises:
+      UserError: a run is of another kind, or a file is missing or damaged.
+    """
+    files = {}
+    if encoder:
+        files[ENCODER] = encoder_files.model_file(encoder)
+        classifier = pathlib.Path(encoder) / encoder_files.CLASSIFIER_FILE
+        if classifier.exists():
+            files[CLASSIFIER] = classifier
+    if separator:
+        _, files[SEPARATOR] = processor_files.find_one(separator, processor)
+    for file in files.values():
+        if not zipfile.is_zipfile(file):
+            raise UserError(f"{file} is damaged: make it again")
+    return files
+
+
+def digests_of(files: dict[str, pathlib.Path]) -> dict[str, str]:
+    """SHA-256 of each file, under "<part>_sha256"."""
+    found = {}
+    for part, file in files.items():
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        found[f"{part}_sha256"] = digest
+    return found
+
+
+def is_exported(digests: dict[str, str], folder: pathlib.Path) -> bool:
+    """Whether a folder is a SavedModel of files with these digests.
+
+    Raises:
+      UserError: it is something else.
+    """
+    if not folder.exists():
+        return False
+    try:
+        value = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+        found = {k: v for k, v in value.items() if k.endswith("_sha256")}
+    except (OSError, ValueError, AttributeError):
+        found = None
+    if found != digests:
+        raise UserError(
+            f"{folder} holds another model: raise --version, or delete that "
+            "folder"
+        )
+    return True
+
+
+def describe(
+    models,
+    files: dict[str, pathlib.Path],
+    digests: dict[str, str],
+    folder: pathlib.Path,
+) -> None:
+    """Writes the description.
+
+    Args:
+      models: `served_models.ServedModels`.
+      files: what they were loaded from, see `find`.
+      digests: of these files.
+      folder: the SavedModel.
+    """
+    value = {"sample_rate_hz": models.sample_rate_hz}
+    if encoder := models.encoder:
+        run = files[ENCODER].parent
+        record = run_directory.read(run)
+        value |= {
+            "embedding_dim": encoder.embedding_dim,
+            "window_samples": encoder.window_samples,
+            "window_hop_samples": encoder.window_hop_samples,
+            "model": encoder.get_config(),
+            "encoder": str(run),
+            "pretraining": record["config"],
+            "versions": record["versions"],
+        }
+    if models.classifier:
+        value["num_classes"] = models.num_classes
+    if separator := models.separator:
+        file = files[SEPARATOR]
+        record = run_directory.read(file.parents[1])
+        value["separation"] = {
+            "separator": str(file.parents[1]),
+            "processor": file.stem,
+            "num_sources": separator.num_sources,
+            "window_samples": separator.transform.window_samples,
+            "hop_samples": separator.transform.hop_samples,
+            "model": separator.get_config(),
+            "stage": record["stage"],
+            "config": record["config"],
+            "versions": record["versions"],
+        }
+    write_json(folder / _DESCRIPTION, {**value, **digests})

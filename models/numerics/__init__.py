@@ -1,0 +1,1 @@
+"""What losses, metrics and layers compute with alike."""

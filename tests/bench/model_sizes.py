@@ -1,0 +1,78 @@
+"""Sizes of the published networks: python -m tests.bench.model_sizes.
+
+A multiply-add is one multiplication with its addition. Those of matrix
+products, convolutions and mel bands are counted, by TensorFlow's profiler;
+FFTs, and what is done to single values, are not.
+"""
+
+import math
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+from tensorflow.compat.v1 import profiler
+
+from models.cnn14.cnn14 import CNN14
+from models.frontend.log_mel import LogMel
+from models.frontend.panns_log_mel import PANNsLogMel
+from models.heads.linear_classifier import LinearClassifier
+from models.separation.separator import Separator
+
+CLIP_S = 10
+_COUNTED = ["Conv2D", "DepthwiseConv2dNative", "MatMul", "BatchMatMul.*"]
+_PANNS = """
+PANNs gives 80,753,615 parameters, the trainable ones, and 42.22e9 multi-adds
+for 10 s at 32 kHz: it counts multiplications and additions apart, the STFT as
+a convolution, and two for each value that is batch-normed."""
+
+
+def multiply_adds(function: Callable, input_shape: tuple[int, ...]) -> int:
+    """Those of a network for a float32 input."""
+    graph = (
+        tf.function(function)
+        .get_concrete_function(tf.TensorSpec(input_shape))
+        .graph
+    )
+    options = profiler.ProfileOptionBuilder(
+        profiler.ProfileOptionBuilder.float_operation()
+    )
+    options.with_accounted_types(_COUNTED).with_empty_output()
+    return profiler.profile(graph, options=options.build()).total_float_ops // 2
+
+
+def published_networks() -> dict[str, list[keras.layers.Layer]]:
+    """Title → layers that follow on one another, from the waveform on."""
+    tagger = CNN14(None, hidden_layer=True)
+    return {
+        "TDCN++, M = 8, as in the reference": [Separator(8)],
+        "TDCN++, M = 2": [Separator(2)],
+        'CNN14, d = 128: "~75M" on the slides': [LogMel(), CNN14(128)],
+        "CNN14, d = 1024": [LogMel(), CNN14(1024)],
+        "CNN14, as in PANNs": [
+            PANNsLogMel(32000),
+            tagger,
+            LinearClassifier(tagger.embedding_dim, 527),
+        ],
+    }
+
+
+def main() -> None:
+    print(f"{'':38}{'parameters':>12}{'trainable':>12}{'M mult-adds/s':>15}")
+    for title, layers in published_networks().items():
+        samples = CLIP_S * layers[0].sample_rate_hz
+        count = multiply_adds(keras.Sequential(layers), (1, samples))
+        weights = sum(layer.count_params() for layer in layers)
+        trainable = sum(
+            math.prod(variable.shape)
+            for layer in layers
+            for variable in layer.trainable_variables
+        )
+        print(
+            f"{title:38}{weights:12,}{trainable:12,}"
+            f"{count / CLIP_S / 1e6:15,.2f}"
+        )
+    print(_PANNS)
+
+
+if __name__ == "__main__":
+    main()

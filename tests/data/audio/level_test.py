@@ -1,0 +1,34 @@
+import math
+
+import numpy as np
+import pytest
+
+from data.audio.level import LSB, is_clipped, peak_db, rms_db
+
+FULL = 32767 * LSB
+
+
+def test_levels_by_hand():
+    audio = np.array([0.5, -0.5, 0.1, -0.1], np.float32)
+    assert rms_db(audio) == pytest.approx(10 * math.log10(0.13))
+    assert peak_db(audio) == pytest.approx(-6.0206)
+    for silence in (np.zeros(3, np.float32), np.zeros(0, np.float32)):
+        assert rms_db(silence) == peak_db(silence) == -math.inf
+    square = np.array([1, -1] * 4, np.float32)
+    assert rms_db(-square) == peak_db(square) == 0
+
+
+@pytest.mark.parametrize(
+    "samples, clipped",
+    [
+        ([FULL, FULL, FULL, 0], True),
+        ([0, 0, -1, -FULL, -1], True),
+        # Where a wave turns from one rail to the other, too.
+        ([FULL, -1, FULL], True),
+        ([FULL, FULL, 0, FULL, FULL], False),
+        ([FULL - LSB] * 9, False),
+        ([], False),
+    ],
+)
+def test_three_in_a_row_at_full_scale_are_clipping(samples, clipped):
+    assert is_clipped(np.array(samples, np.float32)) == clipped

@@ -1,0 +1,184 @@
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from data.audio import sound_file
+from data.audio.sound_file import AudioRejected
+from tests.data import sound_files
+from tests.data.sound_files import tone, write
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 22050, 44100, 96000])
+def test_a_tone_keeps_frequency_level_and_length(tmp_path, rate_hz):
+    path = write(tmp_path / "a.wav", tone(1.25, rate_hz), rate_hz)
+    clip = sound_file.read_clip(path, 16000)
+    assert clip.audio.dtype == np.float32
+    assert clip.audio.size == 20000
+    assert clip.seconds == pytest.approx(1.25, abs=1e-4)
+    assert clip.source_rate_hz == rate_hz
+    assert sound_files.frequency_hz(clip.audio, 16000) == pytest.approx(
+        1000, abs=1
+    )
+    assert sound_files.amplitude(clip.audio) == pytest.approx(0.5, rel=2e-3)
+
+
+def test_what_lies_above_half_the_rate_is_removed_not_folded(tmp_path):
+    audio = tone(1.0, 96000, frequency_hz=11000)
+    clip = sound_file.read_clip(write(tmp_path / "a.wav", audio, 96000), 16000)
+    assert sound_files.amplitude(clip.audio) < 1e-3
+
+
+@pytest.mark.parametrize(
+    "name, options, error",
+    [
+        ("a.wav", {"subtype": "PCM_16"}, 1e-4),
+        ("a.wav", {"subtype": "PCM_24"}, 1e-6),
+        ("a.wav", {"subtype": "PCM_32"}, 1e-6),
+        ("a.wav", {"subtype": "FLOAT"}, 1e-6),
+        ("a.flac", {"subtype": "PCM_24"}, 1e-6),
+    ],
+)
+def test_formats_decode_to_the_samples_written(tmp_path, name, options, error):
+    clip = sound_file.read_clip(write(tmp_path / name, **options), 16000)
+    np.testing.assert_allclose(clip.audio, tone(), atol=error)
+
+
+@pytest.mark.parametrize("name", ["a.ogg", "a.MP3"])
+def test_lossy_formats_keep_frequency_and_level(tmp_path, name):
+    path = write(tmp_path / name, format=name[2:].upper())
+    clip = sound_file.read_clip(path, 16000)
+    frequency = sound_files.frequency_hz(clip.audio, 16000)
+    assert frequency == pytest.approx(1000, abs=2)
+    assert sound_files.amplitude(clip.audio) == pytest.approx(0.5, rel=0.05)
+
+
+def test_channels_are_averaged(tmp_path):
+    left, right = tone(amplitude=0.8), tone(frequency_hz=3000, amplitude=0.2)
+    path = write(
+        tmp_path / "a.wav", np.stack([left, right], 1), subtype="FLOAT"
+    )
+    clip = sound_file.read_clip(path, 16000)
+    assert clip.num_channels == 2
+    np.testing.assert_allclose(clip.audio, (left + right) / 2, atol=1e-6)
+
+
+def test_a_piece_is_the_slice_and_ends_with_the_recording(tmp_path):
+    audio = np.random.default_rng(0).uniform(-0.5, 0.5, 20000)
+    path = write(tmp_path / "a.flac", audio)
+    piece = sound_file.read_clip(path, 16000, start_s=0.5, seconds=0.25)
+    np.testing.assert_allclose(piece.audio, audio[8000:12000], atol=1e-4)
+    last = sound_file.read_clip(path, 16000, start_s=1.0, seconds=10)
+    np.testing.assert_allclose(last.audio, audio[16000:], atol=1e-4)
+    assert last.seconds == 0.25
+
+
+def test_beyond_full_scale_is_told_and_not_changed(tmp_path):
+    path = write(tmp_path / "a.wav", tone(amplitude=1.5), subtype="FLOAT")
+    clip = sound_file.read_clip(path, 16000)
+    assert clip.over_full_scale
+    assert np.abs(clip.audio).max() == pytest.approx(1.5, rel=1e-3)
+
+
+def test_header_of_a_recording(tmp_path):
+    path = write(tmp_path / "a.wav", np.zeros((4410, 2)), 44100)
+    header = sound_file.read_header(path)
+    assert header == sound_file.AudioHeader(4410, 44100, 2)
+    assert header.seconds == pytest.approx(0.1)
+
+
+def test_undecodable_bytes_in_a_name(tmp_path):
+    path = os.fsencode(tmp_path) + b"/a \xff.wav"
+    os.rename(write(tmp_path / "a.wav"), path)
+    clip = sound_file.read_clip(os.fsdecode(path), 16000)
+    np.testing.assert_allclose(clip.audio, tone(), atol=1e-4)
+
+
+def rejection(call, *arguments) -> tuple[str, str]:
+    with pytest.raises(AudioRejected) as caught:
+        call(*arguments)
+    return caught.value.kind, caught.value.reason
+
+
+def test_refused_files_say_value_and_remedy(tmp_path):
+    text = tmp_path / "text.wav"
+    text.write_text("this is not audio")
+    kind, reason = rejection(sound_file.read_header, text)
+    assert kind == "not_audio"
+    assert "Format not recognised" in reason and "convert it" in reason
+
+    empty = tmp_path / "empty.wav"
+    empty.touch()
+    kind, reason = rejection(sound_file.read_header, empty)
+    assert kind == "empty" and "0 bytes" in reason
+
+    no_samples = write(tmp_path / "header.wav", np.zeros(0))
+    kind, reason = rejection(sound_file.read_header, no_samples)
+    assert kind == "empty" and "no samples" in reason
+
+    kind, reason = rejection(sound_file.read_header, tmp_path / "gone.wav")
+    assert kind == "no_access" and "No such file" in reason
+
+
+def test_samples_that_are_not_finite_are_counted(tmp_path):
+    audio = tone()
+    audio[[5, 99]] = np.nan
+    audio[7] = np.inf
+    path = write(tmp_path / "a.wav", audio, subtype="FLOAT")
+    kind, reason = rejection(sound_file.read_clip, path, 16000)
+    assert kind == "non_finite"
+    assert reason.startswith("3 of 16000 samples are NaN or infinite")
+
+
+def test_a_truncated_flac_is_refused_where_it_ends(tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 160000)
+    path = write(tmp_path / "a.flac", noise)
+    path.write_bytes(path.read_bytes()[:40000])
+    with pytest.raises(AudioRejected) as caught:
+        sound_file.read_clip(path, 16000, start_s=8.0, seconds=1.0)
+    assert caught.value.kind in ("undecodable", "not_audio")
+
+
+def test_a_header_that_promises_too_much_is_refused(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.wav")
+    monkeypatch.setattr(
+        soundfile.SoundFile, "frames", property(lambda file: 2**40)
+    )
+    kind, reason = rejection(sound_file.read_header, path)
+    assert kind == "damaged" and "68719477 s in 32044 bytes" in reason
+
+
+def test_a_header_whose_end_is_not_there_is_refused(tmp_path):
+    path = write(tmp_path / "a.flac")
+    data = bytearray(path.read_bytes())
+    assert int.from_bytes(data[22:26], "big") == 16000  # Its samples.
+    data[22:26] = (16000 * 60 * 60).to_bytes(4, "big")
+    path.write_bytes(data)
+    kind, reason = rejection(sound_file.read_header, path)
+    assert kind == "damaged"
+    assert f"3600 s in {len(data)} bytes, and its end is not there" in reason
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.ogg"])
+def test_long_silence_is_no_damage(tmp_path, name):
+    path = write(tmp_path / name, np.zeros(160000))
+    assert sound_file.read_header(path).num_frames == 160000
+    assert 160000 > 20 * path.stat().st_size
+
+
+def test_length_and_level_limits():
+    sound_file.check_length(0.25, 0.25)
+    kind, reason = rejection(sound_file.check_length, 0.1, 0.25)
+    assert kind == "too_short"
+    assert reason.startswith("0.1 s is shorter than --min_seconds=0.25")
+
+    # Amplitude 1e-4 is -80 dBFS.
+    sound_file.check_level(np.float32([0, 1.1e-4]), -80)
+    kind, reason = rejection(
+        sound_file.check_level, np.float32([0, 0.9e-4]), -80
+    )
+    assert kind == "silent"
+    assert "-80.9 dBFS, is below --silence_db=-80" in reason
+    _, reason = rejection(sound_file.check_level, np.zeros(9), -80)
+    assert "-inf dBFS" in reason and "--keep_silent" in reason

@@ -1,0 +1,86 @@
+import dataclasses
+
+import pytest
+
+from data.ingest import clip_plan
+from data.sources.recording_files import Recording
+from data.sources.segment import Segment
+
+RECORDING = Recording("a.wav", 1, 1)
+
+
+@pytest.mark.parametrize(
+    "seconds, hop_seconds, starts",
+    [
+        (3.0, 10.0, [0]),  # Shorter than a clip.
+        (10.0, 10.0, [0]),
+        (10.2, 10.0, [0]),  # The remainder is below min_seconds.
+        (10.25, 10.0, [0, 10]),
+        (30.0, 10.0, [0, 10, 20]),
+        (17.0, 4.0, [0, 4, 8]),  # The third clip reaches the end.
+        (31.0, 15.0, [0, 15, 30]),
+    ],
+)
+def test_cuts(seconds, hop_seconds, starts):
+    clips = clip_plan.cut(RECORDING, 0.0, seconds, 10.0, hop_seconds, 0.25)
+    assert [clip.start_s for clip in clips] == starts
+
+
+def test_cuts_of_a_segment_stay_in_it():
+    segment = Segment(30.0, 37.0, True)
+    recording = dataclasses.replace(RECORDING, segment=segment)
+    clips = clip_plan.cut(recording, 30.0, 37.0, 3.0, 2.5, 0.25)
+    cuts = [(clip.start_s, clip.seconds, clip.clip_id) for clip in clips]
+    assert cuts == [
+        (30.0, 3.0, "a.wav#30.000"),
+        (32.5, 3.0, "a.wav#32.500"),
+        (35.0, 2.0, "a.wav#35.000"),
+    ]
+    [whole] = clip_plan.cut(recording, 30.0, 37.0, 8.0, 8.0, 0.25)
+    assert (whole.seconds, whole.clip_id) == (7.0, "a.wav#30.000")
+
+
+def test_clip_ids_name_the_start_where_a_recording_is_cut():
+    [whole] = clip_plan.cut(RECORDING, 0.0, 5.0, 10.0, 10.0, 0.25)
+    assert whole.clip_id == "a.wav"
+    clips = clip_plan.cut(RECORDING, 0.0, 5.0, 2.0, 2.0, 0.25)
+    ids = [clip.clip_id for clip in clips]
+    assert ids == ["a.wav#0.000", "a.wav#2.000", "a.wav#4.000"]
+
+
+def test_drawn_share_is_exact_and_depends_on_name_and_seed_only():
+    names = [f"{k}.wav" for k in range(101)]
+    drawn = clip_plan.draw_splits(names, 0.25, seed=3)
+    assert drawn.count("eval") == 25 and drawn.count("train") == 76
+    backwards = clip_plan.draw_splits(names[::-1], 0.25, seed=3)
+    assert drawn == backwards[::-1]
+    assert drawn != clip_plan.draw_splits(names, 0.25, seed=4)
+
+
+@pytest.mark.parametrize(
+    "count, fraction, num_eval",
+    [(1, 0.25, 0), (2, 0.01, 1), (2, 0.99, 1), (3, 0.0, 0), (3, 1.0, 3)],
+)
+def test_both_splits_get_one_where_they_can(count, fraction, num_eval):
+    names = [str(k) for k in range(count)]
+    drawn = clip_plan.draw_splits(names, fraction, seed=0)
+    assert drawn.count("eval") == num_eval
+
+
+def test_shuffled_is_a_permutation_of_seed_and_split():
+    items = list(range(50))
+    order = clip_plan.shuffled(items, 1, "train")
+    assert sorted(order) == items
+    assert order == clip_plan.shuffled(items, 1, "train")
+    assert order != clip_plan.shuffled(items, 2, "train")
+    assert order != clip_plan.shuffled(items, 1, "eval")
+
+
+def test_deal_keeps_order_and_balances():
+    dealt = clip_plan.deal(list(range(10)), "train", 4)
+    assert dealt == [
+        ("train-00000-of-00003.tfrecord", (0, 1, 2)),
+        ("train-00001-of-00003.tfrecord", (3, 4, 5)),
+        ("train-00002-of-00003.tfrecord", (6, 7, 8, 9)),
+    ]
+    assert clip_plan.deal([], "eval", 4) == []

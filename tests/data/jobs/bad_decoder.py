@@ -1,0 +1,36 @@
+"""A decoder that some files take down: they are named for what they do.
+
+Worker processes import it by name.
+"""
+
+import os
+import pathlib
+import signal
+import time
+
+from data.ingest import clip_shards, header_scan
+
+
+def read_seconds(path, *options):
+    """Crashes or hangs at files named so, "in header"."""
+    _spring(path, "in header")
+    return header_scan.read_seconds(path, *options)
+
+
+def read_clip(path, *options):
+    """Crashes or hangs at files named so, "in clip"."""
+    _spring(path, "in clip")
+    return clip_shards.read_clip(path, *options)
+
+
+def refuse_to_read_any_trap(path, *options):
+    assert "in clip" not in path, "a trap is read again"
+    return clip_shards.read_clip(path, *options)
+
+
+def _spring(path, mark):
+    name = pathlib.Path(path).name
+    if mark in name and "crashes" in name:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if mark in name and "hangs" in name:
+        time.sleep(1000)

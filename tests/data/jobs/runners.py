@@ -1,0 +1,28 @@
+"""Runners whose processes find by name what they run, for tests of jobs."""
+
+import concurrent.futures
+import multiprocessing
+
+import pytest
+
+from data.jobs.beam_runner import make_one, on_beam
+from tests import skips
+
+
+def another_process(make, tasks, shards):
+    """Stands for Beam where that is not installed."""
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, context) as process:
+        for task in tasks:
+            process.submit(make_one, task, make, shards.folder).result()
+            yield task
+
+
+def beam():
+    pytest.importorskip("apache_beam", reason=skips.missing("apache-beam"))
+    return on_beam("DirectRunner")
+
+
+ELSEWHERE = pytest.mark.parametrize(
+    "make_runner", [lambda: another_process, beam], ids=["process", "beam"]
+)

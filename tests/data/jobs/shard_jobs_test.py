@@ -1,0 +1,163 @@
+import dataclasses
+import pathlib
+
+import pytest
+
+from data.jobs import shard_jobs
+from data.run.errors import UserError
+from tests.data.jobs.runners import another_process
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+@dataclasses.dataclass(frozen=True)
+class CountTask:
+    shard: str
+    numbers: tuple[int, ...]
+
+    @property
+    def num_items(self):
+        return len(self.numbers)
+
+
+def tasks(count=5):
+    return [CountTask(f"{k}.txt", (10 * k, 10 * k + 1)) for k in range(count)]
+
+
+def make_numbers(tasks, shards):
+    for task in tasks:
+        with shards.writing(task) as (path, account):
+            path.write_text("".join(f"{number}\n" for number in task.numbers))
+            account["sum"] = sum(task.numbers)
+        yield task
+
+
+def fail_at_20(tasks, shards):
+    for task in tasks:
+        if 20 in task.numbers:
+            with shards.writing(task) as (path, _):
+                path.write_text("half")
+                raise UserError("twenty is bad")
+        yield from make_numbers([task], shards)
+
+
+def run(folder, todo, make=make_numbers, **options):
+    return shard_jobs.run("job", make, todo, folder, **options)
+
+
+def files(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+RUNNERS = pytest.mark.parametrize("runner", [None, another_process])
+
+
+@RUNNERS
+def test_accounts_come_in_the_order_of_the_tasks(tmp_path, runner):
+    accounts = run(tmp_path, tasks(), runner=runner)
+    assert [a["shard"] for a in accounts] == [t.shard for t in tasks()]
+    assert [a["sum"] for a in accounts] == [1, 21, 41, 61, 81]
+    assert [a["num_bytes"] for a in accounts] == [4, 6, 6, 6, 6]
+    assert (tmp_path / "3.txt").read_text() == "30\n31\n"
+
+
+def test_elsewhere_and_here_the_same_bytes_are_written(tmp_path):
+    run(tmp_path / "a", tasks())
+    run(tmp_path / "b", tasks(), runner=another_process)
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def test_a_rerun_makes_only_what_is_not_done(tmp_path):
+    first = run(tmp_path, tasks())
+    whole = files(tmp_path)
+    made = []
+
+    def spy(tasks, shards):
+        for task in make_numbers(tasks, shards):
+            made.append(task.shard)
+            yield task
+
+    assert run(tmp_path, tasks(), spy) == first
+    assert made == []
+
+    (tmp_path / "1.txt").unlink()
+    (tmp_path / "2.txt").write_text("cut")
+    (tmp_path / "accounts" / "3.txt.json").write_text("{")
+    (tmp_path / ".writing-0-4.txt").write_text("left by a kill")
+    assert run(tmp_path, tasks(), spy) == first
+    assert made == ["1.txt", "2.txt", "3.txt"]
+    assert files(tmp_path) == whole
+
+
+def test_changed_tasks_are_redone_and_foreign_shards_removed(tmp_path):
+    run(tmp_path, tasks())
+    changed = [CountTask("0.txt", (7,)), *tasks()[1:3]]
+    run(tmp_path, changed)
+    run(tmp_path / "new", changed)
+    again = files(tmp_path / "new")
+    for name in again:
+        (tmp_path / "new" / name).unlink()
+    assert files(tmp_path) == again
+    assert again["0.txt"] == b"7\n" and "4.txt" not in again
+
+
+@RUNNERS
+def test_an_error_of_a_shard_is_passed_on(tmp_path, runner):
+    with pytest.raises(UserError, match="twenty is bad"):
+        run(tmp_path, tasks(), fail_at_20, runner=runner)
+    # What was finished before is kept.
+    assert sorted(files(tmp_path)) == [
+        ".lock",
+        "0.txt",
+        "1.txt",
+        "accounts/0.txt.json",
+        "accounts/1.txt.json",
+    ]
+
+
+def test_on_account_sees_all_accounts_and_can_stop_the_job(tmp_path):
+    seen = []
+    run(tmp_path, tasks(2))
+    run(tmp_path, tasks(4), on_account=seen.append)
+    assert [account["sum"] for account in seen] == [1, 21, 41, 61]
+
+    def stop(account):
+        raise UserError("enough")
+
+    with pytest.raises(UserError, match="enough"):
+        run(tmp_path / "b", tasks(), on_account=stop)
+    assert sorted(files(tmp_path / "b")) == [
+        ".lock",
+        "0.txt",
+        "accounts/0.txt.json",
+    ]
+
+
+def test_progress_counts_items_and_what_was_there(tmp_path, capsys):
+    run(tmp_path, tasks(2))
+    run(tmp_path, tasks(4))
+    assert "job: 8/8 clips (100%)" in capsys.readouterr().err
+
+
+def test_progress_advances_within_a_shard(tmp_path, monkeypatch):
+    shown = []
+    update = shard_jobs.Progress.update
+
+    def spy(progress, done):
+        shown.append(done)
+        update(progress, done)
+
+    def make(tasks, shards):
+        for task in make_numbers(tasks, shards):
+            for _ in task.numbers[1:]:  # All but one.
+                shards.advance()
+            yield task
+
+    monkeypatch.setattr(shard_jobs.Progress, "update", spy)
+    run(tmp_path, tasks(1))
+    run(tmp_path, tasks(3), make)
+    assert shown == [2, 3, 4, 5, 6]

@@ -1,0 +1,84 @@
+import pytest
+
+from data.run import csv_table
+from data.run.errors import UserError
+
+
+def test_cells_are_as_written_and_lines_are_the_files(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_bytes(
+        b"\xef\xbb\xbfname , n\r\n\r\nNA,007\r\nnull\r\n"
+        b'"a ""b"", c", 1e3 \r\n\xff,'
+    )
+    table = csv_table.read(file)
+    assert table.columns == ["name", "n"]
+    assert list(table.rows("n", "gone", "name")) == [
+        (3, "007", "", "NA"),
+        (4, "", "", "null"),
+        (5, "1e3", "", 'a "b", c'),
+        (6, "", "", "\udcff"),
+    ]
+
+
+def test_without_a_header_the_first_line_is_a_row(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text('# a note\n-x_1, 2, "y,z"')
+    table = csv_table.read(file, "--f", ("a", "b", "c"))
+    assert list(table.rows("a", "c")) == [
+        (1, "# a note", ""),
+        (2, "-x_1", "y,z"),
+    ]
+    assert table.name == f"--f={file}"
+
+
+@pytest.mark.parametrize(
+    "text, columns, message",
+    [
+        ("", (), "t.csv is empty"),
+        ("a,b\n1,2,3\n", (), "line 2: more cells than the header has; quote"),
+        ("1,2,3\n", ("a", "b"), "line 1: more cells than the 2 wanted; quote"),
+        ("1,2\n1,2,3\n", ("a", "b"), "in line 2, saw 3.*quote"),
+        ('a\n"b\n', (), "t.csv is not a valid CSV"),
+    ],
+)
+def test_a_broken_file_is_told_in_one_line(tmp_path, text, columns, message):
+    file = tmp_path / "t.csv"
+    file.write_text(text)
+    with pytest.raises(UserError, match=message) as caught:
+        csv_table.read(file, "", columns)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path):
+    with pytest.raises(UserError, match="--f=.*gone.csv does not exist"):
+        csv_table.read(tmp_path / "gone.csv", "--f")
+    with pytest.raises(UserError, match="cannot be read"):
+        csv_table.read(tmp_path)
+
+
+def test_a_missing_column_is_told_with_those_there_are(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    table = csv_table.read(tmp_path / "t.csv")
+    table.require("b", "")
+    with pytest.raises(UserError, match="no column 'c': it has a, b; do x"):
+        table.require("c", "do x")
+
+
+def test_a_table_is_written_whole_or_not_at_all(tmp_path):
+    file = tmp_path / "t.csv"
+    csv_table.write(file, [("name", "n"), ('a "b", c\udcff', None), ("é", 0.5)])
+    whole = 'name,n\n"a ""b"", c\\udcff",\né,0.5\n'.encode()
+    assert file.read_bytes() == whole
+
+    def rows():
+        yield "name", "n"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        csv_table.write(file, rows())
+    assert file.read_bytes() == whole
+    csv_table.append(file, ["x\ny", ""])
+    assert file.read_bytes() == whole + b'"x\ny",\n'
+    csv_table.write(file, [("a",), ("b",)], line_end="\r\n")
+    assert file.read_bytes() == b"a\r\nb\r\n"
+    assert list(tmp_path.iterdir()) == [file]

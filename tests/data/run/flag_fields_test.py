@@ -1,0 +1,85 @@
+import dataclasses
+
+import pytest
+from absl import flags
+
+from data.run import flag_fields
+from data.run.errors import UserError
+from data.run.flag_fields import option
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    rate_hz: int = option(16000, "rate, Hz", minimum=1, maximum=99999)
+    seconds: float = option(2.5, "length, s", minimum=0)
+    limit: int | None = option(None, "a limit")
+    mode: str = option("slow", "how", choices=("slow", "fast"))
+    name: str = option("", "a name")
+    quiet: bool = option(False, "say less", runtime_only=True)
+    steps: tuple[str, ...] = option(("0", "500"), "steps", runtime_only=True)
+
+    def __post_init__(self):
+        if self.name == "bad":
+            raise ValueError("--name=bad is bad")
+
+
+@pytest.fixture
+def parse():
+    """Parses arguments to a Config, with flags of its own."""
+    values = flags.FlagValues()
+    flag_fields.define(Config, values)
+
+    def call(*arguments):
+        values(["program", *arguments])
+        return flag_fields.read(Config, values)
+
+    call.flags = values
+    return call
+
+
+def test_without_arguments_it_is_the_default(parse):
+    assert parse() == Config()
+
+
+def test_each_type_is_read(parse):
+    assert parse(
+        "--rate_hz=8000",
+        "--seconds=3",
+        "--limit=7",
+        "--mode=fast",
+        "--name=a b",
+        "--quiet",
+        "--steps=1,2,30",
+    ) == Config(8000, 3.0, 7, "fast", "a b", True, ("1", "2", "30"))
+    assert parse("--noquiet", "--steps=") == Config(
+        8000, 3.0, 7, "fast", "a b", False, ()
+    )
+
+
+@pytest.mark.parametrize(
+    "argument, message",
+    [
+        ("--rate_hz=0", "rate_hz=0"),
+        ("--rate_hz=100000", "rate_hz=100000"),
+        ("--seconds=-1", "seconds=-1"),
+        ("--seconds=long", "seconds=long"),
+        ("--mode=medium", "slow|fast"),
+    ],
+)
+def test_values_out_of_bounds_are_refused(parse, argument, message):
+    with pytest.raises(flags.Error) as caught:
+        parse(argument)
+    assert message in str(caught.value)
+
+
+def test_the_dataclass_check_becomes_a_user_error(parse):
+    with pytest.raises(UserError, match="--name=bad is bad"):
+        parse("--name=bad")
+
+
+def test_help_is_the_fields(parse):
+    assert parse.flags["seconds"].help == "length, s"
+
+
+def test_runtime_only_fields():
+    assert flag_fields.runtime_only_fields(Config) == {"quiet", "steps"}

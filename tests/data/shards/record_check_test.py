@@ -1,0 +1,192 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data.audio import codec, encoding
+from data.shards import example_schema, record_check
+from data.shards.dataset_info import DatasetInfo
+from data.shards.record_check import find_fault, parse_checked
+
+AUDIO = np.random.default_rng(0).uniform(-0.5, 0.5, 300)
+
+
+def info(audio_format="pcm16"):
+    return DatasetInfo(
+        "nowhere",
+        16000,
+        audio_format,
+        ("a", "b", "c"),
+        {},
+        processors=("P",),
+        num_channels=2,
+        has_stems=True,
+    )
+
+
+def encode(audio, audio_format="pcm16"):
+    return encoding.encode(audio, audio_format, 16000)
+
+
+def record(audio_format="pcm16", channels=None, **changes):
+    sound = encode(AUDIO, audio_format)
+    clip = example_schema.ClipRecord(
+        "x/é.wav", "x", 0.0, (0, 2), sound, 300, (sound,) * 3, ("a", "b", "c")
+    )
+    return example_schema.with_channels(
+        example_schema.serialize(dataclasses.replace(clip, **changes)),
+        {"P": (sound, sound)} if channels is None else channels,
+    )
+
+
+def changed(key, **value):
+    """A good record with one feature replaced, or removed."""
+    example = tf.train.Example.FromString(record())
+    del example.features.feature[key]
+    for kind, values in value.items():
+        feature = example.features.feature[key]
+        getattr(feature, kind).value.extend(values)
+    return example.SerializeToString()
+
+
+def graph_accepts(serialized, described):
+    """As readers do it: parsed with all that there is, and decoded."""
+
+    def decode(value):
+        clip = parse_checked(value, described, ("P",), stems=True)
+        key = example_schema.channels_key("P")
+        sounds = tf.concat(
+            [clip[example_schema.AUDIO][None], clip[key]]
+            + [clip[example_schema.STEMS]],
+            axis=0,
+        )
+        return tf.map_fn(
+            lambda sound: codec.decode(sound, described.audio_format),
+            sounds,
+            fn_output_signature=tf.TensorSpec([None], tf.float32),
+        )
+
+    dataset = tf.data.Dataset.from_tensors(serialized).map(decode)
+    return len([*dataset.ignore_errors()]) == 1
+
+
+@pytest.mark.parametrize("audio_format", encoding.AUDIO_FORMATS)
+def test_a_good_record_has_no_fault(audio_format):
+    good = record(audio_format)
+    assert find_fault(good, info(audio_format)) is None
+    assert graph_accepts(good, info(audio_format))
+    parsed = parse_checked(tf.constant(good), info(audio_format), ("P",), True)
+    expected = example_schema.parse(tf.constant(good), ("P",), 2, True)
+    assert parsed.keys() == expected.keys()
+    for key in parsed:
+        np.testing.assert_array_equal(parsed[key], expected[key])
+
+
+SOUND = encode(AUDIO)
+FLAC_SOUND = encode(AUDIO, "flac")
+STEREO_HEAD = bytearray(FLAC_SOUND)
+STEREO_HEAD[20] |= 2
+BAD = {
+    "noise": (b"\xff\x01" * 40, "not_an_example", "no tf.train.Example"),
+    "empty": (b"", "not_an_example", "no version"),
+    "no audio": (changed("audio/encoded"), "not_an_example", "no audio/enc"),
+    "two ids": (
+        changed("clip/id", bytes_list=[b"a", b"b"]),
+        "not_an_example",
+        "clip/id, or several",
+    ),
+    "length of another type": (
+        changed("audio/num_samples", float_list=[300.0]),
+        "not_an_example",
+        "no audio/num_samples",
+    ),
+    "version": (
+        changed("version", int64_list=[7]),
+        "wrong_version",
+        "version 7, not 1",
+    ),
+    "label": (
+        changed("clip/labels", int64_list=[1, 3]),
+        "wrong_shape",
+        "label 3 of 3",
+    ),
+    "negative label": (
+        changed("clip/labels", int64_list=[-1]),
+        "wrong_shape",
+        "label -1",
+    ),
+    "no samples": (
+        record(audio=b"", num_samples=0),
+        "wrong_shape",
+        "it has 0 samples",
+    ),
+    "odd bytes": (
+        record(audio=SOUND + b"x"),
+        "undecodable",
+        "audio/encoded: 601 bytes",
+    ),
+    "other length": (
+        record(num_samples=299),
+        "wrong_shape",
+        "has 300 samples, not 299",
+    ),
+    "one channel": (
+        record(channels={"P": (SOUND,)}),
+        "wrong_shape",
+        "channels/P has 1 sounds, not 2",
+    ),
+    "no channels": (
+        record(channels={}),
+        "wrong_shape",
+        "channels/P has 0 sounds",
+    ),
+    "shorter channel": (
+        record(channels={"P": (SOUND, SOUND[:-2])}),
+        "wrong_shape",
+        "channels/P has 299 samples",
+    ),
+    "stem without a name": (
+        record(stem_names=("a", "b")),
+        "wrong_shape",
+        "stems/encoded has 3 sounds, not 2",
+    ),
+    "odd stem": (
+        record(stems=(SOUND, SOUND, SOUND[1:])),
+        "undecodable",
+        "stems/encoded: 599",
+    ),
+}
+BAD_FLAC = {
+    "PCM": (SOUND, "undecodable", "no FLAC"),
+    "cut": (FLAC_SOUND[:200], "undecodable", "no FLAC"),
+    "stereo": (bytes(STEREO_HEAD), "undecodable", "FLAC"),
+    "other length": (encode(AUDIO[1:], "flac"), "wrong_shape", "has 299"),
+    "nothing": (b"", "undecodable", "no FLAC"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_fault_has_a_cause_and_stops_the_graph(name):
+    serialized, cause, reason = BAD[name]
+    found = find_fault(serialized, info())
+    assert found[0] == cause and reason in found[1]
+    assert not graph_accepts(serialized, info())
+
+
+@pytest.mark.parametrize("name", BAD_FLAC)
+def test_a_fault_of_flac_has_a_cause_and_stops_the_graph(name):
+    audio, cause, reason = BAD_FLAC[name]
+    serialized = record("flac", audio=audio)
+    found = find_fault(serialized, info("flac"))
+    assert found[0] == cause and reason in found[1]
+    assert not graph_accepts(serialized, info("flac"))
+
+
+def test_only_what_is_wanted_is_checked():
+    bad = tf.constant(BAD["no channels"][0])
+    clip = parse_checked(bad, info())
+    assert clip[example_schema.NUM_SAMPLES] == 300
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        parse_checked(bad, info(), ("P",))
+    assert record_check.find_fault(bad.numpy(), info())[0] == "wrong_shape"

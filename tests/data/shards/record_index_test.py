@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from data.run.errors import UserError
+from data.shards import shard_offsets
+from data.shards.record_index import RecordIndex
+from data.shards.record_reader import read_record
+from tests.data.shards.damaged_shards import cut, eleven, flip, index_of
+
+
+@pytest.fixture
+def info(tmp_path):
+    return eleven(tmp_path)
+
+
+def _without_offsets(info):
+    (info.folder / shard_offsets.OFFSETS_FILE).unlink()
+    return index_of(info)
+
+
+def test_headers_tell_what_the_offsets_tell(info):
+    known, found = index_of(info), _without_offsets(info)
+    assert len(known) == len(found) == 11
+    for name in ("shard_of", "offset_of", "size_of", "file_bytes", "present"):
+        np.testing.assert_array_equal(
+            getattr(known, name), getattr(found, name)
+        )
+    np.testing.assert_array_equal(
+        known.shard_of, np.repeat([0, 1, 2], [4, 4, 3])
+    )
+
+
+def test_a_shard_alone(info):
+    whole = index_of(info)
+    alone = whole.of_shard(1)
+    assert len(alone) == 4
+    for number in range(4):
+        assert read_record(alone, number) == read_record(whole, 4 + number)
+        assert whole.place(4 + number) == ("train-1.tfrecord", number)
+        assert alone.place(number) == ("train-1.tfrecord", number)
+
+
+def test_a_missing_shard_is_not_present_but_counted(info):
+    (info.folder / "train-1.tfrecord").unlink()
+    for index in (index_of(info), _without_offsets(info)):
+        assert len(index) == 11
+        np.testing.assert_array_equal(index.present, [0, 1, 2, 3, 8, 9, 10])
+        np.testing.assert_array_equal(
+            index.file_bytes < 0, [False, True, False]
+        )
+
+
+def test_of_a_cut_shard_the_first_records_are_present(info):
+    file = info.folder / "train-0.tfrecord"
+    third = index_of(info).offset_of[2]
+    cut(file, third + 20)
+    np.testing.assert_array_equal(index_of(info).present, [0, 1, *range(4, 11)])
+    cut(file, third)
+    np.testing.assert_array_equal(index_of(info).present, [0, 1, *range(4, 11)])
+    np.testing.assert_array_equal(
+        _without_offsets(info).present, [0, 1, *range(4, 11)]
+    )
+
+
+def test_a_damaged_length_hides_nothing_where_offsets_are_known(info):
+    flip(info.folder / "train-0.tfrecord", index_of(info).offset_of[1])
+    assert len(index_of(info).present) == 11
+    index = _without_offsets(info)
+    np.testing.assert_array_equal(index.present, [0, *range(4, 11)])
+    # There is nothing at the end of the shard, so nothing is read by mistake.
+    size = info.splits["train"][0].num_bytes
+    np.testing.assert_array_equal(index.offset_of[1:4], size)
+
+
+@pytest.mark.parametrize("with_offsets", [True, False])
+def test_garbage_and_longer_files_leave_the_rest_alone(info, with_offsets):
+    if not with_offsets:
+        (info.folder / shard_offsets.OFFSETS_FILE).unlink()
+    garbage = np.random.default_rng(0).bytes(5000)
+    (info.folder / "train-0.tfrecord").write_bytes(garbage)
+    with (info.folder / "train-2.tfrecord").open("ab") as stream:
+        stream.write(garbage)
+    index = index_of(info)
+    expected = range(11) if with_offsets else range(4, 11)
+    np.testing.assert_array_equal(index.present, expected)
+    assert read_record(index, 10).startswith(b"\n")
+
+
+def test_nothing_to_read_is_told(info):
+    for number in range(3):
+        (info.folder / f"train-{number}.tfrecord").unlink()
+    with pytest.raises(UserError, match="no record of train can be read"):
+        index_of(info)
+
+
+def test_an_unknown_split_is_told(info):
+    with pytest.raises(UserError, match="no split 'test': it has train"):
+        RecordIndex.of(info, ["test"])

@@ -1,0 +1,231 @@
+"""Reads shards damaged at random; run by `shard_fuzz_test`, or by hand.
+
+  python -m tests.data.shards.shard_fuzz CASES SEED
+
+A case is one damaged shard of four records. Shards are read in sets, half of
+them damaged, in order and shuffled, with offsets and without, by an index
+made before the damage and by one made after.
+"""
+
+import faulthandler
+import pathlib
+import sys
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+
+from data.audio import codec
+from data.shards import example_schema, record_reader, shard_offsets
+from data.shards.bad_record import PASSING, examine
+from data.shards.record_check import parse_checked
+from data.shards.record_header import FRAME_BYTES, HEADER_BYTES
+from data.shards.record_index import RecordIndex
+from data.shards.record_reader import FAILED, POSITION
+from tests.train.small_shards import write_shards
+
+RECORDS = 4
+# A set that takes longer hangs: the process ends, and shows where it was.
+SET_SECONDS = 300
+AUDIO_FORMATS = ("pcm16", "flac")
+
+
+def fuzz(cases: int, seed: int) -> dict[str, int]:
+    """Runs cases of every kind; returns how often each cause was listed."""
+    rng = np.random.default_rng(seed)
+    causes = {}
+    a_set = max(1, min(100, cases // 2))
+    for number in range(-(-cases // a_set)):
+        faulthandler.dump_traceback_later(SET_SECONDS, exit=True)
+        with tempfile.TemporaryDirectory() as folder:
+            audio_format = AUDIO_FORMATS[number % 2]
+            shards = _ShardSet(pathlib.Path(folder), a_set, rng, audio_format)
+            found = shards.check()
+        for cause in found:
+            causes[cause] = causes.get(cause, 0) + 1
+    faulthandler.cancel_dump_traceback_later()
+    return causes
+
+
+class _ShardSet:
+    """Shards of which `count` are damaged, and as many are not."""
+
+    def __init__(self, folder, count, rng, audio_format):
+        clips = [
+            rng.uniform(-0.5, 0.5, rng.integers(1, 90))
+            for _ in range(2 * count * RECORDS)
+        ]
+        channels = {"P": [np.stack([c / 3, c / 2]) for c in clips]}
+        self.info = write_shards(
+            folder,
+            clips,
+            channels,
+            [c[None] for c in clips],
+            num_shards=2 * count,
+            audio_format=audio_format,
+        )
+        self.before = self.index()
+        self.order = [n for n, _, _ in self.shuffled(self.before)]
+        self.files = [folder / shard.file for shard in self.before.shards]
+        self.written = [file.read_bytes() for file in self.files]
+        self.causes: list[str] = []
+        # Records with other contents and right checksums.
+        self.tampered: set[int] = set()
+        for shard in rng.choice(2 * count, count, replace=False).tolist():
+            self.damage(shard, rng)
+        self.left = [f.read_bytes() if f.exists() else b"" for f in self.files]
+        if rng.integers(2):
+            (folder / shard_offsets.OFFSETS_FILE).unlink()
+        else:
+            (folder / shard_offsets.OFFSETS_FILE).write_bytes(rng.bytes(500))
+        self.without_offsets = self.index()
+
+    def index(self) -> RecordIndex:
+        return RecordIndex.of(self.info, ["train"])
+
+    def damage(self, shard: int, rng: np.random.Generator) -> None:
+        content = bytearray(self.written[shard])
+        kind = rng.integers(10)
+        number = int(self.before.first_of[shard]) + rng.integers(RECORDS)
+        start = int(self.before.offset_of[number])
+        size = int(self.before.size_of[number])
+        if kind == 0:  # A length or its checksum.
+            content[start + rng.integers(HEADER_BYTES)] ^= _bit(rng)
+        elif kind == 1:  # The checksum of a record.
+            content[start + size - 1 - rng.integers(4)] ^= _bit(rng)
+        elif kind == 2:
+            for _ in range(rng.integers(1, 5)):
+                content[rng.integers(len(content))] ^= _bit(rng)
+        elif kind == 3:
+            del content[rng.integers(len(content)) :]
+        elif kind == 4:
+            content += rng.bytes(rng.integers(1, 400))
+        elif kind == 5:
+            first = rng.integers(len(content))
+            noise = rng.bytes(rng.integers(1, 60))
+            content[first : first + len(noise)] = noise
+        elif kind == 6:  # Bytes missing or added in the middle.
+            first = rng.integers(len(content))
+            last = first + rng.integers(40)
+            content[first:last] = rng.bytes(rng.integers(40))
+        elif kind == 7:
+            content = bytearray(rng.bytes(rng.integers(3000)))
+        elif kind == 8:
+            record = content[start + HEADER_BYTES : start + size - 4]
+            for _ in range(rng.integers(1, 4)):
+                # Where its keys and the heads of its sounds are, or anywhere.
+                within = rng.choice([60, 200, len(record)])
+                record[rng.integers(min(within, len(record)))] ^= _bit(rng)
+            content[start : start + size] = _framed(bytes(record))
+            self.tampered.add(number)
+        if kind == 9:
+            self.files[shard].unlink()
+        else:
+            self.files[shard].write_bytes(content)
+
+    def is_kept(self, number: int, start: int, size: int) -> bool:
+        """Whether bytes of record `number` are where and what they were."""
+        shard = self.before.shard_of[number]
+        start += int(self.before.offset_of[number])
+        written = self.written[shard][start : start + size]
+        return self.left[shard][start : start + size] == written
+
+    def check(self) -> list[str]:
+        """Fails an assertion, or returns the causes that were listed."""
+        everything = range(len(self.before))
+        sizes = self.before.size_of.tolist()
+        intact = {n for n in everything if self.is_kept(n, 0, sizes[n])}
+        read = self.check_in_order(self.before, intact)
+        index = self.index_with_offsets()
+        assert self.check_in_order(index, intact) == read
+        for number, position, failed in self.shuffled(index):
+            wanted = self.order[position]
+            assert (failed == 0) == (wanted in read), (position, failed)
+            assert failed or number == wanted or wanted in self.tampered
+            assert number in read or number not in everything
+        # Without offsets a damaged length hides what follows it.
+        reached, first_of = set(), self.before.first_of.tolist()
+        for first in first_of:
+            for number in range(first, first + RECORDS):
+                if not self.is_kept(number, 0, HEADER_BYTES):
+                    break
+                reached.add(number)
+        index = self.without_offsets
+        assert reached == set(np.flatnonzero(index.size_of).tolist())
+        again = self.check_in_order(index, intact & reached)
+        assert again == read & reached
+        return self.causes
+
+    def index_with_offsets(self) -> RecordIndex:
+        """As if made now: what it knows of the files is new."""
+        offsets = self.before.offset_of.reshape(-1, RECORDS).tolist()
+        shards = [shard.file for shard in self.before.shards]
+        shard_offsets.write(self.info, dict(zip(shards, offsets, strict=True)))
+        return self.index()
+
+    def check_in_order(self, index: RecordIndex, intact: set[int]) -> set[int]:
+        """Checks what is read and what is listed; returns what is read."""
+        failed = []
+        to_id = _to_id(self.info)
+        found = record_reader.examples_in_order(index, to_id, failed.extend)
+        clips = [self.number(clip_id) for clip_id, _ in found]
+        assert failed == sorted(set(failed))
+        read = sorted(set(range(len(index))) - set(failed))
+        # Each once and in order, none in another's place.
+        for number, clip in zip(read, clips, strict=True):
+            assert clip == number or number in self.tampered, (number, clip)
+        assert intact <= set(read) <= intact | self.tampered
+        for row in examine(index, failed):
+            assert row.cause != PASSING, row
+            self.causes.append(row.cause)
+        return set(read)
+
+    def shuffled(self, index: RecordIndex):
+        to_id = _to_id(self.info)
+        stream = record_reader.shuffled_examples(
+            index, lambda position, record: to_id(record), 3
+        )
+        elements = stream.take(len(index)).as_numpy_iterator()
+        for (clip_id, _), status in elements:
+            position, failed = int(status[POSITION]), int(status[FAILED])
+            yield self.number(clip_id), position, failed
+
+    def number(self, clip_id: bytes) -> int:
+        """Clip k is record k // shards of shard k mod shards."""
+        digits = clip_id.removeprefix(b"clip")
+        if not digits.isdigit():
+            return -1
+        shards = len(self.info.splits["train"])
+        record, shard = divmod(int(digits), shards)
+        return shard * RECORDS + record
+
+
+def _to_id(info):
+    """Parses all of a record and decodes its mixture, for its id."""
+
+    def to_id(record):
+        clip = parse_checked(record, info, info.processors, info.has_stems)
+        sound = codec.decode(clip[example_schema.AUDIO], info.audio_format)
+        # What is not used is not decoded either.
+        return clip[example_schema.CLIP_ID], tf.size(sound)
+
+    return to_id
+
+
+def _bit(rng: np.random.Generator) -> int:
+    return 1 << int(rng.integers(8))
+
+
+def _framed(record: bytes) -> bytes:
+    """A record as TensorFlow writes it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "one"
+        with tf.io.TFRecordWriter(str(file)) as writer:
+            writer.write(record)
+        content = file.read_bytes()
+    assert len(content) == len(record) + FRAME_BYTES
+    return content
+
+
+if __name__ == "__main__":
+    print(fuzz(int(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,230 @@
+import os
+import re
+
+import pytest
+
+from data.run.errors import UserError
+from data.sources import label_table, sound_folder
+from data.sources.label_table import LabelRow
+
+
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"RIFF")
+
+
+def table(folder, text, encoding="utf-8", **columns):
+    file = folder / "labels.csv"
+    file.write_bytes(text.encode(encoding, "surrogateescape"))
+    columns = {
+        "filename_column": "filename",
+        "label_column": "labels",
+    } | columns
+    return label_table.read(str(file), **columns)
+
+
+def labels_of(found):
+    return {recording.path: recording.labels for recording in found.recordings}
+
+
+def splits_of(found):
+    return {recording.path: recording.split for recording in found.recordings}
+
+
+def test_audio_is_found_at_any_depth_in_order_of_path(tmp_path):
+    touch(tmp_path, "b.WAV", "x/y/z/a.flac", "x/c.Ogg", "d.mp3", "notes.txt")
+    touch(tmp_path, ".hidden.wav", ".git/e.wav")
+    found = sound_folder.read(str(tmp_path))
+    paths = [recording.path for recording in found.recordings]
+    assert paths == ["b.WAV", "d.mp3", "x/c.Ogg", "x/y/z/a.flac"]
+    assert found.recordings[0].num_bytes == 4
+    assert found.counts == {"files_of_other_types": 1}
+
+
+def test_the_first_sub_folder_is_the_label(tmp_path):
+    touch(tmp_path, "a.wav", "dog/b.wav", "cat bird/deep/c.wav")
+    assert labels_of(sound_folder.read(str(tmp_path))) == {
+        "a.wav": (),
+        "dog/b.wav": ("dog",),
+        "cat bird/deep/c.wav": ("cat bird",),
+    }
+
+
+def test_a_loop_of_links_ends(tmp_path):
+    touch(tmp_path, "x/a.wav")
+    os.symlink(tmp_path, tmp_path / "x" / "loop")
+    found = sound_folder.read(str(tmp_path))
+    assert labels_of(found) == {"x/a.wav": ("x",)}
+
+
+def test_rows_name_files_by_path_or_bare_name(tmp_path):
+    touch(tmp_path, "x/a.wav", "y/a.wav", "y/b.wav")
+    found = sound_folder.read(
+        str(tmp_path),
+        table(
+            tmp_path,
+            "labels,filename\n"
+            " dog ; bark ;,x/a.wav\n"
+            "cat,./y\\a.wav\n"
+            "\n"
+            "rain,b.wav\n",
+        ),
+    )
+    assert labels_of(found) == {
+        "x/a.wav": ("bark", "dog"),
+        "y/a.wav": ("cat",),
+        "y/b.wav": ("rain",),
+    }
+
+
+def test_hard_names_match(tmp_path):
+    names = ['a "b" c.wav', "<script>.wav", "\u00e9t\u00e9.wav", "x\udcff.wav"]
+    touch(tmp_path, *names)
+    # Letter and accent apart, as some systems store them.
+    touch(tmp_path, "u\u0308.wav")
+    found = sound_folder.read(
+        str(tmp_path),
+        table(
+            tmp_path,
+            'filename,labels\n"a ""b"" c.wav",1\n<script>.wav,2\n'
+            "\u00e9t\u00e9.wav,3\nx\udcff.wav,4\n\u00fc.wav,5\n",
+        ),
+    )
+    names.append("u\u0308.wav")
+    assert labels_of(found) == {
+        name: (label,) for name, label in zip(names, "12345", strict=True)
+    }
+    assert "x\\xff.wav" in [recording.name for recording in found.recordings]
+
+
+def test_files_without_row_are_kept_and_rows_without_file_listed(tmp_path):
+    touch(tmp_path, "a.wav", "b.wav")
+    found = sound_folder.read(
+        str(tmp_path),
+        table(
+            tmp_path, "filename,labels,split\na.wav,x,eval\ngone.wav,y,train\n"
+        ),
+    )
+    assert labels_of(found) == {"a.wav": ("x",), "b.wav": ()}
+    assert splits_of(found) == {"a.wav": "eval", "b.wav": "train"}
+    assert found.counts["files_without_row"] == 1
+    [(name, kind, reason)] = found.missing
+    assert (name, kind) == ("gone.wav", "no_such_file")
+    assert reason.startswith("line 3 of")
+
+
+FOLDS = "filename,labels,fold\na.wav,x,2\nb.wav,x,10\nc.wav,,1\n"
+
+
+@pytest.mark.parametrize(
+    "eval_folds, held_out",
+    [(("2",), "a"), (("1", "2"), "ac"), ((), "b")],
+)
+def test_folds_make_splits_and_the_last_is_the_default(
+    tmp_path, eval_folds, held_out
+):
+    touch(tmp_path, "a.wav", "b.wav", "c.wav")
+    found = sound_folder.read(str(tmp_path), table(tmp_path, FOLDS), eval_folds)
+    assert splits_of(found) == {
+        f"{name}.wav": "eval" if name in held_out else "train" for name in "abc"
+    }
+
+
+def test_without_split_and_fold_the_split_is_left_open(tmp_path):
+    touch(tmp_path, "a.wav")
+    found = sound_folder.read(
+        str(tmp_path), table(tmp_path, "filename,labels\na.wav,x\n")
+    )
+    assert splits_of(found) == {"a.wav": ""}
+
+
+def test_an_unknown_label_is_refused_with_the_nearest_names(tmp_path):
+    touch(tmp_path, "a.wav", "b.wav")
+    found = sound_folder.read(
+        str(tmp_path),
+        table(tmp_path, "filename,labels\na.wav,doog\nb.wav,cat\n"),
+        classes=("dog", "cat", "rain"),
+    )
+    assert labels_of(found) == {"b.wav": ("cat",)}
+    assert found.rejects == (
+        (
+            "a.wav",
+            "unknown_label",
+            "label 'doog' is not in --classes: did you mean dog?",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (
+            "filename;labels\na.wav;x\n",
+            "no column 'filename': it has filename;",
+        ),
+        ("filename,category\na.wav,x\n", "no column 'labels'.*--label_column"),
+        ("", "is empty"),
+        ("filename,labels\n", "a header but no row"),
+        ("filename,labels\na.wav,\n,\n", "'labels' is empty in all 1 rows"),
+        ("filename,labels\na.wav,x,y\n", "line 2: more cells than the header"),
+        ("filename,labels\na.wav,x\nb.wav,x,y\n", "2 fields in line 3, saw 3"),
+        ('filename,labels\na.wav,"x\n', "not a valid CSV"),
+        ("filename,labels\n,x\n", "line 2: 'filename' is empty"),
+        ("filename,labels,split\na.wav,x,\n", "line 2: the split of a.wav is"),
+        (
+            "filename,labels,fold\na.wav,x,1\nb.wav,x,\n",
+            "line 3: the fold of b",
+        ),
+        ("filename,labels\na.wav,caf\udce9\n", "line 2.*not UTF-8"),
+        ("filename,labels\nq.wav,x\n", "no row matches.*q.wav.*e.g. a.wav"),
+        ("filename,labels\nb.wav,x\n", "b.wav is 2 files, x/b.wav and y/b.wav"),
+        ("filename,labels\na.wav,x\na.wav,y\n", "line 3: a.wav is already in"),
+    ],
+)
+def test_a_wrong_table_is_told_with_its_line(tmp_path, text, message):
+    touch(tmp_path, "a.wav", "x/b.wav", "y/b.wav")
+    with pytest.raises(UserError, match=message) as caught:
+        sound_folder.read(str(tmp_path), table(tmp_path, text))
+    assert "\n" not in str(caught.value).strip()
+
+
+@pytest.mark.parametrize(
+    "text, eval_folds, message",
+    [
+        (FOLDS, ("7",), "has fold 7; its folds are 1, 2, 10"),
+        (FOLDS.replace("b.wav", "q.wav"), ("10",), "no file of these folds"),
+        ("filename,labels\na.wav,x\n", ("1",), "needs a column 'fold'"),
+    ],
+)
+def test_a_wrong_fold_is_told(tmp_path, text, eval_folds, message):
+    touch(tmp_path, "a.wav", "b.wav", "c.wav")
+    with pytest.raises(UserError, match=re.escape(message)):
+        sound_folder.read(str(tmp_path), table(tmp_path, text), eval_folds)
+
+
+def test_a_missing_folder_or_one_without_audio_is_told(tmp_path):
+    with pytest.raises(UserError, match="--input=.*gone does not exist"):
+        sound_folder.read(str(tmp_path / "gone"))
+    touch(tmp_path, "x.m4a", "y.m4a", "file.txt")
+    with pytest.raises(UserError, match="--input=.*x.m4a is not a folder"):
+        sound_folder.read(str(tmp_path / "x.m4a"))
+    with pytest.raises(UserError, match=r"no .wav.*\(found: 2 .m4a, 1 .txt\)"):
+        sound_folder.read(str(tmp_path))
+
+
+def test_a_missing_table_is_told(tmp_path):
+    with pytest.raises(UserError, match="--labels=.*gone.csv does not exist"):
+        label_table.read(str(tmp_path / "gone.csv"), "filename", "labels")
+
+
+def test_rows_are_read_as_written(tmp_path):
+    read = table(
+        tmp_path,
+        "\ufefffname,cls,fold\n007.wav,NA;nan,01\n",
+        filename_column="fname",
+        label_column="cls",
+    )
+    assert read.rows == (LabelRow(2, "007.wav", ("NA", "nan"), "", "01"),)
+    assert read.has_fold and not read.has_split

@@ -1,0 +1,164 @@
+import csv
+
+import numpy as np
+import pytest
+
+from data.run.errors import UserError
+from evaluate.embeddings import embedding_job
+from evaluate.embeddings.embedding_store import EmbeddingStore
+from evaluate.embeddings.encoders import kept_encoder, load_encoders
+from tests.data.jobs.runners import ELSEWHERE
+from tests.evaluate.toy_runs import damage, write_toy_run, write_toy_shards
+
+CLIPS = [(0.5, (0,)), (1.5, (1,)), (0.7, ()), (0.4, (2,)), (0.9, (0, 2))]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("embedding_job")
+    write_toy_run(folder / "run", folder / "shards")
+    [encoder] = load_encoders([str(folder / "run")])
+    return encoder
+
+
+@pytest.fixture
+def info(tmp_path):
+    return write_toy_shards(
+        tmp_path / "shards", {"train": CLIPS}, clips_per_shard=3
+    )
+
+
+def clip_ids(folder, accounts):
+    stores = [EmbeddingStore.load(folder / a["shard"]) for a in accounts]
+    return EmbeddingStore.concatenate(stores).clip_ids
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@ELSEWHERE
+def test_every_runner_gives_the_same_files(
+    encoder, info, tmp_path, monkeypatch, make_runner
+):
+    monkeypatch.setattr(embedding_job, "MAX_BAD_FRACTION", 0.2)
+    damage(info, "train", record=1)
+    folders = tmp_path / "here", tmp_path / "there"
+    accounts = [
+        embedding_job.run(encoder, info, ["train"], folder, runner)
+        for folder, runner in zip(folders, (None, make_runner()), strict=True)
+    ]
+    assert accounts[0] == accounts[1]
+    here, there = map(contents, folders)
+    assert here == there
+    assert {"train.npz", "train-1.npz", "bad_records.csv"} <= here.keys()
+
+
+def test_an_encoder_that_changed_since_the_start_is_told(encoder):
+    with pytest.raises(UserError, match="run holds another encoder than when"):
+        kept_encoder(encoder.encoder, "0" * 64)
+
+
+def test_bad_records_are_left_out_and_listed(
+    encoder, info, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(embedding_job, "MAX_BAD_FRACTION", 0.2)
+    damage(info, "train", record=1)
+    folder = tmp_path / "out"
+    accounts = embedding_job.run(encoder, info, ["train"], folder)
+    assert clip_ids(folder, accounts) == (
+        "train/0",
+        "train/2",
+        "train/3",
+        "train/4",
+    )
+    assert [account["bad_records"] for account in accounts] == [[1], []]
+    with (folder / "bad_records.csv").open(encoding="utf-8") as stream:
+        [row] = csv.DictReader(stream)
+    assert (row["shard"], row["record"]) == ("train.tfrecord", "1")
+    assert (row["cause"], row["clip_id"]) == ("checksum", "train/1")
+
+
+def test_too_many_bad_records_stop_the_job(encoder, info, tmp_path):
+    damage(info, "train", record=1)
+    with pytest.raises(UserError, match="1 of 5 clips cannot be read"):
+        embedding_job.run(encoder, info, ["train"], tmp_path / "out")
+
+
+def test_repaired_shards_are_embedded_again(
+    encoder, info, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(embedding_job, "MAX_BAD_FRACTION", 0.2)
+    folder = tmp_path / "out"
+    shard = tmp_path / "shards" / "train.tfrecord"
+    whole = shard.read_bytes()
+    damage(info, "train", record=1)
+    # The same start and end: only reading the record again tells.
+    embedding_job.run(encoder, info, ["train"], folder)
+    again = embedding_job.run(encoder, info, ["train"], folder)
+    assert "train/1" not in clip_ids(folder, again)
+    shard.write_bytes(whole)
+    made = []
+    embed_shard = embedding_job.embed_shard
+
+    def spy(representation, index, advance):
+        made.append(index.shards[0].file)
+        return embed_shard(representation, index, advance)
+
+    monkeypatch.setattr(embedding_job, "embed_shard", spy)
+    repaired = embedding_job.run(encoder, info, ["train"], folder)
+    assert made == ["train.tfrecord"]
+    assert clip_ids(folder, repaired) == tuple(f"train/{k}" for k in range(5))
+    assert not (folder / "bad_records.csv").exists()
+
+
+@pytest.mark.parametrize("failures", [1, 9])
+def test_a_record_that_could_be_read_is_tried_once_more(
+    encoder, info, tmp_path, monkeypatch, failures
+):
+    """As of storage that fails now and then."""
+    monkeypatch.setattr(embedding_job, "MAX_BAD_FRACTION", 0.2)
+    embed_shard = embedding_job.embed_shard
+    made = []
+
+    def fail_at_first(representation, index, advance):
+        made.append(index.shards[0].file)
+        store, failed = embed_shard(representation, index, advance)
+        if made[-1] == "train.tfrecord" and len(made) <= failures:
+            failed = [1]
+        return store, failed
+
+    monkeypatch.setattr(embedding_job, "embed_shard", fail_at_first)
+    accounts = embedding_job.run(encoder, info, ["train"], tmp_path / "out")
+    assert made == 2 * ["train.tfrecord"] + ["train-1.tfrecord"]
+    assert accounts[0]["bad_records"] == ([1] if failures > 1 else [])
+    listed = tmp_path / "out" / "bad_records.csv"
+    assert listed.exists() == (failures > 1)
+    if listed.exists():
+        assert ",train/1,passing," in listed.read_text()
+
+
+def test_no_file_for_a_shard_without_clips(encoder, tmp_path):
+    info = write_toy_shards(
+        tmp_path / "shards", {"train": CLIPS[:2], "none": []}
+    )
+    names = [
+        task.shard
+        for task in embedding_job.tasks(encoder, info, ["train", "none"])
+    ]
+    assert names == ["train.npz"]
+
+
+def test_accounts_tell_sizes(encoder, info, tmp_path):
+    accounts = embedding_job.run(encoder, info, ["train"], tmp_path)
+    facts = ("clips", "windows", "embedding_dim")
+    assert [[a[key] for key in facts] for a in accounts] == [
+        [3, 4, 11],
+        [2, 2, 11],
+    ]
+    store = EmbeddingStore.load(tmp_path / "train-1.npz")
+    np.testing.assert_array_equal(store.labels, [[0, 0, 1], [1, 0, 1]])

@@ -1,0 +1,55 @@
+"""Makes a picture of a report, such as the README's. Needs Chromium.
+
+From the root of the repository:
+
+  python -m tests.evaluate.pages.report_screenshot report.html picture.png \\
+      --parts=top:560,separation:690,map:700
+
+stacks the named sections of the page ("top" is its head), each cut at that
+many pixels. At most 256 colors keep the file small.
+"""
+
+import argparse
+import io
+import pathlib
+
+from PIL import Image
+
+from tests.evaluate.pages.headless_browser import HeadlessBrowser
+
+# Where a section starts; the bar with links would otherwise lie over it.
+_TOP_OF = """(() => {
+  document.querySelector(".sections").style.position = "static";
+  const part = document.getElementById("%s") ?? document.body;
+  return part.getBoundingClientRect().top + scrollY;
+})()"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("page", type=pathlib.Path)
+    parser.add_argument("picture", type=pathlib.Path)
+    parser.add_argument("--parts", default="top:1500", help="section:height,..")
+    parser.add_argument("--width", type=int, default=1200)
+    parser.add_argument("--dark", action="store_true")
+    args = parser.parse_args()
+    parts = [part.split(":") for part in args.parts.split(",")]
+    heights = [int(height) for _, height in parts]
+    picture = Image.new("RGB", (args.width, sum(heights)))
+    with HeadlessBrowser(args.width, 900) as browser:
+        browser.resize(args.width, 900, args.dark)
+        browser.open(args.page)
+        below = 0
+        for (name, _), height in zip(parts, heights, strict=True):
+            place = {"x": 0, "y": browser.evaluate(_TOP_OF % name)}
+            png = browser.screenshot(
+                {**place, "width": args.width, "height": height}
+            )
+            picture.paste(Image.open(io.BytesIO(png)), (0, below))
+            below += height
+    picture.quantize(256).save(args.picture, optimize=True)
+    print(f"{args.picture}: {args.picture.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Run directories and separated shards for the tests of the report."""
+
+import json
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from data.audio import encoding
+from data.run.atomic_write import write_json
+from data.shards import example_schema
+from data.shards.dataset_info import DatasetInfo, Shard
+from tests.evaluate.toy_runs import RATE_HZ, toy_clip, toy_model
+
+EVIL = "a \"quoted\" <script>alert(1)</script> & 'ñ' 鳥 {{ 7*7 }}"
+CLASS_NAMES = (f"hum {EVIL}", "hiss", "tick")
+PROCESSORS = ("S<1>", "N")
+NUM_CLIPS = 11
+
+
+def write_toy_report_inputs(folder: pathlib.Path) -> dict:
+    """Everything that a report can show; returns flags for `ReportConfig`."""
+    write_separated_shards(folder / "shards")
+    encoders = [folder / "first", folder / "second"]
+    for seed, run in enumerate(encoders):
+        config = {
+            "shards": str(folder / "shards"),
+            "comparison": EVIL,
+            "processors": list(PROCESSORS),
+            "seed": seed,
+        }
+        _write_run(run, "pretrain_contrastive", config)
+        toy_model(seed).save(run / "embedding_model.keras")
+        _write_history(run, ("loss", "similarity <b>"), rows=7 + 400 * seed)
+    separation = folder / "separation"
+    _write_run(separation, "train_separation", {"keep_steps": ["N=0"]})
+    _write_history(separation, ("loss",), rows=5)
+    measured = {
+        "processor": "S<1>",
+        "step": 12345,
+        "si_sdr_improvement_mixit_db": 3.217,
+        "si_sdr_improvement_oracle_db": -1.125,
+    }
+    write_json(separation / "metrics.json", {"results": [measured]})
+    for stage in ("probe", "retrieval"):
+        (folder / stage).mkdir()
+        write_json(folder / stage / "metrics.json", toy_metrics(stage))
+    return {
+        "encoder": tuple(map(str, encoders)),
+        "separation": str(separation),
+        "probe": (str(folder / "probe"),),
+        "retrieval": (str(folder / "retrieval"),),
+        "examples": 2,
+        "queries": 3,
+        "output": str(folder / "report.html"),
+    }
+
+
+def toy_metrics(stage: str) -> dict:
+    """metrics.json of `stage`; every number in it is another one."""
+    random = np.random.default_rng(len(stage))
+
+    def result(name, kind):
+        per_class = {
+            label: {"AP": float(random.uniform()), "clips": 4}
+            for label in CLASS_NAMES
+        }
+        per_class["tick"]["AP"] = None
+        row = {"name": name, "kind": kind, "encoder": None}
+        row["mAP"] = float(random.uniform())
+        if stage == "probe":
+            row |= {"AUC": float(random.uniform()), "d_prime": -0.5}
+        return {**row, "per_class": per_class}
+
+    return {
+        "stage": stage,
+        "shards": EVIL,
+        "seed": 5,
+        "results": [
+            result(EVIL, "encoder"),
+            result("untrained", "untrained"),
+            result("log-mel", "log_mel_statistics"),
+        ],
+    }
+
+
+def write_separated_shards(folder: pathlib.Path) -> DatasetInfo:
+    """`NUM_CLIPS` clips of 1 s with two channels a processor, and stems."""
+    folder.mkdir(parents=True)
+    file = folder / "eval.tfrecord"
+
+    def encode(audio):
+        return encoding.encode(audio, encoding.PCM16, RATE_HZ)
+
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for number in range(NUM_CLIPS):
+            # The last clip is unlabeled, every fourth has two labels.
+            labels = (number % 3,) if number < NUM_CLIPS - 1 else ()
+            labels = (0, 2) if number % 4 == 0 else labels
+            audio = toy_clip(number, 1.0, labels)
+            record = example_schema.serialize(
+                example_schema.ClipRecord(
+                    clip_id=f"{EVIL} {number}.wav",
+                    source=EVIL,
+                    start_s=0.0,
+                    labels=labels,
+                    audio=encode(audio),
+                    num_samples=len(audio),
+                    stems=(encode(0.75 * audio), encode(0.25 * audio)),
+                    stem_names=(CLASS_NAMES[0], "background:<i>rain"),
+                )
+            )
+            # The second channel of every processor is digital silence.
+            channels = [encode(audio), encode(0 * audio)]
+            writer.write(
+                example_schema.with_channels(
+                    record, dict.fromkeys(PROCESSORS, channels)
+                )
+            )
+    info = DatasetInfo(
+        folder=folder,
+        sample_rate_hz=RATE_HZ,
+        audio_format=encoding.PCM16,
+        class_names=CLASS_NAMES,
+        splits={
+            "eval": (
+                Shard(
+                    file.name,
+                    NUM_CLIPS,
+                    float(NUM_CLIPS),
+                    file.stat().st_size,
+                ),
+            )
+        },
+        processors=PROCESSORS,
+        num_channels=2,
+        has_stems=True,
+        summary={"rejects": {EVIL: 3}, "clips": {"eval": NUM_CLIPS}},
+    )
+    info.save()
+    return info
+
+
+def _write_run(folder: pathlib.Path, stage: str, config: dict) -> None:
+    folder.mkdir()
+    record = {
+        "stage": stage,
+        "config": config,
+        "command": ["train.py", json.dumps(EVIL)],
+        "versions": {"python": "3.11"},
+    }
+    write_json(folder / "config.json", record)
+
+
+def _write_history(
+    folder: pathlib.Path, columns: tuple[str, ...], rows: int
+) -> None:
+    lines = [",".join(("step", *columns))]
+    for row in range(1, rows + 1):
+        lines.append(",".join([str(10 * row)] + [f"{1 / row}"] * len(columns)))
+    text = "\n".join(lines) + "\n"
+    (folder / "history.csv").write_text(text, encoding="utf-8")

@@ -1,0 +1,144 @@
+import dataclasses
+import logging
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from data.run import run_directory
+from data.run.errors import UserError
+from tests.evaluate.toy_import import write_toy_import
+from tests.train.small_shards import noise_clips, write_shards
+from train.contrastive import pretraining
+from train.contrastive.contrastive_config import ContrastiveConfig
+
+CONFIG = ContrastiveConfig(
+    steps=0,
+    batch_size=2,
+    comparison="mix_vs_mix",
+    objective="similarity",
+    width=0.0625,
+    embedding_dim=5,
+    head_units=6,
+    projection_dim=4,
+    warmup_steps=0,
+    learning_rate=0.01,
+)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
+    return write_shards(folder, noise_clips(4, 16000))
+
+
+@pytest.fixture(scope="module")
+def initial(tmp_path_factory, shards):
+    """A run of pretraining that is finished after one step."""
+    folder = tmp_path_factory.mktemp("initial")
+    _pretrain(shards, folder, steps=1, seed=7)
+    return folder
+
+
+def _pretrain(info, folder, **changes):
+    config = dataclasses.replace(
+        CONFIG, shards=str(info.folder), output=str(folder), **changes
+    )
+    run_directory.start(str(folder), "pretrain_contrastive", config)
+    return keras.saving.load_model(pretraining.pretrain(config, info, folder))
+
+
+def _assert_equal(ours, theirs):
+    assert len(ours) == len(theirs)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_starts_with_every_weight_of_the_other_run(shards, initial, tmp_path):
+    theirs = keras.saving.load_model(initial / "embedding_model.keras")
+    ours = _pretrain(shards, tmp_path, initial_encoder=str(initial))
+    _assert_equal(ours.get_weights(), theirs.get_weights())
+    fresh = _pretrain(shards, tmp_path / "fresh").get_weights()
+    assert not np.array_equal(fresh[0], theirs.get_weights()[0])
+
+
+def test_bottleneck_of_another_size_stays_fresh(
+    shards, initial, tmp_path, caplog
+):
+    caplog.set_level(logging.INFO, logger="absl")
+    theirs = keras.saving.load_model(initial / "embedding_model.keras")
+    ours = _pretrain(
+        shards, tmp_path, initial_encoder=str(initial), embedding_dim=3
+    )
+    assert "not the bottleneck, which is 5 there and 3 here" in caplog.text
+    assert ours.encoder.bottleneck.kernel.shape == (128, 3)
+    _assert_equal(ours.get_weights()[:-2], theirs.get_weights()[:-2])
+
+
+def test_goes_on_from_an_imported_encoder(shards, tmp_path):
+    run = write_toy_import(tmp_path / "panns")
+    theirs = keras.saving.load_model(run / "embedding_model.keras").encoder
+    flags = {
+        "initial_encoder": str(run),
+        "frontend": "panns",
+        "hidden_layer": True,
+    }
+    ours = _pretrain(shards, tmp_path / "start", **flags).encoder
+    assert ours.embedding_dim == 5
+    _assert_equal(ours.get_weights()[:-2], theirs.get_weights())
+    trained = _pretrain(shards, tmp_path / "run", steps=1, **flags)
+    moved = trained.encoder.fc1.kernel - theirs.fc1.kernel
+    # One step of Adam.
+    np.testing.assert_allclose(np.abs(moved).max(), 0.01, rtol=0.01)
+    assert trained.get_config()["frontend"] == "panns"
+    assert trained.window_samples == 95 * 160
+    assert np.isfinite(trained(np.zeros((1, 20000), "f4"))).all()
+
+
+def test_a_resumed_run_keeps_its_own_weights(shards, initial, tmp_path):
+    other = shutil.copytree(initial, tmp_path / "other")
+    flags = {"initial_encoder": str(other), "steps": 1}
+    trained = _pretrain(shards, tmp_path / "run", **flags).get_weights()
+    initial = keras.saving.load_model(other / "embedding_model.keras")
+    assert not np.array_equal(trained[0], initial.get_weights()[0])
+    # Gone, so that to load it again would fail.
+    shutil.rmtree(other)
+    again = _pretrain(shards, tmp_path / "run", **flags).get_weights()
+    _assert_equal(again, trained)
+
+
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ({"width": 0.125}, "--width=0.0625, this run has --width=0.125"),
+        (
+            {"hidden_layer": True},
+            "--hidden_layer=False, this run has --hidden_layer=True",
+        ),
+        (
+            {"frontend": "panns"},
+            "--frontend=google, this run has --frontend=panns",
+        ),
+    ],
+)
+def test_another_network_is_told(shards, initial, tmp_path, changes, told):
+    with pytest.raises(UserError, match=f"--initial_encoder=.* {told}"):
+        _pretrain(shards, tmp_path, initial_encoder=str(initial), **changes)
+
+
+def test_another_rate_is_told(shards, initial, tmp_path):
+    info = dataclasses.replace(shards, sample_rate_hz=22050)
+    told = "takes audio at 16000 Hz, --shards has 22050 Hz"
+    with pytest.raises(UserError, match=told):
+        _pretrain(info, tmp_path, initial_encoder=str(initial))
+
+
+def test_a_run_without_an_encoder_is_told(shards, tmp_path):
+    with pytest.raises(UserError, match="nowhere does not exist"):
+        _pretrain(
+            shards, tmp_path / "a", initial_encoder=str(tmp_path / "nowhere")
+        )
+    run_directory.start(str(tmp_path / "b"), "probe", CONFIG)
+    with pytest.raises(UserError, match="b is a run of probe: name one of pre"):
+        _pretrain(shards, tmp_path / "c", initial_encoder=str(tmp_path / "b"))

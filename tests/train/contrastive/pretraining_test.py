@@ -1,0 +1,171 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from data.run import processor_files, run_directory
+from data.run.errors import UserError
+from models.separation.separator import Separator
+from tests.train.small_shards import noise_clips, write_shards
+from train.contrastive import pretraining
+from train.contrastive.contrastive_config import ContrastiveConfig
+from train.contrastive.learner import ContrastiveLearner
+from train.contrastive.view_pipeline import AUGMENT, NOISE, POSITIVE, VIEWS
+from train.separation.separation_config import SeparationConfig
+
+CONFIG = ContrastiveConfig(
+    steps=3,
+    batch_size=2,
+    width=0.0625,
+    embedding_dim=5,
+    head_units=6,
+    projection_dim=4,
+    clip_seconds=1.0,
+    checkpoint_every=2,
+)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    clips = noise_clips(4, 16000)
+    halves = [np.stack([0.5 * clip, 0.5 * clip]) for clip in clips]
+    folder = tmp_path_factory.mktemp("shards")
+    return write_shards(folder, clips, {"P": halves, "Q": halves})
+
+
+def _pretrain(info, folder, **changes):
+    config = dataclasses.replace(
+        CONFIG, shards=str(info.folder), output=str(folder), **changes
+    )
+    folder.mkdir(exist_ok=True)
+    return keras.saving.load_model(pretraining.pretrain(config, info, folder))
+
+
+@pytest.fixture(scope="module")
+def finished(shards, tmp_path_factory):
+    """Folder of a run with CONFIG, and its weights."""
+    folder = tmp_path_factory.mktemp("finished")
+    return folder, _pretrain(shards, folder).get_weights()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {
+            "comparison": "mix_vs_mix",
+            "objective": "similarity",
+            "precision": "mixed_bfloat16",
+            "spec_augment": False,
+        },
+        {
+            "comparison": "mix_vs_chan",
+            "processors": ("Q",),
+            "hidden_layer": True,
+            "tp_max_offset": 0.01,
+            "cosine_decay": True,
+        },
+        {
+            "comparison": "chan_vs_chan",
+            "objective": "coincidence",
+            "precision": "mixed_float16",
+        },
+    ],
+    ids=lambda changes: "-".join(map(str, changes.values())),
+)
+def test_each_option_trains_a_model_that_loads(shards, tmp_path, changes):
+    model = _pretrain(shards, tmp_path, **changes)
+    assert model.embedding_dim == 5
+    assert np.isfinite(model(np.ones((1, 20000), "f4"))).all()
+    # The front end's statistics moved: it was trained.
+    assert np.abs(model.encoder.bn0.moving_mean).max() > 0.01
+
+
+def test_triplets_train_in_one_trace(shards, tmp_path, monkeypatch):
+    traces = []
+    train_step = ContrastiveLearner.train_step
+
+    def counted(self, batch):
+        traces.append({name: x.shape for name, x in batch.items()})
+        return train_step(self, batch)
+
+    monkeypatch.setattr(ContrastiveLearner, "train_step", counted)
+    _pretrain(
+        shards,
+        tmp_path,
+        comparison="mix_vs_mix",
+        objective="triplet",
+        time_masks=3,
+        log_every=1,
+    )
+    # Three steps of static shapes.
+    assert traces == [
+        {
+            VIEWS: (2, 2, 15600),
+            AUGMENT: (2, 2, 12),
+            POSITIVE: (2, 4),
+            NOISE: (2, 96, 64),
+        }
+    ]
+    header, *rows = (tmp_path / "history.csv").read_text().splitlines()
+    assert header.startswith("step,loss,triplet,active_triplets,")
+    assert len(rows) == 3
+    for row in rows:
+        _, loss, triplet, active, *_ = map(float, row.split(","))
+        assert loss == triplet and 0 <= active <= 1
+
+
+def test_same_seed_gives_the_same_weights(shards, finished, tmp_path):
+    _, first = finished
+    second = _pretrain(shards, tmp_path / "b").get_weights()
+    other = _pretrain(shards, tmp_path / "c", seed=2).get_weights()
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(first[-2], other[-2])
+
+
+def test_finished_run_is_recognised(shards, finished, tmp_path):
+    folder, _ = finished
+    config = dataclasses.replace(CONFIG, shards=str(shards.folder))
+    assert not pretraining.is_finished(config, tmp_path)
+    assert pretraining.is_finished(config, folder)
+    longer = dataclasses.replace(config, steps=4)
+    assert not pretraining.is_finished(longer, folder)
+
+
+def _separation_run(folder, sample_rate_hz=16000):
+    config = SeparationConfig(steps=0, keep_steps=("N=0",))
+    run_directory.start(str(folder), processor_files.STAGE, config)
+    separator = Separator(
+        sample_rate_hz=sample_rate_hz,
+        basis="stft",
+        bottleneck=4,
+        conv_channels=4,
+        num_dilations=1,
+        num_repeats=1,
+    )
+    path = processor_files.processor_path(folder, "N")
+    path.parent.mkdir()
+    separator.save(path)
+    return str(folder)
+
+
+def test_separates_on_the_fly(shards, tmp_path):
+    separator = _separation_run(tmp_path / "sep")
+    model = _pretrain(shards, tmp_path / "run", separator=separator)
+    assert np.abs(model.encoder.bn0.moving_mean).max() > 0.01
+
+
+def test_wrong_inputs_are_told(shards, tmp_path):
+    with pytest.raises(UserError, match=r"no channels of Z \(it has P, Q\)"):
+        _pretrain(shards, tmp_path / "a", processors=("P", "Z"))
+    plain = write_shards(tmp_path / "plain", noise_clips(2, 8000))
+    with pytest.raises(UserError, match=r"any processor \(it has none\)"):
+        _pretrain(plain, tmp_path / "b")
+    with pytest.raises(UserError, match="no split 'val': it has train"):
+        _pretrain(shards, tmp_path / "c", splits=("val",))
+    with pytest.raises(UserError, match="width=0.001"):
+        _pretrain(shards, tmp_path / "d", width=0.001)
+    separator = _separation_run(tmp_path / "sep", sample_rate_hz=8000)
+    with pytest.raises(UserError, match="is for 8000 Hz.*has 16000 Hz"):
+        _pretrain(shards, tmp_path / "e", separator=separator)

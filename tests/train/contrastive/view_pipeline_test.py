@@ -1,0 +1,272 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data.shards.record_index import RecordIndex
+from data.shards.record_reader import POSITION
+from models.separation.separator import Separator
+from tests.train.small_shards import noise_clips, write_shards
+from train.contrastive import view_pipeline
+from train.contrastive.on_the_fly import OnTheFlyViews
+from train.contrastive.view_pipeline import (
+    AUGMENT,
+    NOISE,
+    POSITIVE,
+    VIEWS,
+    ViewSpec,
+)
+
+VIEW = 150
+CLIP = 400
+LEVELS = {"P": (0.25, 0.375), "Q": (0.5, 0.75)}
+
+
+def _spec(**changes):
+    spec = ViewSpec(
+        comparison="mix_vs_chan",
+        processors=("P", "Q"),
+        num_channels=2,
+        view_samples=VIEW,
+        max_offset_samples=10**6,
+        silence_db=-120.0,
+        augment_draws=3,
+    )
+    return dataclasses.replace(spec, **changes)
+
+
+@pytest.fixture(scope="module")
+def labeled_signals(tmp_path_factory):
+    """Clips whose samples tell signal (sign and level) and time (slope)."""
+    ramp = np.arange(CLIP) / 2**15
+    clips = [-0.5 + ramp] * 6
+    channels = {
+        name: [np.stack([level + ramp for level in levels])] * 6
+        for name, levels in LEVELS.items()
+    }
+    folder = tmp_path_factory.mktemp("signals")
+    return write_shards(folder, clips, channels)
+
+
+def _batches(info, *arguments):
+    """Of views, without what is told about reading them."""
+    return view_pipeline.batches_from_channels(
+        RecordIndex.of(info, ("train",)), *arguments
+    ).map(lambda batch, read_status: batch)
+
+
+def _clip_batches(info, *arguments):
+    return view_pipeline.batches_of_clips(
+        RecordIndex.of(info, ("train",)), *arguments
+    ).map(lambda batch, read_status: batch)
+
+
+def _views(info, spec, batches=60, batch_size=5, seed=3, start_step=0):
+    dataset = _batches(info, spec, batch_size, seed, start_step)
+    return np.concatenate(
+        [b[VIEWS] for b in dataset.take(batches).as_numpy_iterator()]
+    )
+
+
+def _levels(views):
+    """Level of the signal each view was cut from, and its start."""
+    first = views[..., 0]
+    known = np.array([-0.5, *LEVELS["P"], *LEVELS["Q"]])
+    level = known[np.argmin(np.abs(first[..., None] - known - 0.006), -1)]
+    return level, np.round((first - level) * 2**15).astype(int)
+
+
+def test_views_are_the_mixture_and_any_channel_of_any_processor(
+    labeled_signals,
+):
+    views = _views(labeled_signals, _spec())
+    level, start = _levels(views)
+    assert np.all(level[:, 0] == -0.5)
+    values, counts = np.unique(level[:, 1], return_counts=True)
+    np.testing.assert_array_equal(values, [0.25, 0.375, 0.5, 0.75])
+    np.testing.assert_allclose(counts / 300, 0.25, atol=0.08)
+    # Each view is one contiguous piece of one signal.
+    np.testing.assert_allclose(np.diff(views, axis=-1), 2**-15, atol=1e-7)
+    assert start.min() >= 0 and start.max() <= CLIP - VIEW
+    assert np.ptp(start[:, 0]) > 200 and np.ptp(start[:, 1]) > 200
+
+
+def test_named_processors_only(labeled_signals):
+    level, _ = _levels(_views(labeled_signals, _spec(processors=("Q",))))
+    assert set(level[:, 1]) == {0.5, 0.75}
+
+
+def test_chan_vs_chan_takes_both_from_one_processor(labeled_signals):
+    spec = _spec(comparison="chan_vs_chan")
+    level, _ = _levels(_views(labeled_signals, spec))
+    pairs = {tuple(sorted(pair)) for pair in level.tolist()}
+    assert pairs == {LEVELS["P"], LEVELS["Q"]}
+
+
+def test_views_are_at_most_the_offset_apart(labeled_signals):
+    _, start = _levels(_views(labeled_signals, _spec(max_offset_samples=9)))
+    distance = start[:, 1] - start[:, 0]
+    assert np.abs(distance).max() == 9
+
+
+def test_a_later_start_continues_the_same_stream(labeled_signals):
+    whole = _views(labeled_signals, _spec(), batches=7)
+    later = _views(labeled_signals, _spec(), batches=3, start_step=4)
+    np.testing.assert_array_equal(later, whole[20:])
+
+
+def test_order_and_draws_follow_the_seed(labeled_signals):
+    first = _views(labeled_signals, _spec(), batches=2, seed=3)
+    np.testing.assert_array_equal(
+        first, _views(labeled_signals, _spec(), batches=2, seed=3)
+    )
+    other = _views(labeled_signals, _spec(), batches=2, seed=4)
+    assert not np.array_equal(first, other)
+
+
+def test_silent_channels_give_way_to_the_mixture(tmp_path):
+    clips = noise_clips(4, CLIP)
+    channels = {"P": [np.stack([0 * clip, clip]) for clip in clips]}
+    info = write_shards(tmp_path, clips, channels)
+    spec = _spec(processors=("P",), max_offset_samples=0, silence_db=-70.0)
+    views = _views(info, spec)
+    # Here channel 2 is the mixture: whatever is drawn, so is the view.
+    np.testing.assert_array_equal(views[:, 0], views[:, 1])
+    views = _views(info, dataclasses.replace(spec, silence_db=-500.0))
+    assert 0.3 < np.mean(~np.any(views[:, 1], axis=-1)) < 0.7
+
+
+def test_short_clips_are_padded_with_zeros(tmp_path):
+    clips = noise_clips(2, 100)
+    info = write_shards(tmp_path, clips)
+    spec = _spec(comparison="mix_vs_mix", processors=(), num_channels=0)
+    views = _views(info, spec, batches=1)
+    assert np.all(np.any(views[..., :100], axis=-1))
+    assert not np.any(views[..., 100:])
+
+
+def test_augment_draws_differ_by_view_and_example(labeled_signals):
+    dataset = _batches(labeled_signals, _spec(), 5, 3)
+    draws = next(dataset.as_numpy_iterator())[AUGMENT]
+    assert draws.shape == (5, 2, 3) and len(np.unique(draws)) == 30
+
+
+def test_no_two_numbers_of_a_batch_are_the_same(labeled_signals):
+    """Of SpecAugment and of a triplet, in both kinds of batch, any epoch."""
+    spec = _spec(triplet_patch=(7, 11))
+    of_views = _batches(labeled_signals, spec, 5, 3)
+    of_clips = _clip_batches(labeled_signals, spec, CLIP, 5, 3)
+    normal = []
+    for batch, clips in zip(
+        of_views.take(20).as_numpy_iterator(),
+        of_clips.take(20).as_numpy_iterator(),
+        strict=True,
+    ):
+        for name in (AUGMENT, POSITIVE, NOISE):
+            np.testing.assert_array_equal(batch[name], clips[name])
+        uniform = [batch[AUGMENT].ravel(), batch[POSITIVE].ravel()]
+        uniform.append(clips[view_pipeline.DRAWS].ravel())
+        uniform = np.concatenate(uniform)
+        assert uniform.size == len(np.unique(uniform)) == 5 * (6 + 4 + 5)
+        assert uniform.min() >= 0 and uniform.max() < 1
+        assert batch[NOISE].shape == (5, 7, 11)
+        normal.append(batch[NOISE])
+    normal = np.concatenate(normal)  # (100, 7, 11)
+    assert len(np.unique(normal)) > 0.99 * normal.size
+    assert abs(normal.mean()) < 0.05 and abs(normal.std() - 1) < 0.05
+    # Not the bits of the uniform numbers once more.
+    first = normal[-5:].reshape(5, -1)[:, :4].ravel()
+    assert abs(np.corrcoef(first, batch[POSITIVE].ravel())[0, 1]) < 0.9
+
+
+def test_numbers_follow_the_seed_and_the_position(labeled_signals):
+    spec = _spec(triplet_patch=(7, 11))
+
+    def batches(seed, start_step=0):
+        dataset = _batches(labeled_signals, spec, 5, seed, start_step)
+        return list(dataset.take(4).as_numpy_iterator())
+
+    first, again, other = batches(3), batches(3), batches(4)
+    later = batches(3, start_step=2)
+    for name in (VIEWS, AUGMENT, POSITIVE, NOISE):
+        for k in range(4):
+            np.testing.assert_array_equal(first[k][name], again[k][name])
+            assert not np.any(first[k][name] == other[k][name]) or name == VIEWS
+        np.testing.assert_array_equal(first[2][name], later[0][name])
+        np.testing.assert_array_equal(first[3][name], later[1][name])
+
+
+def test_without_triplets_there_are_no_numbers_for_them(labeled_signals):
+    dataset = _batches(labeled_signals, _spec(), 5, 3)
+    assert set(dataset.element_spec) == {VIEWS, AUGMENT}
+
+
+def test_on_the_fly_equals_separated_beforehand(tmp_path):
+    clips = noise_clips(6, 4000)
+    small = {"bottleneck": 4, "conv_channels": 6, "num_dilations": 2}
+    separators = [
+        Separator(basis="stft", num_repeats=1, **small) for _ in range(2)
+    ]
+    channels = {
+        name: [separator(clip[None])[0].numpy() for clip in clips]
+        for name, separator in zip("PQ", separators, strict=True)
+    }
+    info = write_shards(tmp_path, clips, channels)
+    spec = _spec(view_samples=1000)
+    make_views = OnTheFlyViews(separators, spec)
+    beforehand = _batches(info, spec, 5, 3)
+    on_the_fly = _clip_batches(info, spec, 4000, 5, 3)
+    make_views = tf.function(make_views)
+    for expected, clip_batch in zip(
+        beforehand.take(4), on_the_fly.take(4), strict=True
+    ):
+        views = make_views(clip_batch)
+        # Equal but for the 16 bits of the stored channels.
+        np.testing.assert_allclose(
+            views[VIEWS], expected[VIEWS], atol=1.01 / 2**15
+        )
+        np.testing.assert_array_equal(views[AUGMENT], expected[AUGMENT])
+    assert not any(s.trainable_variables for s in separators)
+
+
+@pytest.mark.parametrize("kind", ["channels", "clips"])
+def test_pipelines_and_replicas_share_the_batch(tmp_path, kind):
+    """Put together in order they are the batches of one, value by value."""
+    clips = noise_clips(7, CLIP)
+    channels = {
+        name: [np.stack([0.5 * clip, 0.25 * clip]) for clip in clips]
+        for name in "PQ"
+    }
+    index = RecordIndex.of(write_shards(tmp_path, clips, channels), ("train",))
+    spec = _spec(triplet_patch=(3, 2))
+
+    def batches(count, context=None):
+        arguments = (8, 3, 2, context)
+        if kind == "channels":
+            dataset = view_pipeline.batches_from_channels(
+                index, spec, *arguments
+            )
+        else:
+            dataset = view_pipeline.batches_of_clips(
+                index, spec, CLIP, *arguments
+            )
+        return list(dataset.take(count).as_numpy_iterator())
+
+    pipelines = [
+        batches(6, tf.distribute.InputContext(2, pipeline, 4))
+        for pipeline in range(2)
+    ]
+    for step, whole in enumerate(batches(3)):
+        # Two replicas of each pipeline, one after the other.
+        parts = [
+            part
+            for pipeline in pipelines
+            for part in pipeline[2 * step : 2 * step + 2]
+        ]
+        together = tf.nest.map_structure(
+            lambda *arrays: np.concatenate(arrays), *parts
+        )
+        tf.nest.map_structure(np.testing.assert_array_equal, together, whole)
+        assert len(whole[1][POSITION]) == 8
+        assert len(parts[0][1][POSITION]) == 2

@@ -1,0 +1,79 @@
+import os
+import signal
+
+import pytest
+import tensorflow as tf
+
+from train.loop.stop_signal import StopSignal
+
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+
+
+@pytest.fixture
+def heard():
+    """Signals that reach the handlers from before; they are put back."""
+    seen = []
+    before = {
+        number: signal.signal(number, lambda number, _: seen.append(number))
+        for number in SIGNALS
+    }
+    yield seen
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def _send(number):
+    os.kill(os.getpid(), number)
+
+
+def test_alone_it_is_heeded_at_once(heard):
+    votes = tf.constant(0.0)
+    with StopSignal(1) as stop:
+        assert not stop.is_asked(votes) and stop.reason == ""
+        _send(signal.SIGTERM)
+        assert stop.is_asked(votes)
+        assert stop.reason == "stopped by SIGTERM"
+    assert heard == []
+
+
+@pytest.mark.parametrize("first", SIGNALS)
+@pytest.mark.parametrize("second", SIGNALS)
+def test_a_second_signal_gets_the_former_handler(heard, first, second):
+    with StopSignal(1) as stop:
+        _send(first)
+        assert heard == []
+        _send(second)
+        assert heard == [second]
+        assert stop.reason == f"stopped by {first.name}"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_handlers_are_put_back(heard, fails):
+    before = [signal.getsignal(number) for number in SIGNALS]
+    try:
+        with StopSignal(1):
+            inside = [signal.getsignal(number) for number in SIGNALS]
+            assert not fails
+    except AssertionError:
+        assert fails
+    assert not set(inside) & set(before)
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_processes_stop_after_the_same_step(heard):
+    """One step after the first vote, whoever was signalled."""
+    processes = [StopSignal(3) for _ in range(3)]
+    asked = []
+    with processes[1]:
+        for step in range(1, 6):
+            if step == 4:
+                _send(signal.SIGTERM)
+            votes = tf.add_n([stop.vote() for stop in processes])
+            assert votes == (1.0 if step >= 4 else 0.0)
+            asked.append([stop.is_asked(votes) for stop in processes])
+    assert asked == 4 * [3 * [False]] + [3 * [True]]
+    assert [stop.reason for stop in processes] == [
+        "another process was stopped",
+        "stopped by SIGTERM",
+        "another process was stopped",
+    ]

@@ -1,0 +1,35 @@
+import pytest
+
+from train.contrastive.contrastive_config import ContrastiveConfig
+from train.loop import training_options
+
+
+def test_names_by_step():
+    kept = training_options.parse(("late=30", "4", "N=0"), 30)
+    assert list(kept.items()) == [("N", 0), ("step4", 4), ("late", 30)]
+    assert training_options.parse(("4",), 30, "s-{}") == {"s-4": 4}
+    assert training_options.parse((), 0) == {}
+
+
+@pytest.mark.parametrize(
+    "items, message",
+    [
+        (("0", "x="), "'x=' is neither a step"),
+        (("a/b=1",), "'a/b=1' is neither a step"),
+        (("A=1", "A=2"), "A=1,A=2: a name is twice"),
+        (("A=1", "1"), "A=1,1: a step is twice"),
+        (("31",), "step 31, past --steps=30"),
+    ],
+)
+def test_bad_ones_are_refused(items, message):
+    with pytest.raises(ValueError, match=message):
+        training_options.parse(items, 30)
+    with pytest.raises(ValueError, match=message):
+        ContrastiveConfig(steps=30, keep_steps=items)
+
+
+def test_splits_of_the_probe_must_differ():
+    with pytest.raises(ValueError, match="b is in --probe_train_splits and"):
+        ContrastiveConfig(
+            probe_train_splits=("a", "b"), probe_eval_splits=("b", "c")
+        )

@@ -1,0 +1,273 @@
+import csv
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data.audio import codec
+from data.run.errors import UserError
+from data.shards import example_schema
+from data.shards.dataset_info import DatasetInfo
+from data.shards.record_index import RecordIndex
+from models.separation.separator import Separator
+from models.separation.stitching import stitch, window_starts
+from tests.data.jobs.runners import ELSEWHERE
+from tests.data.shards.damaged_shards import flip, index_of
+from tests.train.small_shards import RATE_HZ, noise_clips, write_shards
+from train.separation import channel_writer
+from train.separation.separate_config import SeparateConfig
+
+LENGTHS = (3000, 4000, 3000, 2500, 4100)
+CONFIG = SeparateConfig(batch_size=2, max_bad_fraction=0.5)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    file = tmp_path_factory.mktemp("separator") / "P.keras"
+    keras.utils.set_random_seed(3)
+    separator = Separator(
+        basis="stft",
+        bottleneck=8,
+        conv_channels=12,
+        num_dilations=2,
+        num_repeats=1,
+    )
+    separator.save(file)
+    return {"P": file}
+
+
+@pytest.fixture
+def info(tmp_path):
+    clips = [noise_clips(1, n, seed=n)[0] for n in LENGTHS]
+    return write_shards(tmp_path / "in", clips)
+
+
+def _channels(info):
+    """Clip id -> mixture and channels of P, read by TensorFlow's reader."""
+    found = {}
+    for shard in info.splits["train"]:
+        for record in tf.data.TFRecordDataset(str(info.folder / shard.file)):
+            clip = example_schema.parse(record, ("P",), 2)
+            sounds = [
+                clip[example_schema.AUDIO],
+                *clip[example_schema.channels_key("P")],
+            ]
+            mixture, *channels = (
+                codec.decode(sound, info.audio_format).numpy()
+                for sound in sounds
+            )
+            clip_id = clip[example_schema.CLIP_ID].numpy().decode()
+            found[clip_id] = mixture, np.stack(channels)
+    return found
+
+
+def _bytes(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _load(file, precision):
+    return channel_writer._load(
+        str(file), channel_writer._digest(file), precision
+    )
+
+
+@ELSEWHERE
+def test_every_runner_gives_the_same_files(info, files, tmp_path, make_runner):
+    flip(info.folder / "train-0.tfrecord", index_of(info).offset_of[1] + 30)
+    config = dataclasses.replace(CONFIG, window_seconds=0.1)
+    here, there = tmp_path / "here", tmp_path / "there"
+    expected = channel_writer.separate(info, files, here, config)
+    runner = make_runner()
+    found = channel_writer.separate(info, files, there, config, runner)
+    assert dataclasses.replace(found, folder=here) == expected
+    assert _bytes(there) == _bytes(here)
+    assert len((there / "bad_records.csv").read_text().splitlines()) == 2
+
+
+def test_a_network_that_changed_since_the_start_is_told(files):
+    with pytest.raises(UserError, match="P.keras is another one than when"):
+        channel_writer._load(str(files["P"]), "0" * 64, "float32")
+
+
+def test_bad_clips_are_left_out_counted_and_listed(info, files, tmp_path):
+    flip(info.folder / "train-0.tfrecord", index_of(info).offset_of[1] + 30)
+    out = tmp_path / "out"
+    separated = channel_writer.separate(info, files, out, CONFIG)
+    assert [*_channels(separated)] == ["clip0", "clip4", "clip1", "clip3"]
+    first, second = separated.splits["train"]
+    assert (first.clips, second.clips) == (2, 2)
+    assert first.seconds == (3000 + 4100) / RATE_HZ
+    assert separated.summary["clips"] == {"train": 4}
+    assert separated.summary["clips_per_class"] == {
+        "train": {"even": 2, "odd": 2}
+    }
+    with (out / "bad_records.csv").open(encoding="utf-8") as stream:
+        [row] = csv.DictReader(stream)
+    assert (row["shard"], row["record"], row["clip_id"], row["cause"]) == (
+        "train-0.tfrecord",
+        "1",
+        "clip2",
+        "checksum",
+    )
+    loaded = DatasetInfo.load(out)
+    loaded.check_whole()
+    assert loaded == separated
+    assert len(RecordIndex.of(loaded, ["train"]).present) == 4
+
+
+def test_a_rerun_leaves_all_as_it_is_and_a_repair_is_seen(
+    info, files, tmp_path
+):
+    whole = (info.folder / "train-0.tfrecord").read_bytes()
+    flip(info.folder / "train-0.tfrecord", index_of(info).offset_of[1] + 30)
+    out = tmp_path / "out"
+    first = channel_writer.separate(info, files, out, CONFIG)
+    before = _bytes(out)
+    written = (out / "train-0.tfrecord").stat().st_mtime_ns
+    assert channel_writer.separate(info, files, out, CONFIG) == first
+    assert _bytes(out) == before
+    assert (out / "train-0.tfrecord").stat().st_mtime_ns == written
+    (info.folder / "train-0.tfrecord").write_bytes(whole)
+    channel_writer.separate(info, files, out, CONFIG)
+    channel_writer.separate(info, files, tmp_path / "other", CONFIG)
+    assert _bytes(out) == _bytes(tmp_path / "other")
+    assert not (out / "bad_records.csv").exists()
+
+
+def test_a_missing_shard_is_counted_and_limited(info, files, tmp_path):
+    (info.folder / "train-1.tfrecord").unlink()
+    separated = channel_writer.separate(info, files, tmp_path / "out", CONFIG)
+    assert [shard.clips for shard in separated.splits["train"]] == [3, 0]
+    assert [*_channels(separated)] == ["clip0", "clip2", "clip4"]
+    strict = dataclasses.replace(CONFIG, max_bad_fraction=0.3)
+    told = "2 of 5 clips cannot be read .*missing_file.* or raise --max_bad"
+    with pytest.raises(UserError, match=told):
+        channel_writer.separate(info, files, tmp_path / "strict", strict)
+    assert not (tmp_path / "strict" / "dataset.json").exists()
+
+
+def test_a_clip_with_a_bad_stem_is_left_out_too(files, tmp_path):
+    """Stems are not needed to separate, and are written again."""
+    clips = [noise_clips(1, n, seed=n)[0] for n in LENGTHS]
+    stems = [clip[None] for clip in clips]
+    stems[2] = stems[2][:, 1:]
+    info = write_shards(tmp_path / "in", clips, stems=stems, num_shards=1)
+    flip(info.folder / "train-0.tfrecord", index_of(info).offset_of[1] + 30)
+    out = tmp_path / "out"
+    separated = channel_writer.separate(info, files, out, CONFIG)
+    assert [*_channels(separated)] == ["clip0", "clip3", "clip4"]
+    with (out / "bad_records.csv").open(encoding="utf-8") as stream:
+        rows = [(row["record"], row["cause"]) for row in csv.DictReader(stream)]
+    assert rows == [("1", "checksum"), ("2", "wrong_shape")]
+
+
+def test_a_window_longer_than_the_clips_changes_nothing(info, files, tmp_path):
+    whole = dataclasses.replace(CONFIG, window_seconds=0)
+    channel_writer.separate(info, files, tmp_path / "a", whole)
+    channel_writer.separate(info, files, tmp_path / "b", CONFIG)
+    first, second = _bytes(tmp_path / "a"), _bytes(tmp_path / "b")
+    for name in first:
+        assert name.startswith("accounts") or first[name] == second[name]
+
+
+def test_channels_are_those_of_the_windows_stitched(info, files, tmp_path):
+    short = dataclasses.replace(CONFIG, window_seconds=0.1)
+    separated = channel_writer.separate(info, files, tmp_path / "out", short)
+    separator = keras.saving.load_model(files["P"])
+    for mixture, channels in _channels(separated).values():
+        assert channels.shape == (2, len(mixture))
+        np.testing.assert_allclose(channels.sum(0), mixture, atol=1.1 / 2**15)
+        starts = window_starts(len(mixture), 1600)
+        assert starts[:3] == [0, 800, min(1600, len(mixture) - 1600)]
+        windows = [
+            separator(mixture[None, start : start + 1600])[0].numpy()
+            for start in starts
+        ]
+        expected = stitch(windows, starts, len(mixture))
+        np.testing.assert_allclose(channels, expected, atol=0.6 / 2**15)
+        whole = separator(mixture[None])[0]
+        assert np.abs(channels - whole).max() > 10 / 2**15
+
+
+def test_windows_in_any_order_are_stitched_and_bound_the_memory():
+    """A fake network whose channels come in another order each time."""
+    rng = np.random.default_rng(0)
+    waveforms = [
+        rng.normal(size=n).astype("f4") for n in (40, 333, 100, 101, 40)
+    ]
+    shapes = []
+
+    def run(batch):
+        shapes.append(batch.shape)
+        channels = np.stack(
+            [np.maximum(batch, 0), np.minimum(batch, 0)], axis=1
+        )
+        flips = rng.integers(2, size=len(batch))
+        return tf.constant(
+            np.stack(
+                [
+                    c[::-1] if f else c
+                    for c, f in zip(channels, flips, strict=True)
+                ]
+            )
+        )
+
+    separated = channel_writer._separate_batch(
+        waveforms, {"A": run, "B": run}, 100, 3
+    )
+    for waveform, of_clip in zip(waveforms, separated, strict=True):
+        for name in "AB":
+            channels = of_clip[name]
+            np.testing.assert_allclose(channels.sum(0), waveform, atol=1e-6)
+            parts = np.stack([np.maximum(waveform, 0), np.minimum(waveform, 0)])
+            if not np.allclose(channels, parts, atol=1e-6):
+                np.testing.assert_allclose(channels, parts[::-1], atol=1e-6)
+    assert max(shape[0] for shape in shapes) == 3
+    assert {shape[1] for shape in shapes} == {40, 100}
+    # A batch of the two short clips, three of the 6 + 1 + 2 windows.
+    assert len(shapes) == 2 * (1 + 3)
+
+
+def test_precision_is_that_of_the_flag(info, files, tmp_path):
+    exact = _load(files["P"], "float32")
+    coarse = _load(files["P"], "mixed_bfloat16")
+    assert coarse.tdcn.compute_dtype == "bfloat16"
+    assert exact.tdcn.compute_dtype == "float32"
+    for a, b in zip(exact.weights, coarse.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    mixture = noise_clips(1, 3000)[0][None]
+    fine, rough = exact(mixture)[0].numpy(), coarse(mixture)[0].numpy()
+    assert rough.dtype == np.float32
+    np.testing.assert_allclose(rough.sum(0), mixture[0], atol=1e-5)
+    error = np.abs(fine - rough).max() / np.abs(fine).max()
+    assert 1e-6 < error < 0.05
+    # One saved in reduced precision is used in full, where that is asked for.
+    coarse.save(tmp_path / "C.keras")
+    again = _load(tmp_path / "C.keras", "float32")
+    np.testing.assert_array_equal(again(mixture)[0], fine)
+
+
+def test_other_options_make_the_shards_again(info, files, tmp_path):
+    out = tmp_path / "out"
+    exact = _channels(channel_writer.separate(info, files, out, CONFIG))
+    before = _bytes(out)
+    coarse = dataclasses.replace(CONFIG, precision="mixed_bfloat16")
+    separated = channel_writer.separate(info, files, out, coarse)
+    after = _bytes(out)
+    assert before["train-0.tfrecord"] != after["train-0.tfrecord"]
+    assert len(before["train-0.tfrecord"]) == len(after["train-0.tfrecord"])
+    for clip_id, (mixture, channels) in _channels(separated).items():
+        np.testing.assert_allclose(channels.sum(0), mixture, atol=1.1 / 2**15)
+        error = np.abs(channels - exact[clip_id][1]).max()
+        assert 0.6 / 2**15 < error < 0.05 * np.abs(channels).max()
+
+
+def test_windows_too_short_to_match_are_refused():
+    with pytest.raises(ValueError, match="--window_seconds=0.05 is too short"):
+        SeparateConfig(window_seconds=0.05)

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data.shards.record_index import RecordIndex
+from data.shards.record_reader import POSITION
+from tests.train.small_shards import noise_clips, write_shards
+from train.separation.mixture_pipeline import batches_of_pairs
+
+CROP = 50
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    clips = noise_clips(6, 90) + [clip[:30] for clip in noise_clips(1, 90, 1)]
+    folder = tmp_path_factory.mktemp("shards")
+    return RecordIndex.of(write_shards(folder, clips), ("train",))
+
+
+def _batches(index, count, start_step=0, context=None, seed=3):
+    dataset = batches_of_pairs(index, CROP, 8, seed, start_step, context)
+    return list(dataset.take(count).as_numpy_iterator())
+
+
+def test_neighbours_of_the_stream_make_pairs(index):
+    for step, (pairs, read_status) in enumerate(_batches(index, 3)):
+        assert pairs.shape == (8, 2, CROP)
+        positions = 16 * step + np.arange(16).reshape(8, 2)
+        np.testing.assert_array_equal(read_status[POSITION], positions)
+
+
+def test_a_later_start_continues_the_same_stream(index):
+    whole, later = _batches(index, 4), _batches(index, 2, start_step=2)
+    tf.nest.map_structure(np.testing.assert_array_equal, whole[2:], later)
+    other = _batches(index, 1, seed=4)
+    assert not np.array_equal(other[0][0], whole[0][0])
+
+
+def test_clips_shorter_than_the_crop_are_padded(index):
+    ends = np.concatenate([pairs for pairs, _ in _batches(index, 7)])[..., 30:]
+    is_short = ~ends.any(axis=-1)
+    # Of 7 clips one: 16 times in 16 epochs.
+    assert np.sum(is_short) == 16
+
+
+@pytest.mark.parametrize("replicas", [2, 4])
+def test_pipelines_and_replicas_share_the_batch(index, replicas):
+    """Put together in order they are the batches of one, value by value."""
+    each = replicas // 2
+    pipelines = [
+        _batches(
+            index, 3 * each, 2, tf.distribute.InputContext(2, number, replicas)
+        )
+        for number in range(2)
+    ]
+    for step, whole in enumerate(_batches(index, 3, 2)):
+        parts = [
+            part
+            for pipeline in pipelines
+            for part in pipeline[each * step : each * (step + 1)]
+        ]
+        assert len(parts[0][0]) == 8 // replicas
+        together = tf.nest.map_structure(
+            lambda *arrays: np.concatenate(arrays), *parts
+        )
+        tf.nest.map_structure(np.testing.assert_array_equal, together, whole)

@@ -1,0 +1,58 @@
+"""Starts an encoder from the weights of another run's."""
+
+import keras
+from absl import logging
+
+from data.run import encoder_files
+from data.run.errors import UserError
+from models.embedding_model import EmbeddingModel
+
+
+def copy_weights(run: str, model: EmbeddingModel) -> None:
+    """Copies the CNN14 of a run into `model`, layer by layer.
+
+    The bottleneck is copied if both have one of the same size, and stays as
+    it is if not. Windows may differ.
+
+    Args:
+      run: output of pretrain_contrastive or import_panns.
+      model: takes the weights.
+
+    Raises:
+      UserError: `run` has no encoder, or one of another network.
+    """
+    source = keras.saving.load_model(
+        encoder_files.model_file(run), compile=False
+    )
+    for flag, attribute in (
+        ("frontend", "frontend_name"),
+        ("width", "width"),
+        ("hidden_layer", "hidden_layer"),
+    ):
+        theirs, ours = getattr(source, attribute), getattr(model, attribute)
+        if theirs != ours:
+            raise UserError(
+                f"--initial_encoder={run} was made with --{flag}={theirs}, "
+                f"this run has --{flag}={ours}: give it the same"
+            )
+    if source.sample_rate_hz != model.sample_rate_hz:
+        raise UserError(
+            f"--initial_encoder={run} takes audio at {source.sample_rate_hz} "
+            f"Hz, --shards has {model.sample_rate_hz} Hz: write shards at the "
+            "former"
+        )
+    theirs, ours = source.encoder, model.encoder
+    pairs = [(theirs.bn0, ours.bn0), (theirs.fc1, ours.fc1)]
+    pairs += zip(theirs.blocks, ours.blocks, strict=True)
+    if theirs.bottleneck_dim == ours.bottleneck_dim:
+        pairs.append((theirs.bottleneck, ours.bottleneck))
+        note = "the bottleneck too"
+    else:
+        note = (
+            f"not the bottleneck, which is {theirs.bottleneck_dim} there and "
+            f"{ours.bottleneck_dim} here"
+        )
+    for layer, copy in pairs:
+        if layer is not None:
+            copy.set_weights(layer.get_weights())
+    logging.info("CNN14 starts from %s: %s", run, note)

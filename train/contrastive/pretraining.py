@@ -1,0 +1,181 @@
+"""Contrastive pretraining as one call."""
+
+import pathlib
+
+import keras
+import numpy as np
+from absl import logging
+
+from data.run import processor_files
+from data.run.atomic_write import atomic_path
+from data.run.encoder_files import MODEL_FILE
+from data.run.errors import UserError
+from data.shards.dataset_info import DatasetInfo
+from data.shards.record_index import RecordIndex
+from models.embedding_model import EmbeddingModel
+from models.separation.separator import Separator
+from train.contrastive import initial_encoder, view_pipeline
+from train.contrastive.contrastive_config import ContrastiveConfig
+from train.contrastive.examples import ViewExamples
+from train.contrastive.learner import ContrastiveLearner, make_spec_augment
+from train.contrastive.on_the_fly import OnTheFlyViews
+from train.contrastive.probe_curve import ProbeCurve
+from train.contrastive.snapshots import Snapshots
+from train.contrastive.view_pipeline import ViewSpec
+from train.loop import checkpoints, cluster, training_loop
+from train.loop.distribution import synchronize_batch_norms
+from train.loop.optimizers import make_optimizer
+
+
+@training_loop.tells_of_lost_processes
+def pretrain(
+    config: ContrastiveConfig, info: DatasetInfo, folder: pathlib.Path
+) -> pathlib.Path:
+    """Trains to `config.steps` and writes the embedding model.
+
+    Returns:
+      Path of the embedding model, written when training is complete.
+
+    Raises:
+      UserError: the flags do not go with the shards, the separator or the
+        initial encoder, or the loss diverges.
+    """
+    strategy = training_loop.prepare(config)
+    with strategy.scope():
+        learner, spec = _make_learner(config, info)
+        embedding_model = learner.embedding_model
+        # A run that goes on has weights of its own.
+        if config.initial_encoder and not checkpoints.last_step(folder):
+            initial_encoder.copy_weights(
+                config.initial_encoder, embedding_model
+            )
+        learner.optimizer = make_optimizer(config, learner)
+    synchronize_batch_norms(embedding_model.encoder, strategy)
+    logging.info(
+        "CNN14 with %.2f M parameters; %s, %s, processors: %s",
+        embedding_model.count_params() / 1e6,
+        config.comparison,
+        config.objective,
+        ", ".join(spec.processors) or "none",
+    )
+    index = RecordIndex.of(info, info.training_splits(config.splits))
+    clip_samples = round(config.clip_seconds * info.sample_rate_hz)
+
+    def make_dataset(step, context=None):
+        place = (config.batch_size, config.seed, step, context)
+        if learner.make_views is None:
+            return view_pipeline.batches_from_channels(index, spec, *place)
+        return view_pipeline.batches_of_clips(index, spec, clip_samples, *place)
+
+    is_chief = cluster.of(config.strategy).is_chief
+    snapshots = Snapshots(folder, embedding_model, config.snapshots())
+    examples = ViewExamples(
+        learner, make_dataset(0), config.examples_every, config.seed
+    )
+    last_step = checkpoints.last_step(folder)
+    with ProbeCurve(config, folder, snapshots, last_step, is_chief) as probes:
+        training_loop.train(
+            strategy,
+            learner,
+            make_dataset,
+            config,
+            folder,
+            index,
+            [snapshots, examples, probes],
+        )
+    if is_chief:
+        with atomic_path(folder / MODEL_FILE) as beside:
+            embedding_model.save(beside)
+    return folder / MODEL_FILE
+
+
+def is_finished(config: ContrastiveConfig, folder: pathlib.Path) -> bool:
+    """Whether the run has its model, trained for as long as is asked."""
+    finished = (folder / MODEL_FILE).exists()
+    return finished and checkpoints.last_step(folder) >= config.steps
+
+
+def _make_learner(
+    config: ContrastiveConfig, info: DatasetInfo
+) -> tuple[ContrastiveLearner, ViewSpec]:
+    """The learner, and how the views of its batches are taken."""
+    separators = _load_separators(config, info)
+    # To load draws random numbers, and weights depend on the seed alone.
+    keras.utils.set_random_seed(config.seed)
+    try:
+        embedding_model = EmbeddingModel(
+            sample_rate_hz=info.sample_rate_hz,
+            embedding_dim=config.embedding_dim,
+            width=config.width,
+            hidden_layer=config.hidden_layer,
+            dropout=config.dropout,
+            frontend=config.frontend,
+            hidden_dropout=config.hidden_dropout,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    spec = _view_spec(config, info, embedding_model, separators)
+    make_views = None
+    if separators:
+        make_views = OnTheFlyViews([*separators.values()], spec)
+    return ContrastiveLearner(embedding_model, config, make_views), spec
+
+
+def _load_separators(
+    config: ContrastiveConfig, info: DatasetInfo
+) -> dict[str, Separator]:
+    """Separators by processor name; none where the shards carry channels."""
+    if not config.separator or config.comparison == "mix_vs_mix":
+        return {}
+    files = processor_files.find(config.separator, config.processors)
+    separators = {}
+    for name, file in files.items():
+        separators[name] = keras.saving.load_model(file)
+        rate = separators[name].sample_rate_hz
+        if rate != info.sample_rate_hz:
+            raise UserError(
+                f"{file} is for {rate} Hz, {config.shards} has "
+                f"{info.sample_rate_hz} Hz: write the shards with "
+                f"--sample_rate_hz={rate}"
+            )
+    return separators
+
+
+def _view_spec(
+    config: ContrastiveConfig,
+    info: DatasetInfo,
+    embedding_model: EmbeddingModel,
+    separators: dict[str, Separator],
+) -> ViewSpec:
+    if config.comparison == "mix_vs_mix":
+        processors, num_channels = (), 0
+    elif separators:
+        processors = tuple(separators)
+        num_channels = next(iter(separators.values())).num_sources
+    else:
+        processors = config.processors or info.processors
+        num_channels = info.num_channels
+        missing = sorted(set(processors) - set(info.processors))
+        if missing or not processors:
+            has = ", ".join(info.processors) or "none"
+            raise UserError(
+                f"{config.shards} has no channels of "
+                f"{', '.join(missing) or 'any processor'} (it has {has}): "
+                "make them with train/separate_shards.py, or name a "
+                "--separator to separate on the fly"
+            )
+    augment = make_spec_augment(config)
+    patch = embedding_model.window_frames, embedding_model.frontend.mel_bands
+    whole_clip = np.iinfo(np.int32).max // 2
+    return ViewSpec(
+        comparison=config.comparison,
+        processors=processors,
+        num_channels=num_channels,
+        view_samples=embedding_model.window_samples,
+        max_offset_samples=(
+            round(config.tp_max_offset * info.sample_rate_hz) or whole_clip
+        ),
+        silence_db=config.silence_db,
+        augment_draws=augment.num_draws if augment else 0,
+        triplet_patch=patch if config.objective == "triplet" else None,
+    )

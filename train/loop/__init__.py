@@ -1,0 +1,7 @@
+"""What both trainers share.
+
+`training_loop` is the loop, of `training_options`. An `optimizers` update goes
+through `guarded_update`. `checkpoints` and `stop_signal` let it be killed and
+go on; `distribution`, `cluster` and `cross_replica` spread it over devices;
+`step_observer`s follow it: `training_log`, `failed_reads`, `skipped_steps`.
+"""

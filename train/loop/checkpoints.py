@@ -1,0 +1,100 @@
+"""Checkpoints of a run: whole or not at all, kept by policy."""
+
+import pathlib
+import shutil
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from data.run.errors import UserError
+from train.loop.training_options import TrainingOptions
+
+FOLDER = "checkpoints"
+
+# What TensorFlow writes before it renames it.
+_HALF_WRITTEN = ("*_temp", "*.tempstate*", "checkpoint.tmp*")
+
+
+def last_step(run: pathlib.Path) -> int:
+    """Step of the newest checkpoint in a run directory; 0 without one."""
+    latest = tf.train.latest_checkpoint(str(run / FOLDER))
+    return int(latest.rsplit("-", 1)[1]) if latest else 0
+
+
+class Checkpoints:
+    """Weights, optimizer, random states and step.
+
+    The data's position is a function of the step.
+
+    Args:
+      learner: with a built optimizer.
+      options: which checkpoints are kept.
+    """
+
+    def __init__(self, learner: keras.Model, options: TrainingOptions):
+        self._options = options
+        self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        # TensorFlow looks into no list of layers, and sees no random state of
+        # a dropout; the weights it finds through the optimizer.
+        statistics = [v.value for v in learner.non_trainable_variables]
+        self._checkpoint = tf.train.Checkpoint(
+            learner=learner, step=self._step, statistics=statistics
+        )
+        self._manager = None
+
+    def restore(self, run: pathlib.Path) -> int:
+        """Restores the newest checkpoint that can be read.
+
+        Returns:
+          Its step; 0 where there is none.
+
+        Raises:
+          UserError: there are some, but none can be read.
+        """
+        manager = self._manager_of(run)
+        for path in reversed(manager.checkpoints):
+            try:
+                self._checkpoint.restore(path).assert_existing_objects_matched()
+                return int(self._step)
+            except (IndexError, tf.errors.OpError) as error:
+                reason = str(error).splitlines()[0]
+                logging.warning("%s cannot be read (%s)", path, reason)
+        if manager.checkpoints:
+            raise UserError(
+                f"no checkpoint in {manager.directory} can be read: delete "
+                "that folder to start again"
+            )
+        return 0
+
+    def save(self, run: pathlib.Path, step: int) -> None:
+        """Writes a checkpoint; removes those that are not to be kept."""
+        if self._manager is None:
+            self._manager = self._manager_of(run)
+            _remove_rests(run / FOLDER)
+        self._step.assign(step)
+        self._manager.save(checkpoint_number=step)
+
+    def _manager_of(self, run: pathlib.Path) -> tf.train.CheckpointManager:
+        return tf.train.CheckpointManager(
+            self._checkpoint,
+            str(run / FOLDER),
+            max_to_keep=self._options.keep_checkpoints,
+            keep_checkpoint_every_n_hours=(
+                self._options.keep_checkpoint_every_hours or None
+            ),
+        )
+
+
+def _remove_rests(folder: pathlib.Path) -> None:
+    """What a process left that was killed while it saved or removed one."""
+    rests = [path for kind in _HALF_WRITTEN for path in folder.glob(kind)]
+    # The index goes first.
+    for path in folder.glob("*.data-*"):
+        if not path.with_name(f"{path.stem}.index").exists():
+            rests.append(path)
+    for path in rests:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,117 @@
+"""The optimizer that flags describe, and LARS."""
+
+import keras
+from keras import ops
+
+from train.loop.guarded_update import sums_no_gradients
+from train.loop.training_options import TrainingOptions
+
+
+def learning_rate(
+    options: TrainingOptions,
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """Warm-up and cosine decay where asked, by step."""
+    rate = options.learning_rate
+    if not options.cosine_decay and not options.warmup_steps:
+        return rate
+    # alpha=1 holds the rate after the warm-up.
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if options.warmup_steps else rate,
+        warmup_target=rate if options.warmup_steps else None,
+        warmup_steps=options.warmup_steps,
+        decay_steps=max(1, options.steps - options.warmup_steps),
+        alpha=0.0 if options.cosine_decay else 1.0,
+    )
+
+
+def make_optimizer(
+    options: TrainingOptions, model: keras.Model
+) -> keras.optimizers.Optimizer:
+    """Built for the model; takes gradients of the global batch.
+
+    Weight decay leaves out biases and norms: all that has one dimension.
+    """
+    rate, decay = learning_rate(options), options.weight_decay
+    if options.optimizer == "lars":
+        optimizer = LARS(rate, weight_decay=decay)
+    elif options.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(rate)
+    else:
+        makers = {
+            "adamw": keras.optimizers.AdamW,
+            "lamb": keras.optimizers.Lamb,
+        }
+        optimizer = makers[options.optimizer](rate, weight_decay=decay)
+        optimizer.exclude_from_weight_decay(
+            [v for v in model.trainable_variables if len(v.shape) <= 1]
+        )
+    optimizer = sums_no_gradients(optimizer)
+    if options.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+@keras.saving.register_keras_serializable(package="separated_scenes")
+class LARS(keras.optimizers.Optimizer):
+    """Layer-wise adaptive rate scaling (You et al., 2017), as in SimCLR.
+
+    For each weight w with gradient g, with g' = g + weight_decay * w:
+      rate = learning_rate * trust_coefficient * |w| / |g'|
+      velocity = momentum * velocity + rate * g';  w = w - velocity
+    Vectors (biases, norms) take g and the learning rate as they are, as where
+    a norm is 0.
+
+    Args:
+      learning_rate: a number or schedule; SimCLR: 0.3 * batch / 256.
+      momentum: of the velocity.
+      weight_decay: part of the gradient, for matrices only.
+      trust_coefficient: see above.
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.3,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        trust_coefficient: float = 1e-3,
+        name: str = "lars",
+        **kwargs,
+    ):
+        # Keras' own decay would not enter the norm.
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        self.momentum = momentum
+        self.decay = weight_decay
+        self.trust_coefficient = trust_coefficient
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self._velocities = self.add_optimizer_variables(variables, "velocity")
+
+    def update_step(self, gradient, variable, learning_rate):
+        rate = ops.cast(learning_rate, variable.dtype)
+        gradient = ops.cast(gradient, variable.dtype)
+        velocity = self._velocities[self._get_variable_index(variable)]
+        if len(variable.shape) > 1:
+            gradient = gradient + self.decay * variable
+            of_weights, of_gradient = _norm(variable), _norm(gradient)
+            both = ops.logical_and(of_weights > 0, of_gradient > 0)
+            # Divides by 1 where it is not used.
+            trust = of_weights / ops.where(both, of_gradient, 1.0)
+            rate *= ops.where(both, self.trust_coefficient * trust, 1.0)
+        self.assign(velocity, self.momentum * velocity + rate * gradient)
+        self.assign_sub(variable, velocity)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "momentum": self.momentum,
+            "weight_decay": self.decay,
+            "trust_coefficient": self.trust_coefficient,
+        }
+
+
+def _norm(x):
+    return ops.sqrt(ops.sum(ops.square(x)))

@@ -1,0 +1,318 @@
+"""Shards to shards that carry the channels of each processor too."""
+
+import dataclasses
+import functools
+import hashlib
+import itertools
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from data.audio import codec, encoding
+from data.jobs import reading_jobs
+from data.jobs.shard_jobs import Runner
+from data.run.errors import UserError
+from data.shards import example_schema, shard_offsets, shard_statistics
+from data.shards.dataset_info import DatasetInfo, Shard
+from data.shards.record_check import find_fault, parse_checked
+from data.shards.record_index import RecordIndex
+from data.shards.record_reader import examples_in_order
+from data.shards.shard_statistics import ShardStatistics
+from data.shards.shard_writer import ShardWriter
+from models.separation.separator import Separator
+from models.separation.stitching import stitch, window_starts
+from train.separation.separate_config import SeparateConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class SeparateTask:
+    """One shard to separate; see `shard_jobs.Task`.
+
+    Attributes:
+      shard: name of the file, as in the source.
+      num_items: its clips.
+      source: the source file, as named by the user, and its size.
+      processors: (name, digest of the network's file) of each.
+      precision: what they compute in.
+      window_samples: longest piece that they get at once; 0: whole clips.
+      files: those of the processors. Shards do not depend on where they are,
+        nor on what follows.
+      batch_size: pieces separated together.
+    """
+
+    shard: str
+    num_items: int
+    source: tuple[str, int]
+    processors: tuple[tuple[str, str], ...]
+    precision: str
+    window_samples: int
+    files: tuple[str, ...] = dataclasses.field(repr=False)
+    batch_size: int = dataclasses.field(repr=False)
+
+    @property
+    def source_file(self) -> str:
+        return self.shard
+
+
+def separate(
+    info: DatasetInfo,
+    files: dict[str, pathlib.Path],
+    folder: pathlib.Path,
+    config: SeparateConfig,
+    runner: Runner | None = None,
+) -> DatasetInfo:
+    """Separates all shards of a dataset that are not done yet.
+
+    Clips that cannot be read are left out and listed in bad_records.csv.
+
+    Args:
+      info: the dataset.
+      files: processor name -> saved separator.
+      folder: where the new shards go.
+      config: how to separate.
+      runner: what runs the job; None: this process.
+
+    Returns:
+      The new dataset; its dataset.json is written last.
+
+    Raises:
+      UserError: a separator is for another sample rate, the separators differ
+        in their number of channels, or too many clips cannot be read.
+    """
+    if folder.resolve() == info.folder.resolve():
+        raise UserError(
+            f"--output={folder} is the folder of --shards: choose another"
+        )
+    digests = {name: _digest(file) for name, file in files.items()}
+    separators = {
+        name: _load(str(file.absolute()), digests[name], config.precision)
+        for name, file in files.items()
+    }
+    num_channels = _common_channels(separators, info)
+    splits = [split for split, shards in info.splits.items() if shards]
+    shards = info.shards_of(splits)
+    tasks = [
+        SeparateTask(
+            shard.file,
+            shard.clips,
+            (str(info.folder / shard.file), shard.num_bytes),
+            tuple(digests.items()),
+            config.precision,
+            round(config.window_seconds * info.sample_rate_hz),
+            tuple(str(file.absolute()) for file in files.values()),
+            config.batch_size,
+        )
+        for shard in shards
+    ]
+    accounts = reading_jobs.run(
+        "separate",
+        _write_shard,
+        tasks,
+        info,
+        splits,
+        folder,
+        config.max_bad_fraction,
+        runner=runner,
+    )
+    account_of = {account["shard"]: account for account in accounts}
+    by_split = {
+        split: [account_of[shard.file] for shard in shards]
+        for split, shards in info.splits.items()
+    }
+    separated = dataclasses.replace(
+        info,
+        folder=folder,
+        splits={
+            split: tuple(
+                Shard(a["shard"], a["clips"], a["seconds"], a["num_bytes"])
+                for a in of_split
+            )
+            for split, of_split in by_split.items()
+        },
+        processors=tuple(files),
+        num_channels=num_channels,
+        summary={
+            **info.summary,
+            **shard_statistics.totals(by_split, info.class_names),
+        },
+    )
+    if not _is_saved(separated):
+        shard_offsets.write(
+            separated, {a["shard"]: a["offsets"] for a in accounts}
+        )
+        separated.save()
+    logging.info(
+        "%d of %d clips with %d channels of each of: %s",
+        sum(account["clips"] for account in accounts),
+        sum(shard.clips for shard in shards),
+        num_channels,
+        ", ".join(files),
+    )
+    return separated
+
+
+def _is_saved(info: DatasetInfo) -> bool:
+    try:
+        saved = DatasetInfo.load(info.folder) == info
+    except UserError:
+        return False
+    return saved and shard_offsets.read(info) is not None
+
+
+def _write_shard(
+    task: SeparateTask,
+    index: RecordIndex,
+    path: pathlib.Path,
+    advance: Callable[[], None],
+) -> dict:
+    run_each = {
+        name: _compile(file, digest, task.precision)
+        for file, (name, digest) in zip(
+            task.files, task.processors, strict=True
+        )
+    }
+    account, failed = ShardStatistics(index.info.sample_rate_hz), []
+    clips = _read(index, account, failed, advance)
+    with ShardWriter(path) as writer:
+        while batch := list(itertools.islice(clips, task.batch_size)):
+            records, waveforms = zip(*batch, strict=True)
+            separated = _separate_batch(
+                waveforms, run_each, task.window_samples, task.batch_size
+            )
+            for record, channels in zip(records, separated, strict=True):
+                encoded = _encode(channels, index.info)
+                writer.write(example_schema.with_channels(record, encoded))
+    return {
+        **account.as_json(),
+        "offsets": writer.offsets,
+        "bad_records": failed,
+    }
+
+
+def _read(
+    index: RecordIndex,
+    account: ShardStatistics,
+    failed: list[int],
+    advance: Callable[[], None],
+) -> Iterator[tuple[bytes, np.ndarray]]:
+    """Record and waveform of the clips of a shard, in its order."""
+    info = index.info
+
+    def to_clip(record):
+        clip = parse_checked(record, info)
+        waveform = codec.decode(clip[example_schema.AUDIO], info.audio_format)
+        return record, clip[example_schema.LABELS], waveform
+
+    used = 0
+    clips = examples_in_order(index, to_clip, failed.extend)
+    for record, labels, waveform in clips:
+        # All of it is written again, not only what was read.
+        if find_fault(record, info):
+            failed.append(used + len(failed))
+            continue
+        used += 1
+        advance()
+        account.add(len(waveform), [info.class_names[k] for k in labels])
+        yield record, waveform
+
+
+def _separate_batch(
+    waveforms: Sequence[np.ndarray],
+    run_each: dict[str, Callable],
+    window_samples: int,
+    batch_size: int,
+) -> list[dict[str, np.ndarray]]:
+    """Channels (M, T) of each processor, for each waveform (T,)."""
+    starts = [window_starts(len(w), window_samples) for w in waveforms]
+    pieces = [
+        waveform[start : start + window_samples] if window_samples else waveform
+        for waveform, of_waveform in zip(waveforms, starts, strict=True)
+        for start in of_waveform
+    ]
+    channels = [{} for _ in waveforms]
+    for name, run in run_each.items():
+        outputs = {}
+        for group in _equally_long(pieces):
+            for first in range(0, len(group), batch_size):
+                places = group[first : first + batch_size]
+                batch = run(np.stack([pieces[place] for place in places]))
+                outputs.update(zip(places, batch.numpy(), strict=True))
+        in_order = (outputs[place] for place in range(len(pieces)))
+        for of_clip, waveform, of_waveform in zip(
+            channels, waveforms, starts, strict=True
+        ):
+            windows = itertools.islice(in_order, len(of_waveform))
+            of_clip[name] = stitch(windows, of_waveform, len(waveform))
+    return channels
+
+
+def _equally_long(pieces: Sequence[np.ndarray]) -> list[list[int]]:
+    """Places of the pieces, grouped: padding would change the norms."""
+    groups: dict[int, list[int]] = {}
+    for place, piece in enumerate(pieces):
+        groups.setdefault(len(piece), []).append(place)
+    return list(groups.values())
+
+
+def _encode(
+    channels: dict[str, np.ndarray], info: DatasetInfo
+) -> dict[str, list[bytes]]:
+    return {
+        name: [
+            encoding.encode(channel, info.audio_format, info.sample_rate_hz)
+            for channel in of_processor
+        ]
+        for name, of_processor in channels.items()
+    }
+
+
+@functools.cache
+def _load(file: str, digest: str, precision: str) -> Separator:
+    """A saved separator that computes in `precision`.
+
+    The weights stay float32, and so do transforms, masking and the sum. Each
+    process loads it once.
+
+    Raises:
+      UserError: the file is another one than that of the digest.
+    """
+    if _digest(pathlib.Path(file)) != digest:
+        raise UserError(f"{file} is another one than when the job was started")
+    separator = keras.saving.load_model(file)
+    if separator.dtype_policy.name == precision:
+        return separator
+    other = Separator(**{**separator.get_config(), "dtype": precision})
+    other.set_weights(separator.get_weights())
+    return other
+
+
+@functools.cache
+def _compile(file: str, digest: str, precision: str) -> Callable:
+    return tf.function(
+        _load(file, digest, precision),
+        input_signature=[tf.TensorSpec([None, None])],
+    )
+
+
+def _common_channels(
+    separators: dict[str, Separator], info: DatasetInfo
+) -> int:
+    for name, separator in separators.items():
+        if separator.sample_rate_hz != info.sample_rate_hz:
+            raise UserError(
+                f"processor {name} is for {separator.sample_rate_hz} Hz, "
+                f"{info.folder} has {info.sample_rate_hz} Hz: write the "
+                f"shards with --sample_rate_hz={separator.sample_rate_hz}"
+            )
+    counts = {name: s.num_sources for name, s in separators.items()}
+    if len(set(counts.values())) != 1:
+        raise UserError(f"processors differ in channels: {counts}")
+    return next(iter(counts.values()))
+
+
+def _digest(file: pathlib.Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
