@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.readme_commands import ROOT, commands, run, run_script, section
+from tests import script_process
+from tests.readme_commands import ROOT, commands, run_script, section
 from tests.train.small_shards import noise_clips, write_shards
 
 # What makes each command tiny; the rest of it is as in the README.
@@ -102,7 +103,9 @@ def test_readme_path_for_own_audio_runs_line_by_line(recordings, printed):
     )
     code += "\nassert embedding.shape == (1, 128)"
     code = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{code}"
-    run([sys.executable, "-c", code], recordings)
+    (recordings / "five_lines.py").write_text(code)
+    five_lines = [str(recordings / "five_lines.py")]
+    assert script_process.run(five_lines, recordings).returncode == 0
     # That run goes on, watched.
     script = "train/pretrain_contrastive.py"
     [watched] = [
@@ -142,7 +145,9 @@ def _make(target: str, folder: pathlib.Path, *more: str) -> str:
         ("PRETRAIN", "train/pretrain_contrastive.py"),
     ):
         command.append(f"{name}_FLAGS={' '.join(TINY[script])}")
-    return run(command, ROOT)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, f"{command}\n{result.stderr[-3000:]}"
+    return result.stdout
 
 
 def _files(folder: pathlib.Path) -> dict[str, int]:

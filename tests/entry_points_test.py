@@ -34,12 +34,13 @@ def test_help_is_a_page_by_path_from_any_directory(name, tmp_path):
     assert "tensorflow" not in result.stderr.lower()
 
 
-@pytest.mark.parametrize("name", ENTRY_POINTS)
-def test_help_by_module_from_the_root(name):
-    module = name.removesuffix(".py").replace("/", ".")
+@pytest.mark.parametrize(
+    "module", ["data.write_shards", "train.separate_shards", "evaluate.probe"]
+)
+def test_help_by_module_from_the_root(module):
     result = _run("-m", module, "--help", cwd=ROOT)
     assert result.returncode == 1
-    assert f"python {name} " in result.stdout
+    assert f"python {module.replace('.', '/')}.py " in result.stdout
 
 
 # Arguments, and what the one line names.
@@ -109,10 +110,10 @@ def test_a_mistake_is_told_in_one_line(name, arguments, told, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ENTRY_POINTS)
-def test_a_flagfile_with_an_unknown_flag_is_told(name, tmp_path):
+def test_a_flagfile_with_an_unknown_flag_is_told(tmp_path):
     (tmp_path / "x.flags").write_text("--no_such_flag=1\n")
-    result = _run(str(ROOT / name), "--flagfile=x.flags", cwd=tmp_path)
+    script = str(ROOT / "evaluate" / "probe.py")
+    result = _run(script, "--flagfile=x.flags", cwd=tmp_path)
     assert result.returncode != 0
     assert "no_such_flag" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1

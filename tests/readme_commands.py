@@ -3,13 +3,12 @@
 import pathlib
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Sequence
 
 from absl import flags
 
 from data.run import flag_fields
+from tests import script_process
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -42,11 +41,7 @@ def run_script(command: list[str], folder: pathlib.Path, *more: str) -> str:
     """Runs `python SCRIPT FLAGS` from a folder; returns what it prints."""
     assert command[0] == "python"
     script = str(ROOT / command[1])
-    return run([sys.executable, script, *command[2:], *more], folder)
-
-
-def run(command: list[str], folder: pathlib.Path) -> str:
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    result = script_process.run([script, *command[2:], *more], folder)
     assert result.returncode == 0, f"{command}\n{result.stderr[-3000:]}"
     assert "Traceback" not in result.stderr
     return result.stdout

@@ -1,0 +1,99 @@
+"""Runs our programs in processes that have TensorFlow imported already.
+
+Each is forked from a server that has imported TensorFlow and Keras, and
+nothing of ours: importing them anew costs 5 s of a core, more than most of the
+runs do. They end without what `atexit` would call.
+"""
+
+import multiprocessing
+import os
+import pathlib
+import runpy
+import shutil
+import subprocess
+import sys
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["tensorflow", "keras"])
+
+
+class ScriptProcess:
+    """`python SCRIPT FLAGS` in a session of its own, as `subprocess.Popen`.
+
+    Args:
+      command: path of a script, then its arguments.
+      folder: to run in.
+      environment: variables that are added.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: str | os.PathLike,
+        environment: Mapping[str, str] | None = None,
+    ):
+        self._output = tempfile.mkdtemp()
+        weakref.finalize(self, shutil.rmtree, self._output)
+        self._process = _SERVER.Process(
+            target=_become,
+            args=(
+                [os.fspath(part) for part in command],
+                os.fspath(folder),
+                dict(environment or {}),
+                self._output,
+            ),
+        )
+        self._process.start()
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout)
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def read(self, stream: str) -> str:
+        """What it has written so far to "stdout" or "stderr"."""
+        return pathlib.Path(self._output, stream).read_text()
+
+
+def run(
+    command: Sequence[str],
+    folder: str | os.PathLike,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess:
+    """Runs one to its end, see `ScriptProcess`."""
+    process = ScriptProcess(command, folder, environment)
+    return subprocess.CompletedProcess(
+        command, process.wait(), process.read("stdout"), process.read("stderr")
+    )
+
+
+def _become(command, folder, environment, output) -> None:
+    """What the forked process does."""
+    os.setsid()
+    for number, stream in ((1, "stdout"), (2, "stderr")):
+        file = os.open(os.path.join(output, stream), os.O_CREAT | os.O_WRONLY)
+        os.dup2(file, number)
+    os.environ |= environment
+    os.chdir(folder)
+    sys.argv = command
+    # As Python would have it: a script finds us by itself, or not at all.
+    here = [path for path in sys.path if path not in ("", str(ROOT))]
+    sys.path[:] = [os.path.dirname(command[0]), *here]
+    runpy.run_path(command[0], run_name="__main__")
