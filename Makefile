@@ -1,12 +1,13 @@
 # make demo: the whole path on synthetic scenes, or on your AUDIO.
 # make test: the test suite.
+# make optional: installs what some tests need and skip without.
 # make test-long: the long variants of the tests.
 # make test-newest: a part of it on the newest TensorFlow (Python 3.13).
 # make bench-data: speed and memory of the data path.
 # make bench-onednn: training and embedding with and without oneDNN.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: demo demo-train demo-evaluate test test-long test-newest \
+.PHONY: demo demo-train demo-evaluate optional test test-long test-newest \
 	bench-data bench-onednn clean
 
 # The interpreter that .venv has, or else the newest that is supported and can
@@ -92,6 +93,9 @@ endif
 	@echo
 	@echo "SavedModel: $(RUN)/saved_model/1"
 	@echo "report: $(RUN)/report.html"
+
+optional: $(INSTALLED)-test
+	@.ci/install "$(PYTHON)" $(VENV) requirements-optional.txt
 
 test: $(INSTALLED)-test
 	$(PY) -m ruff check .
