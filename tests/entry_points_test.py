@@ -84,6 +84,7 @@ MISTAKES = {
         (["--flagfile=missing.flags"], "missing.flags"),
         (["positional"], "positional"),
     ],
+    "train/step_time.py": [(["--batch_size=1"], "batch_size")],
     "evaluate/embed.py": [
         (["--output=o", "--encoder=missing"], "missing does not exist"),
         (["--encoder=missing"], "--output is empty"),

@@ -21,6 +21,7 @@ ENTRY_POINTS = (
     "train/import_panns.py",
     "train/separate_shards.py",
     "train/pretrain_contrastive.py",
+    "train/step_time.py",
     "evaluate/embed.py",
     "evaluate/probe.py",
     "evaluate/retrieval.py",

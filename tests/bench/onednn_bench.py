@@ -21,26 +21,12 @@ TURN_S = 1.0
 
 def pretraining(width: float, pairs: int):
     """A step on views that are in memory."""
-    import tensorflow as tf
-
-    from models.embedding_model import EmbeddingModel
+    from train.contrastive import noise_steps
     from train.contrastive.contrastive_config import ContrastiveConfig
-    from train.contrastive.learner import ContrastiveLearner
-    from train.loop import training_loop
-    from train.loop.optimizers import make_optimizer
 
-    config = ContrastiveConfig(width=width, batch_size=pairs)
-    training_loop.prepare(config)
-    model = EmbeddingModel(width=width)
-    learner = ContrastiveLearner(model, config)
-    learner.optimizer = make_optimizer(config, learner)
-    step = tf.function(learner.train_step, jit_compile=False)
-    draws = learner.spec_augment.num_draws
-    batch = {
-        "views": tf.random.normal((pairs, 2, model.window_samples), 0, 0.1),
-        "augment": tf.random.uniform((pairs, 2, draws)),
-    }
-    return lambda: float(step(batch)["loss"])
+    return noise_steps.make_step(
+        ContrastiveConfig(width=width, batch_size=pairs)
+    )
 
 
 def separation(flags: dict, pairs: int, seconds: float):
