@@ -51,6 +51,11 @@ demo: $(INSTALLED)
 	@$(MAKE) --no-print-directory demo-evaluate
 
 demo-train:
+ifeq ($(wildcard $(RUN)/pretrain/embedding_model.keras),)
+	$(call stage,how long it takes: pretraining is a little less than half of it)
+	$(PY) train/step_time.py \
+	  --flagfile=train/flagfiles/demo_pretrain.flags $(PRETRAIN_FLAGS)
+endif
 	$(call stage,1 of 9: recordings to shards)
 	$(PY) data/write_shards.py $(SOURCE) $(INGEST_FLAGS) --output="$(RUN)/shards"
 	$(call stage,2 of 9: train a separator with MixIT)
