@@ -25,8 +25,7 @@ class SplitStatistics:
         self.sample_rate_hz = info.sample_rate_hz
         self.silence_db = silence_db
         self.clips = self.samples = self.silent = self.clipped = 0
-        self.shortest_samples: int | None = None
-        self.longest_samples = 0
+        self.shortest_samples, self.longest_samples = math.inf, 0
         self.class_clips = collections.Counter()
         self.labels_per_clip = collections.Counter()
         self.rms = LevelHistogram(-96, 3)
@@ -41,7 +40,8 @@ class SplitStatistics:
         samples = len(clip.mixture)
         self.clips += 1
         self.samples += samples
-        self._add_lengths(samples, samples)
+        self.shortest_samples = min(self.shortest_samples, samples)
+        self.longest_samples = max(self.longest_samples, samples)
         self.class_clips.update(clip.labels)
         self.labels_per_clip[len(clip.labels)] += 1
         rms_db = level.rms_db(clip.mixture)
@@ -67,9 +67,9 @@ class SplitStatistics:
 
     @property
     def shortest_s(self) -> float | None:
-        if self.shortest_samples is None:
-            return None
-        return self.shortest_samples / self.sample_rate_hz
+        """None without a clip."""
+        if self.clips:
+            return self.shortest_samples / self.sample_rate_hz
 
     @property
     def longest_s(self) -> float:
@@ -83,8 +83,10 @@ class SplitStatistics:
         self.samples += other.samples
         self.silent += other.silent
         self.clipped += other.clipped
-        if other.clips:
-            self._add_lengths(other.shortest_samples, other.longest_samples)
+        self.shortest_samples = min(
+            self.shortest_samples, other.shortest_samples
+        )
+        self.longest_samples = max(self.longest_samples, other.longest_samples)
         self.class_clips.update(other.class_clips)
         self.labels_per_clip.update(other.labels_per_clip)
         self.rms.merge(other.rms)
@@ -116,13 +118,6 @@ class SplitStatistics:
                 for name, processor in self.processors.items()
             },
         }
-
-    def _add_lengths(self, shortest: int, longest: int) -> None:
-        known = self.shortest_samples
-        self.shortest_samples = (
-            shortest if known is None else min(known, shortest)
-        )
-        self.longest_samples = max(self.longest_samples, longest)
 
 
 class ChannelStatistics:

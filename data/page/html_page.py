@@ -1,7 +1,6 @@
-"""Writes HTML pages that need nothing but themselves, and their tables."""
+"""Writes HTML pages that need nothing but themselves."""
 
 import base64
-import dataclasses
 import hashlib
 import pathlib
 from collections.abc import Sequence
@@ -39,8 +38,8 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters["flag"] = _flag
-    script = _joined(_COMMON / "player.js", folder, scripts)
-    style = _joined(_COMMON / "page.css", folder, styles)
+    script = _joined(_COMMON / "player.js", *(folder / s for s in scripts))
+    style = _joined(_COMMON / "page.css", *(folder / s for s in styles))
     digest = hashlib.sha256(script.encode()).digest()
     return environment.get_template(template).render(
         payload=payload,
@@ -52,10 +51,7 @@ def render(
     )
 
 
-def _joined(
-    first: pathlib.Path, folder: pathlib.Path, names: Sequence[str]
-) -> str:
-    files = [first, *(folder / name for name in names)]
+def _joined(*files: pathlib.Path) -> str:
     return "".join(file.read_text(encoding="utf-8") for file in files)
 
 
@@ -66,30 +62,3 @@ def _flag(value: object) -> str:
     if isinstance(value, list | tuple):
         return ",".join(map(str, value)) or "–"
     return "–" if value in ("", None) else str(value)
-
-
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """A number as shown; `bar` is a share in percent, or None."""
-
-    value: float | None
-    text: str
-    best: bool = False
-    bar: float | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    name: str
-    note: str
-    cells: tuple[Cell, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """`first` heads the column of names, `columns` those of the cells."""
-
-    caption: str
-    first: str
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
