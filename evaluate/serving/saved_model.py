@@ -12,16 +12,19 @@ from keras import ops
 
 from data.run.atomic_write import atomic_path
 from data.run.errors import UserError
-from evaluate.serving import served_models, served_runs
-from evaluate.serving.served_models import ServedModels
+from evaluate.serving import served_runs
+from evaluate.serving.served_runs import CLASSIFIER, ENCODER, SEPARATOR
+from models.embedding_model import EmbeddingModel
+
+# Imported so that Keras can load it.
+from models.heads import linear_classifier  # noqa: F401
+from models.separation.separator import Separator
 
 SERVING = "serving_default"
 WINDOWS = "windows"
 SCORES = "scores"
 SEPARATE = "separate"
-WAVEFORM = "waveform"
 EMBEDDING = "embedding"
-CHANNELS = "channels"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +62,7 @@ def export(
     Raises:
       UserError: the models do not go together, or the folder cannot be made.
     """
-    models = served_models.load(files)
+    models = load(files)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -74,7 +77,7 @@ def export(
     told = [
         f"SavedModel: {folder} (largest difference to Keras {difference:.1e})"
     ]
-    rate = f" at {models.sample_rate_hz} Hz"
+    rate = f" at {next(iter(models.values())).sample_rate_hz} Hz"
     for name, signature in served.items():
         output = f"{signature.output} {signature.axes}"
         told.append(f"{name}: waveform [B, T]{rate} -> {output}")
@@ -82,7 +85,45 @@ def export(
     return told
 
 
-def signatures(models: ServedModels) -> dict[str, Signature]:
+def load(files: dict[str, pathlib.Path]) -> dict[str, keras.Model]:
+    """Loads what `served_runs.find` found, by part.
+
+    Raises:
+      UserError: a file holds another kind of model, or the models do not go
+        together.
+    """
+    models = {
+        part: keras.saving.load_model(file, compile=False)
+        for part, file in files.items()
+    }
+    rates = {}
+    for part, kind in ((ENCODER, EmbeddingModel), (SEPARATOR, Separator)):
+        if part in models:
+            if not isinstance(models[part], kind):
+                raise UserError(
+                    f"{files[part]} holds a {type(models[part]).__name__}, no "
+                    f"{part}"
+                )
+            rates[part] = models[part].sample_rate_hz
+    if len(set(rates.values())) > 1:
+        raise UserError(
+            f"the encoder is for {rates[ENCODER]} Hz, the separator "
+            f"{files[SEPARATOR]} for {rates[SEPARATOR]} Hz, and a SavedModel "
+            "takes one rate: export them one by one"
+        )
+    if CLASSIFIER in models:
+        dim = models[ENCODER].embedding_dim
+        try:
+            models[CLASSIFIER](np.zeros((1, dim), np.float32))
+        except Exception as error:
+            raise UserError(
+                f"{files[CLASSIFIER]} does not take embeddings of {dim} "
+                "dimensions: make it for this encoder"
+            ) from error
+    return models
+
+
+def signatures(models: dict[str, keras.Model]) -> dict[str, Signature]:
     """What can be served of the models, by name.
 
     With an encoder, `serving_default` gives its `embedding` [B, d], the mean
@@ -91,28 +132,27 @@ def signatures(models: ServedModels) -> dict[str, Signature]:
     `channels` [B, M, T], and is `serving_default` where no encoder is.
     """
     found = {}
-    encoder, separator = models.encoder, models.separator
-    if encoder:
+    if encoder := models.get(ENCODER):
         dim, window = encoder.embedding_dim, encoder.window_samples
         lengths = (window // 2, window, int(3.3 * window))
-
-        def scores(waveform):
-            h = encoder.embed_windows(waveform)  # (B, W, d)
-            flat = models.classifier(ops.reshape(h, (-1, dim)))
-            shape = (-1, ops.shape(h)[1], models.num_classes)
-            return ops.mean(ops.reshape(flat, shape), axis=1)
-
         found[SERVING] = Signature(EMBEDDING, f"[B, {dim}]", encoder, lengths)
         found[WINDOWS] = Signature(
             WINDOWS, f"[B, W, {dim}]", encoder.embed_windows, lengths
         )
-        if models.classifier:
-            axes = f"[B, {models.num_classes}]"
-            found[SCORES] = Signature(SCORES, axes, scores, lengths)
-    if separator:
+    if classifier := models.get(CLASSIFIER):
+        num_classes = classifier.num_classes
+
+        def scores(waveform):
+            h = encoder.embed_windows(waveform)  # (B, W, d)
+            flat = classifier(ops.reshape(h, (-1, dim)))
+            shape = (-1, ops.shape(h)[1], num_classes)
+            return ops.mean(ops.reshape(flat, shape), axis=1)
+
+        found[SCORES] = Signature(SCORES, f"[B, {num_classes}]", scores, lengths)
+    if separator := models.get(SEPARATOR):
         window = separator.transform.window_samples
         found[SEPARATE] = Signature(
-            CHANNELS,
+            "channels",
             f"[B, {separator.num_sources}, T]",
             separator,
             (1, window - 1, int(30.3 * window)),
@@ -123,13 +163,10 @@ def signatures(models: ServedModels) -> dict[str, Signature]:
 
 def write(served: dict[str, Signature], path: str | os.PathLike) -> None:
     """Writes the SavedModel folder `path`."""
-    spec = [tf.TensorSpec([None, None], tf.float32, name=WAVEFORM)]
+    spec = [tf.TensorSpec([None, None], tf.float32, name="waveform")]
 
     def endpoint(signature):
-        def serve(waveform):
-            return {signature.output: signature.call(waveform)}
-
-        return serve
+        return lambda waveform: {signature.output: signature.call(waveform)}
 
     # The endpoints find their variables; `track` would store them twice.
     archive = keras.export.ExportArchive()
