@@ -25,7 +25,7 @@ class SplitStatistics:
         self.sample_rate_hz = info.sample_rate_hz
         self.silence_db = silence_db
         self.clips = self.samples = self.silent = self.clipped = 0
-        self.shortest_samples, self.longest_samples = math.inf, 0
+        self.shortest_s, self.longest_s = math.inf, 0.0
         self.class_clips = collections.Counter()
         self.labels_per_clip = collections.Counter()
         self.rms = LevelHistogram(-96, 3)
@@ -40,8 +40,9 @@ class SplitStatistics:
         samples = len(clip.mixture)
         self.clips += 1
         self.samples += samples
-        self.shortest_samples = min(self.shortest_samples, samples)
-        self.longest_samples = max(self.longest_samples, samples)
+        seconds = samples / self.sample_rate_hz
+        self.shortest_s = min(self.shortest_s, seconds)
+        self.longest_s = max(self.longest_s, seconds)
         self.class_clips.update(clip.labels)
         self.labels_per_clip[len(clip.labels)] += 1
         rms_db = level.rms_db(clip.mixture)
@@ -65,16 +66,6 @@ class SplitStatistics:
     def seconds(self) -> float:
         return self.samples / self.sample_rate_hz
 
-    @property
-    def shortest_s(self) -> float | None:
-        """None without a clip."""
-        if self.clips:
-            return self.shortest_samples / self.sample_rate_hz
-
-    @property
-    def longest_s(self) -> float:
-        return self.longest_samples / self.sample_rate_hz
-
     def add_bad_record(self, cause: str) -> None:
         self.bad_records[cause] += 1
 
@@ -83,10 +74,8 @@ class SplitStatistics:
         self.samples += other.samples
         self.silent += other.silent
         self.clipped += other.clipped
-        self.shortest_samples = min(
-            self.shortest_samples, other.shortest_samples
-        )
-        self.longest_samples = max(self.longest_samples, other.longest_samples)
+        self.shortest_s = min(self.shortest_s, other.shortest_s)
+        self.longest_s = max(self.longest_s, other.longest_s)
         self.class_clips.update(other.class_clips)
         self.labels_per_clip.update(other.labels_per_clip)
         self.rms.merge(other.rms)
@@ -99,7 +88,7 @@ class SplitStatistics:
         return {
             "clips": self.clips,
             "seconds": self.seconds,
-            "shortest_s": self.shortest_s,
+            "shortest_s": self.shortest_s if self.clips else None,
             "longest_s": self.longest_s,
             "labeled": self.labeled,
             "unlabeled": self.labels_per_clip[0],

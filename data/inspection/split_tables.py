@@ -2,7 +2,7 @@
 
 from data.inspection.scan import Inspection
 from data.inspection.split_statistics import SplitStatistics
-from data.page.table import Cell, Table, by_columns, number, share
+from data.page.table import Cell, Table, grid, number, share
 from data.run.progress import duration
 
 
@@ -28,37 +28,32 @@ def splits_table(inspection: Inspection) -> Table:
             "records that cannot be used": number(found.bad_records.total()),
         }
 
-    columns = {
-        split: column(split, s) for split, s in inspection.splits.items()
-    }
-    return by_columns("What each split holds", "", columns)
+    columns = {name: column(name, s) for name, s in inspection.splits.items()}
+    names = list(next(iter(columns.values())))
+    return grid("What each split holds", "", names, columns, dict.get)
 
 
 def labels_table(inspection: Inspection) -> Table:
     """Clips with 0, 1, 2, ... labels; one column a split."""
-    found = inspection.splits
-    counts = set().union(*(split.labels_per_clip for split in found.values()))
-    columns = {
-        name: {
-            str(count): share(split.labels_per_clip[count], split.clips)
-            for count in sorted(counts)
-        }
-        for name, split in found.items()
-    }
-    return by_columns("Clips by their number of labels", "labels", columns)
+    found = inspection.splits.values()
+    return grid(
+        "Clips by their number of labels",
+        "labels",
+        sorted(set().union(*(split.labels_per_clip for split in found))),
+        inspection.splits,
+        lambda split, count: share(split.labels_per_clip[count], split.clips),
+    )
 
 
 def classes_table(inspection: Inspection) -> Table:
     """Clips of every class, most frequent first; one column a split."""
-    columns = {
-        name: {
-            class_name: share(split.class_clips[class_name], split.clips)
-            for class_name, _ in ranked_classes(inspection)
-        }
-        for name, split in inspection.splits.items()
-    }
-    caption = f"{len(inspection.info.class_names)} classes, with their clips"
-    return by_columns(caption, "class", columns)
+    return grid(
+        f"{len(inspection.info.class_names)} classes, with their clips",
+        "class",
+        [name for name, _ in ranked_classes(inspection)],
+        inspection.splits,
+        lambda split, name: share(split.class_clips[name], split.clips),
+    )
 
 
 def ranked_classes(inspection: Inspection) -> list[tuple[str, int]]:
@@ -72,13 +67,14 @@ def ranked_classes(inspection: Inspection) -> list[tuple[str, int]]:
 
 def bad_records_table(inspection: Inspection) -> Table:
     """Causes; one column a split."""
-    found = inspection.splits
-    causes = set().union(*(split.bad_records for split in found.values()))
-    columns = {
-        name: {c: number(split.bad_records[c]) for c in sorted(causes)}
-        for name, split in found.items()
-    }
-    return by_columns("Records that cannot be used", "cause", columns)
+    found = inspection.splits.values()
+    return grid(
+        "Records that cannot be used",
+        "cause",
+        sorted(set().union(*(split.bad_records for split in found))),
+        inspection.splits,
+        lambda split, cause: number(split.bad_records[cause]),
+    )
 
 
 def channels_table(split: str, statistics: SplitStatistics) -> Table:

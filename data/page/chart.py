@@ -73,10 +73,9 @@ def line_chart(
         if values is None or not np.isfinite(values).any():
             continue
         values = values[np.isfinite(values)].reset_index()
-        if len(values) > _MAX_POINTS:
-            runs = np.arange(len(values)) * _MAX_POINTS // len(values)
-            values = values.groupby(runs).mean()
-        steps, means = values.to_numpy().T
+        runs = min(_MAX_POINTS, len(values))
+        run_of = np.arange(len(values)) * runs // len(values)
+        steps, means = values.groupby(run_of).mean().to_numpy().T
         color = place % _NUM_COLORS
         axes.plot(
             # One value is a dot: a line from it to itself.

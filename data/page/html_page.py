@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import pathlib
-from collections.abc import Sequence
 
 import jinja2
 from markupsafe import Markup
@@ -15,19 +14,16 @@ def render(
     template: str,
     folder: pathlib.Path,
     payload: dict,
-    scripts: Sequence[str] = (),
-    styles: Sequence[str] = (),
     **values: object,
 ) -> str:
     """The page; every text from outside is escaped by the template.
 
     Args:
       template: a file of `folder` that extends `base.html.jinja`.
-      folder: templates, scripts and styles of this kind of page.
+      folder: of this kind of page: templates, a script to run after
+        `player.js`, and a style after `page.css`, where it needs them.
       payload: what the scripts read, JSON values; `sounds` has the base64
         FLAC of each key that a player names.
-      scripts: files of `folder`, run after `player.js`.
-      styles: files of `folder`, after `page.css`.
       **values: `title` of the page, and what the template uses.
     """
     environment = jinja2.Environment(
@@ -38,8 +34,8 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters["flag"] = _flag
-    script = _joined(_COMMON / "player.js", *(folder / s for s in scripts))
-    style = _joined(_COMMON / "page.css", *(folder / s for s in styles))
+    script = _joined(_COMMON / "player.js", *folder.glob("*.js"))
+    style = _joined(_COMMON / "page.css", *folder.glob("*.css"))
     digest = hashlib.sha256(script.encode()).digest()
     return environment.get_template(template).render(
         payload=payload,

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +25,16 @@ class Table:
     rows: Sequence[tuple[str, str, Sequence[Cell]]]
 
 
-def by_columns(
-    caption: str, first: str, columns: dict[str, dict[str, Cell]]
+def grid(
+    caption: str,
+    first: str,
+    rows: Sequence[object],
+    columns: dict[str, object],
+    cell: Callable[[object, object], Cell],
 ) -> Table:
-    """A table of columns that have the same rows, name to cell."""
-    names = list(next(iter(columns.values())))
-    rows = [(name, "", [c[name] for c in columns.values()]) for name in names]
-    return Table(caption, first, list(columns), rows)
+    """A table of `cell(columns[column], row)`."""
+    shown = [(str(r), "", [cell(c, r) for c in columns.values()]) for r in rows]
+    return Table(caption, first, list(columns), shown)
 
 
 def number(value: float | None, spec: str = ",", unit: str = "") -> Cell:

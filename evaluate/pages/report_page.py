@@ -28,22 +28,6 @@ from evaluate.pages.report_config import ReportConfig
 
 _TEMPLATES = pathlib.Path(__file__).resolve().parent / "template"
 
-# Flags that tell runs apart at a glance; all are in the page, folded.
-_MAIN_FLAGS = (
-    "comparison",
-    "objective",
-    "processors",
-    "keep_steps",
-    "spec_augment",
-    "num_sources",
-    "basis",
-    "steps",
-    "batch_size",
-    "width",
-    "embedding_dim",
-    "seed",
-)
-
 
 def render(report: dict) -> str:
     """The page; every text from outside is escaped by the template.
@@ -65,11 +49,8 @@ def render(report: dict) -> str:
         "report.html.jinja",
         _TEMPLATES,
         {"sounds": sounds, "clips": on_map},
-        scripts=("map.js",),
-        styles=("report.css",),
         title="report",
         report=report,
-        main_flags=_MAIN_FLAGS,
         plot=embedding_map,
         image=spectrogram_image,
     )

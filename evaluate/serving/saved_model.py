@@ -10,21 +10,20 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from data.run.atomic_write import atomic_path
+from data.run import run_directory
+from data.run.atomic_write import atomic_path, write_json
 from data.run.errors import UserError
-from evaluate.serving import served_runs
-from evaluate.serving.served_runs import CLASSIFIER, ENCODER, SEPARATOR
+from evaluate.serving.served_runs import (
+    CLASSIFIER,
+    DESCRIPTION,
+    ENCODER,
+    SEPARATOR,
+)
 from models.embedding_model import EmbeddingModel
 
 # Imported so that Keras can load it.
 from models.heads import linear_classifier  # noqa: F401
 from models.separation.separator import Separator
-
-SERVING = "serving_default"
-WINDOWS = "windows"
-SCORES = "scores"
-SEPARATE = "separate"
-EMBEDDING = "embedding"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +72,8 @@ def export(
     with atomic_path(folder) as beside:
         write(served, beside)
         difference = check(served, beside)
-        served_runs.describe(models, files, digests, beside)
+        value = {**_description(models, files), **digests}
+        write_json(beside / DESCRIPTION, value)
     told = [
         f"SavedModel: {folder} (largest difference to Keras {difference:.1e})"
     ]
@@ -112,15 +112,20 @@ def load(files: dict[str, pathlib.Path]) -> dict[str, keras.Model]:
             "takes one rate: export them one by one"
         )
     if CLASSIFIER in models:
-        dim = models[ENCODER].embedding_dim
         try:
-            models[CLASSIFIER](np.zeros((1, dim), np.float32))
+            _num_classes(models)
         except Exception as error:
             raise UserError(
-                f"{files[CLASSIFIER]} does not take embeddings of {dim} "
-                "dimensions: make it for this encoder"
+                f"{files[CLASSIFIER]} does not take embeddings of "
+                f"{models[ENCODER].embedding_dim} dimensions: make it for this "
+                "encoder"
             ) from error
     return models
+
+
+def _num_classes(models: dict[str, keras.Model]) -> int:
+    h = np.zeros((1, models[ENCODER].embedding_dim), np.float32)
+    return models[CLASSIFIER](h).shape[1]
 
 
 def signatures(models: dict[str, keras.Model]) -> dict[str, Signature]:
@@ -135,12 +140,14 @@ def signatures(models: dict[str, keras.Model]) -> dict[str, Signature]:
     if encoder := models.get(ENCODER):
         dim, window = encoder.embedding_dim, encoder.window_samples
         lengths = (window // 2, window, int(3.3 * window))
-        found[SERVING] = Signature(EMBEDDING, f"[B, {dim}]", encoder, lengths)
-        found[WINDOWS] = Signature(
-            WINDOWS, f"[B, W, {dim}]", encoder.embed_windows, lengths
+        found["serving_default"] = Signature(
+            "embedding", f"[B, {dim}]", encoder, lengths
+        )
+        found["windows"] = Signature(
+            "windows", f"[B, W, {dim}]", encoder.embed_windows, lengths
         )
     if classifier := models.get(CLASSIFIER):
-        num_classes = classifier.num_classes
+        num_classes = _num_classes(models)
 
         def scores(waveform):
             h = encoder.embed_windows(waveform)  # (B, W, d)
@@ -148,16 +155,18 @@ def signatures(models: dict[str, keras.Model]) -> dict[str, Signature]:
             shape = (-1, ops.shape(h)[1], num_classes)
             return ops.mean(ops.reshape(flat, shape), axis=1)
 
-        found[SCORES] = Signature(SCORES, f"[B, {num_classes}]", scores, lengths)
+        found["scores"] = Signature(
+            "scores", f"[B, {num_classes}]", scores, lengths
+        )
     if separator := models.get(SEPARATOR):
         window = separator.transform.window_samples
-        found[SEPARATE] = Signature(
+        found["separate"] = Signature(
             "channels",
             f"[B, {separator.num_sources}, T]",
             separator,
             (1, window - 1, int(30.3 * window)),
         )
-        found.setdefault(SERVING, found[SEPARATE])
+        found.setdefault("serving_default", found["separate"])
     return found
 
 
@@ -203,3 +212,39 @@ def check(
                 )
             worst = max(worst, float(error))
     return worst
+
+
+def _description(
+    models: dict[str, keras.Model], files: dict[str, pathlib.Path]
+) -> dict:
+    """What model.json tells of the models, beside their files' digests."""
+    value = {"sample_rate_hz": next(iter(models.values())).sample_rate_hz}
+    if encoder := models.get(ENCODER):
+        run = files[ENCODER].parent
+        record = run_directory.read(run)
+        value |= {
+            "embedding_dim": encoder.embedding_dim,
+            "window_samples": encoder.window_samples,
+            "window_hop_samples": encoder.window_hop_samples,
+            "model": encoder.get_config(),
+            "encoder": str(run),
+            "pretraining": record["config"],
+            "versions": record["versions"],
+        }
+    if CLASSIFIER in models:
+        value["num_classes"] = _num_classes(models)
+    if separator := models.get(SEPARATOR):
+        run = files[SEPARATOR].parents[1]
+        record = run_directory.read(run)
+        value["separation"] = {
+            "separator": str(run),
+            "processor": files[SEPARATOR].stem,
+            "num_sources": separator.num_sources,
+            "window_samples": separator.transform.window_samples,
+            "hop_samples": separator.transform.hop_samples,
+            "model": separator.get_config(),
+            "stage": record["stage"],
+            "config": record["config"],
+            "versions": record["versions"],
+        }
+    return value

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from evaluate.serving import saved_model
-from evaluate.serving.served_models import ServedModels
+from evaluate.serving.served_runs import ENCODER
 from models.embedding_model import EmbeddingModel
 
 
@@ -24,7 +24,7 @@ def write(folder: pathlib.Path) -> None:
     random = np.random.default_rng(0)
     waveform = random.normal(0, 0.1, (3, 40000)).astype("f4")
     model.save(folder / "embedding_model.keras")
-    served = saved_model.signatures(ServedModels(encoder=model))
+    served = saved_model.signatures({ENCODER: model})
     saved_model.write(served, folder / "saved_model")
     np.savez(
         folder / "expected.npz", waveform=waveform, embedding=model(waveform)
@@ -35,11 +35,11 @@ def check(folder: pathlib.Path) -> float:
     expected = np.load(folder / "expected.npz")
     waveform = tf.constant(expected["waveform"])
     loaded = tf.saved_model.load(str(folder / "saved_model"))
-    answer = loaded.signatures[saved_model.SERVING](waveform=waveform)
+    answer = loaded.signatures["serving_default"](waveform=waveform)
     model = keras.saving.load_model(folder / "embedding_model.keras")
     return max(
         float(np.abs(embedding - expected["embedding"]).max())
-        for embedding in (answer[saved_model.EMBEDDING], model(waveform))
+        for embedding in (answer["embedding"], model(waveform))
     )
 
 
