@@ -8,7 +8,7 @@ import html.parser
 class Page(html.parser.HTMLParser):
     """Tags, texts, and script contents; every tag must be closed."""
 
-    VOID = ("meta", "link", "img", "line", "circle", "path", "polyline", "br")
+    VOID = ("meta", "link", "img")
 
     def __init__(self, text: str):
         super().__init__()

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -165,31 +165,26 @@ def _inspect_shard(
       the records of those wanted, which are counted from 0.
     """
     statistics = SplitStatistics(index.info, silence_db)
-    hashes, sample = [], []
-    records = _usable_records(index, statistics.add_bad_record)
-    for position, record in enumerate(records):
+    hashes, sample, causes = [], [], []
+    for position, record in enumerate(_usable_records(index, causes)):
         clip = stored_clip.read(record, index.info, channels=True)
         statistics.add(clip)
         hashes.append(_id_hash(clip.clip_id))
         if position in wanted:
             sample.append(record)
+    statistics.bad_records.update(causes)
     return statistics, np.array(hashes, np.uint64), sample
 
 
-def _usable_records(
-    index: RecordIndex, on_bad: Callable[[str], None]
-) -> Iterator[bytes]:
-    """Records of a shard as stored; `on_bad` gets the cause of the others."""
-
-    def on_failed(numbers: list[int]) -> None:
-        for row in bad_record.examine(index, numbers):
-            on_bad(row.cause)
-
-    for record in examples_in_order(index, tf.identity, on_failed):
+def _usable_records(index: RecordIndex, causes: list[str]) -> Iterator[bytes]:
+    """Records of a shard as stored; `causes` gets those of the others."""
+    failed: list[int] = []
+    for record in examples_in_order(index, tf.identity, failed.extend):
         if fault := record_check.find_fault(record, index.info):
-            on_bad(fault[0])
+            causes.append(fault[0])
         else:
             yield record
+    causes += [row.cause for row in bad_record.examine(index, failed)]
 
 
 def _id_hash(clip_id: str) -> int:
@@ -205,7 +200,7 @@ def _name(
     splits = collections.defaultdict(tuple)
     for (split, index, _), of_shard in zip(tasks, hashes, strict=True):
         if np.isin(of_shard, wanted).any():
-            for record in _usable_records(index, lambda _: None):
+            for record in _usable_records(index, []):
                 clip_id = stored_clip.read(record, index.info).clip_id
                 if _id_hash(clip_id) in wanted:
                     splits[clip_id] += (split,)

@@ -66,9 +66,6 @@ class SplitStatistics:
     def seconds(self) -> float:
         return self.samples / self.sample_rate_hz
 
-    def add_bad_record(self, cause: str) -> None:
-        self.bad_records[cause] += 1
-
     def merge(self, other: "SplitStatistics") -> None:
         self.clips += other.clips
         self.samples += other.samples
@@ -92,10 +89,7 @@ class SplitStatistics:
             "longest_s": self.longest_s,
             "labeled": self.labeled,
             "unlabeled": self.labels_per_clip[0],
-            "labels_per_clip": {
-                str(count): clips
-                for count, clips in sorted(self.labels_per_clip.items())
-            },
+            "labels_per_clip": dict(sorted(self.labels_per_clip.items())),
             "clips_per_class": dict(sorted(self.class_clips.items())),
             "rms_db": self.rms.as_json(),
             "peak_db": self.peak.as_json(),

@@ -83,15 +83,13 @@ class SoundBundle:
           of: what is written instead of it, after "spectrogram of".
           audio: float, full scale 1.
           frames: most of them in the picture.
-          high: value of the lightest color; None: the largest.
+          high: as of `png_uri`.
         """
         mel = spectrogram_image.log_mel(audio, self.sample_rate_hz, frames)
         return Sound(
             title,
             f"Log-mel spectrogram of {of}",
-            spectrogram_image.png_uri(
-                mel, float(mel.max()) if high is None else high
-            ),
+            spectrogram_image.png_uri(mel, high),
             len(audio) / self.sample_rate_hz,
             self.add(key, audio),
         )

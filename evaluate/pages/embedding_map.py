@@ -18,7 +18,7 @@ _MIN_CLIPS_TSNE = 30
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
-    """One clip: a pie with a slice for each of its classes."""
+    """A clip in a WIDTH x HEIGHT view box: a pie of its classes' colors."""
 
     clip: int
     x: float
@@ -26,28 +26,12 @@ class Mark:
     colors: tuple[int, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class EmbeddingMap:
-    """Marks in the units of a WIDTH x HEIGHT view box.
-
-    Attributes:
-      method: "t-SNE" or "PCA".
-      marks: one for each clip.
-      legend: class, its color (`NUM_COLORS` where they ran out) and its
-        clips, most frequent first.
-    """
-
-    method: str
-    marks: tuple[Mark, ...]
-    legend: tuple[tuple[str, int, int], ...]
-
-
 def embedding_map(
     embeddings: np.ndarray,
     clips: Sequence[int],
     labels: Sequence[tuple[str, ...]],
     seed: int,
-) -> EmbeddingMap:
+) -> tuple[str, list[Mark], list[tuple[str, int, int]]]:
     """Lays out one embedding.
 
     Args:
@@ -55,6 +39,10 @@ def embedding_map(
       clips: n numbers that the page knows the clips by.
       labels: n tuples of class names.
       seed: of the projection.
+
+    Returns:
+      "t-SNE" or "PCA"; a mark for each clip; and the legend: class, its color
+      (`NUM_COLORS` where they ran out) and its clips, most frequent first.
     """
     points, method = project(embeddings, seed)
     counts = collections.Counter(name for names in labels for name in names)
@@ -66,7 +54,7 @@ def embedding_map(
     # One scale for both axes: distances on the map stay comparable.
     places = (points - center) * (room / spread).min()
     places += np.array([WIDTH, HEIGHT]) / 2
-    marks = tuple(
+    marks = [
         Mark(
             int(clip),
             round(float(x), 1),
@@ -74,9 +62,8 @@ def embedding_map(
             tuple(color[name] for name in names) or (NUM_COLORS,),
         )
         for clip, (x, y), names in zip(clips, places, labels, strict=True)
-    )
-    legend = tuple((name, color[name], counts[name]) for name in ranked)
-    return EmbeddingMap(method, marks, legend)
+    ]
+    return method, marks, [(name, color[name], counts[name]) for name in ranked]
 
 
 def project(embeddings: np.ndarray, seed: int) -> tuple[np.ndarray, str]:

@@ -52,6 +52,7 @@ def render(report: dict) -> str:
         title="report",
         report=report,
         plot=embedding_map,
+        duration=duration,
         image=spectrogram_image,
     )
 
@@ -105,14 +106,6 @@ def gather(config: ReportConfig) -> dict:
     return {
         "config": config,
         "info": info,
-        "split_lengths": [
-            (
-                split,
-                sum(shard.clips for shard in shards),
-                duration(sum(shard.seconds for shard in shards)),
-            )
-            for split, shards in info.splits.items()
-        ],
         "pretraining": pretraining,
         "separating": separating,
         "pretraining_charts": _charts(pretraining),
@@ -148,14 +141,17 @@ def _view(
     vectors = store.clips[[row_of[text.clip_id] for text in clips.texts]]
     labels = [text.labels for text in clips.texts]
     found = retrieval_examples.nearest(vectors, labels, queries)
+    method, marks, legend = embedding_map.embedding_map(
+        vectors[map_clips],
+        map_clips,
+        [labels[clip] for clip in map_clips],
+        config.seed,
+    )
     return {
         "name": encoder.name,
-        "map": embedding_map.embedding_map(
-            vectors[map_clips],
-            map_clips,
-            [labels[clip] for clip in map_clips],
-            config.seed,
-        ),
+        "method": method,
+        "marks": marks,
+        "legend": legend,
         "queries": list(zip(queries, found, strict=True)),
         "shares": retrieval_examples.shared_label_shares(vectors, labels),
     }

@@ -59,13 +59,10 @@ def read_metrics(path: str, stage: str) -> dict:
     Raises:
       UserError: the folder or file is missing, broken, or of another stage.
     """
-    folder = pathlib.Path(path)
-    if not folder.is_dir():
-        raise UserError(f"{folder} does not exist: is the path right?")
-    file = folder / METRICS_FILE
+    file = pathlib.Path(path, METRICS_FILE)
     if not file.exists():
         raise UserError(
-            f"{folder} has no {METRICS_FILE}: name a finished output of {stage}"
+            f"{path} has no {METRICS_FILE}: name a finished output of {stage}"
         )
     try:
         metrics = json.loads(file.read_text(encoding="utf-8"))

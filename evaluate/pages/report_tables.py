@@ -62,8 +62,7 @@ def separation_table(caption: str, results: Sequence[dict]) -> Table:
     for row in results:
         values = [row.get(key) for key in keys]
         cells = [
-            number(value, "," if isinstance(value, int) else ".2f")
-            for value in values
+            number(v, "," if isinstance(v, int) else ".2f") for v in values
         ]
         rows.append((row["processor"], "", cells))
     names = [_SEPARATION_MEASURES.get(key, key) for key in keys]

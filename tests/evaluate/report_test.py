@@ -3,8 +3,6 @@ import io
 import json
 import pathlib
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,12 +11,14 @@ import soundfile
 from data.run.atomic_write import write_json
 from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
+from evaluate import report
 from evaluate.embeddings.embedding_cache import embeddings
 from evaluate.embeddings.encoders import load_encoders
 from evaluate.measures.nearest_neighbors import cosine_similarity
 from evaluate.pages import embedding_map, retrieval_examples
 from evaluate.pages.report_config import ReportConfig
 from evaluate.pages.report_page import gather, render
+from tests.evaluate.entry_point_runs import call_main
 from tests.evaluate.pages.toy_report import (
     CLASS_NAMES,
     EVIL,
@@ -29,8 +29,6 @@ from tests.evaluate.pages.toy_report import (
 )
 from tests.evaluate.toy_runs import damage, toy_clip
 from tests.html_pages import Page, assert_refers_to_nothing_outside
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -136,11 +134,8 @@ def test_neighbors_are_those_of_the_embedding(flags, contents):
             assert set(near.shared) == wanted
 
 
-def test_page_is_a_function_of_the_seed(flags, text):
+def test_page_is_a_function_of_the_seed(flags, contents, text):
     assert render(gather(ReportConfig(**flags))) == text
-
-
-def test_another_seed_draws_other_examples(flags, contents):
     changed = {"seed": 3, "encoder": flags["encoder"][:1]}
     other = gather(ReportConfig(**{**flags, **changed}))
     drawn, drawn_now = (
@@ -226,24 +221,22 @@ def test_wrong_flags_are_told():
         ReportConfig(shards="x", output="x")
 
 
-def test_entry_point_writes_the_page_and_tells_mistakes(flags, tmp_path):
-    shards = pathlib.Path(flags["output"]).parent / "shards"
-    script = str(ROOT / "evaluate" / "report.py")
-
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, script, *arguments],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-        )
-
-    done = run(f"--shards={shards}", "--examples=1", "--output=a/b.html")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "a/b.html"
-    Page((tmp_path / "a/b.html").read_text(encoding="utf-8"))
-    wrong = run("--output=x.html")
-    assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1
+def test_entry_point_writes_the_page_and_prints_the_results(
+    flags, tmp_path, capsys
+):
+    call_main(
+        report,
+        ReportConfig(
+            shards=str(pathlib.Path(flags["output"]).parent / "shards"),
+            probe=flags["probe"],
+            examples=1,
+            output=str(tmp_path / "a" / "b.html"),
+        ),
+    )
+    out = capsys.readouterr().out
+    assert f"probe, {flags['probe'][0]}:\n" in out and "log-mel" in out
+    assert out.endswith(f"{tmp_path / 'a' / 'b.html'}\n")
+    Page((tmp_path / "a" / "b.html").read_text(encoding="utf-8"))
 
 
 def test_map_shows_near_clips_near():
@@ -259,7 +252,7 @@ def test_map_shows_near_clips_near():
     assert distance[same].max() < distance[~same].min()
 
 
-@pytest.mark.parametrize("count, dim", [(1, 5), (2, 5), (3, 5), (31, 1)])
+@pytest.mark.parametrize("count, dim", [(1, 5), (3, 5), (31, 1)])
 def test_map_of_few_clips_or_one_dimension_keeps_distances(count, dim):
     vectors = np.random.default_rng(0).normal(size=(count, dim))
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -272,26 +265,22 @@ def test_map_of_few_clips_or_one_dimension_keeps_distances(count, dim):
     )
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 31])
+@pytest.mark.parametrize("count", [1, 3, 31])
 def test_map_of_equal_embeddings_is_finite(count):
     vectors = np.ones((count, 5), np.float32)
-    drawn = embedding_map.embedding_map(
+    method, marks, legend = embedding_map.embedding_map(
         vectors, range(count), [("a",)] * count, seed=0
     )
-    assert drawn.method == "PCA"
-    assert {(mark.x, mark.y) for mark in drawn.marks} == {(380.0, 280.0)}
+    assert method == "PCA" and legend == [("a", 0, count)]
+    assert {(mark.x, mark.y) for mark in marks} == {(380.0, 280.0)}
 
 
 def test_queries_are_spread_over_classes():
     labels = [("a",)] * 20 + [("b",), ("c",), ()]
     for seed in range(5):
         chosen = retrieval_examples.choose_queries(labels, 4, seed)
-        assert sorted(labels[i] for i in chosen) == [
-            ("a",),
-            ("a",),
-            ("b",),
-            ("c",),
-        ]
+        drawn = sorted(labels[i] for i in chosen)
+        assert drawn == [("a",), ("a",), ("b",), ("c",)]
         assert len(set(chosen)) == 4
 
 

@@ -11,19 +11,7 @@ import tensorflow as tf
 _SCRIPT = """
 import sys
 
-class WithoutKeras:
-    def __init__(self, finder):
-        self.finder = finder
-
-    def __getattr__(self, name):
-        return getattr(self.finder, name)
-
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("keras", "tf_keras"):
-            return None
-        return self.finder.find_spec(name, path, target)
-
-sys.meta_path[:] = [WithoutKeras(finder) for finder in sys.meta_path]
+sys.modules.update(keras=None, tf_keras=None)
 import numpy as np
 import tensorflow as tf
 
@@ -36,7 +24,7 @@ with np.load(waveforms) as inputs:
         for key, signature in model.signatures.items():
             for output, value in signature(waveform=waveform).items():
                 found[f"{name}/{key}/{output}"] = value.numpy()
-assert not {"keras", "models", "evaluate"} & set(sys.modules)
+assert not {"keras.src", "models", "evaluate"} & set(sys.modules)
 np.savez(answers, **found)
 """
 
@@ -48,10 +36,9 @@ def answers_without_keras(
 ) -> dict[str, np.ndarray]:
     """ "<waveform>/<signature>/<output>" -> value, from a fresh process."""
     np.savez(scratch / "waveforms.npz", **waveforms)
-    (scratch / "load.py").write_text(_SCRIPT)
     files = ("waveforms.npz", "answers.npz")
     done = subprocess.run(
-        [sys.executable, "-I", "load.py", str(served), *files],
+        [sys.executable, "-I", "-c", _SCRIPT, str(served), *files],
         cwd=scratch,
         capture_output=True,
         text=True,
