@@ -60,6 +60,9 @@ def render(report: dict) -> str:
 def gather(config: ReportConfig) -> dict:
     """Reads and computes everything.
 
+    Returns:
+      What the template shows, by name; `notes` say what was left out, and why.
+
     Raises:
       UserError: a path is wrong, a file is damaged, or an encoder does not
         fit the shards.

@@ -1,6 +1,7 @@
 """Tables of numbers for the report."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from data.page.table import Cell, Table, number
@@ -71,15 +72,12 @@ def separation_table(caption: str, results: Sequence[dict]) -> Table:
 
 def _column(values: Sequence[float | None], share: bool) -> list[Cell]:
     """Cells of one quantity that is better when larger."""
-    cells = [number(value, ".3f") for value in values]
-    known = [cell.value for cell in cells if cell.value is not None]
+    best = max((v for v in values if v is not None), default=math.nan)
     return [
         dataclasses.replace(
-            cell,
-            best=len(cells) > 1 and cell.value == max(known),
-            bar=100 * cell.value if share else None,
+            number(value, ".3f"),
+            best=len(values) > 1 and value == best,
+            bar=100 * value if share and value is not None else None,
         )
-        if cell.value is not None
-        else cell
-        for cell in cells
+        for value in values
     ]

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import scipy.spatial
 import soundfile
 
 from data.run.atomic_write import write_json
@@ -14,7 +15,7 @@ from data.shards.dataset_info import DatasetInfo
 from evaluate import report
 from evaluate.embeddings.embedding_cache import embeddings
 from evaluate.embeddings.encoders import load_encoders
-from evaluate.measures.nearest_neighbors import cosine_similarity
+from evaluate.measures.nearest_neighbors import cosine_similarity, unit_rows
 from evaluate.pages import embedding_map, retrieval_examples
 from evaluate.pages.report_config import ReportConfig
 from evaluate.pages.report_page import gather, render
@@ -56,15 +57,12 @@ def payload(page):
     return json.loads(page.scripts[0])
 
 
-def test_page_refers_to_nothing_outside(text):
+def test_page_refers_to_nothing_outside_and_escapes_names(page, payload, text):
     assert_refers_to_nothing_outside(text)
-
-
-def test_names_are_escaped_everywhere(page, text):
     assert "<script>alert" not in text
     assert "<b>" not in text and "<i>rain" not in text
     shown = "".join(page.texts)
-    assert f"{EVIL} 0.wav" in json.loads(page.scripts[0])["clips"]["0"]["id"]
+    assert f"{EVIL} 0.wav" in payload["clips"]["0"]["id"]
     assert EVIL in shown and "49" not in shown.split(EVIL)[0][-20:]
 
 
@@ -255,12 +253,11 @@ def test_map_shows_near_clips_near():
 @pytest.mark.parametrize("count, dim", [(1, 5), (3, 5), (31, 1)])
 def test_map_of_few_clips_or_one_dimension_keeps_distances(count, dim):
     vectors = np.random.default_rng(0).normal(size=(count, dim))
-    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     points, method = embedding_map.project(vectors, seed=0)
     assert method == "PCA" and points.shape == (count, 2)
     np.testing.assert_allclose(
-        np.linalg.norm(points[:, None] - points, axis=-1),
-        np.linalg.norm(unit[:, None] - unit, axis=-1),
+        scipy.spatial.distance.pdist(points),
+        scipy.spatial.distance.pdist(unit_rows(vectors)),
         atol=1e-12,
     )
 
@@ -284,7 +281,7 @@ def test_queries_are_spread_over_classes():
         assert len(set(chosen)) == 4
 
 
-@pytest.mark.parametrize("block_rows", [1, 3, 1024])
+@pytest.mark.parametrize("block_rows", [1, 1024])
 def test_shared_label_shares_by_hand(monkeypatch, block_rows):
     monkeypatch.setattr(retrieval_examples, "BLOCK_ROWS", block_rows)
     # Two tight pairs; one pair shares a label, the other does not. With one

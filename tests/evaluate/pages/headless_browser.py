@@ -94,9 +94,9 @@ class HeadlessBrowser:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
-        scheme = {"name": "prefers-color-scheme"}
-        scheme["value"] = "dark" if dark else "light"
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        scheme = "dark" if dark else "light"
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.call("Emulation.setEmulatedMedia", features=[feature])
 
     def open(self, page: pathlib.Path | str) -> None:
         """Opens a file or a URL and waits until it is loaded."""
@@ -123,23 +123,17 @@ class HeadlessBrowser:
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
     def click(self, x: float, y: float) -> None:
+        left = {"x": x, "y": y, "button": "left", "clickCount": 1}
         for kind in ("mousePressed", "mouseReleased"):
-            self.call(
-                "Input.dispatchMouseEvent",
-                type=kind,
-                x=x,
-                y=y,
-                button="left",
-                clickCount=1,
-            )
+            self.call("Input.dispatchMouseEvent", type=kind, **left)
 
-    def screenshot(self, clip: dict | None = None) -> bytes:
-        """PNG of the window, or of `clip`: x, y, width, height of the page."""
-        options = {}
-        if clip:
-            options = {"clip": {**clip, "scale": 1}}
-            options["captureBeyondViewport"] = True
-        reply = self.call("Page.captureScreenshot", **options)
+    def screenshot(self, clip: dict) -> bytes:
+        """PNG of `clip`: x, y, width, height of the page."""
+        reply = self.call(
+            "Page.captureScreenshot",
+            clip={**clip, "scale": 1},
+            captureBeyondViewport=True,
+        )
         return base64.b64decode(reply["data"])
 
     def call(self, method: str, **params) -> dict:
