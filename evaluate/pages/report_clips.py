@@ -45,18 +45,19 @@ class ReportClips:
       UserError: no record can be read.
     """
 
-    def __init__(self, info: DatasetInfo, splits: Sequence[str], max_bytes):
+    def __init__(
+        self, info: DatasetInfo, splits: Sequence[str], max_bytes: int
+    ):
         self._index = RecordIndex.of(info, splits)
         failed: list[int] = []
 
         def to_text(record):
             clip, audio = decode_clip(record, info)
-            # Of an audio that nobody asks for, TensorFlow skips the decoding.
-            size = tf.size(audio)
             return (
                 clip[example_schema.CLIP_ID],
                 clip[example_schema.LABELS],
-                size,
+                # Audio that nobody asks for, TensorFlow would not decode.
+                tf.size(audio),
             )
 
         self.texts = tuple(
