@@ -9,7 +9,7 @@ from data.page.chart import bar_chart
 from data.page.sound import SoundBundle, make_example
 from data.shards import stored_clip
 
-_TEMPLATES = pathlib.Path(__file__).resolve().parent / "template"
+_TEMPLATE = pathlib.Path(__file__).parent / "template/inspection.html.jinja"
 
 
 def render(inspection: Inspection, seed: int, audio_bytes: int) -> str:
@@ -27,8 +27,7 @@ def render(inspection: Inspection, seed: int, audio_bytes: int) -> str:
         clip = stored_clip.read(record, info, channels=True, stems=True)
         examples[split].append(make_example(clip, f"clip{number}", bundle))
     return html_page.render(
-        "inspection.html.jinja",
-        _TEMPLATES,
+        _TEMPLATE,
         {"sounds": bundle.encoded},
         title="shards",
         inspection=inspection,

