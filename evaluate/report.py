@@ -32,9 +32,9 @@ def main() -> None:
         raise UserError(f"--output={config.output} is a folder: name a file")
 
     from evaluate.measures import results
-    from evaluate.pages import report_contents, report_page, report_runs
+    from evaluate.pages import report_page, report_runs
 
-    page = report_page.render(report_contents.gather(config))
+    page = report_page.render(report_page.gather(config))
     write_text(config.output, page)
     for folder, stage in (
         *((folder, probe_config.STAGE) for folder in config.probe),

@@ -1,3 +1,3 @@
-"""What is in shards: `scan` reads them (`shard_scan` each) and counts
-(`split_statistics`), `split_tables`, `summary` and `page` show it.
+"""What is in shards: `scan` reads them and counts (`split_statistics`);
+`split_tables`, `summary` and `page` show it.
 """

@@ -3,23 +3,19 @@
 import collections
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import tensorflow as tf
 
-from data.inspection import shard_scan
-from data.inspection.shard_scan import (
-    InspectTask,
-    ShardInspection,
-    id_hash,
-    usable_records,
-)
 from data.inspection.split_statistics import SplitStatistics
 from data.jobs.decoder_pool import DecoderPool
 from data.run.progress import Progress
-from data.shards import stored_clip
+from data.shards import bad_record, record_check, stored_clip
 from data.shards.dataset_info import DatasetInfo
 from data.shards.record_index import RecordIndex
+from data.shards.record_reader import examples_in_order
 
 # More are counted, not named.
 _NAMED_DUPLICATES = 20
@@ -91,13 +87,29 @@ def inspect(
     Raises:
       UserError: no record can be read, or a worker process died.
     """
-    tasks = _tasks(info, splits, sample, seed, silence_db)
+    tasks = _tasks(info, splits, draw_clips(info, splits, sample, seed))
+    items = [
+        (
+            f"shard {index.shards[0].file}",
+            functools.partial(_inspect_shard, index, wanted, silence_db),
+        )
+        for _, index, wanted in tasks
+    ]
     found = {split: SplitStatistics(info, silence_db) for split in splits}
     hashes, drawn = [], []
-    for task, seen in zip(tasks, _in_order(tasks, workers), strict=True):
-        found[task.split].merge(seen.statistics)
-        hashes.append(seen.id_hashes)
-        drawn += [(task.split, record) for record in seen.sample]
+    progress = Progress("inspect", sum(len(t[1]) for t in tasks), "clips")
+    with DecoderPool(workers) as pool:
+        if workers == 1:
+            done = (call() for _, call in items)
+        else:
+            done = pool.map(items)
+        for (split, index, _), seen in zip(tasks, done, strict=True):
+            statistics, of_shard, records = seen
+            found[split].merge(statistics)
+            hashes.append(of_shard)
+            drawn += [(split, record) for record in records]
+            progress.update(progress.done + len(index))
+    progress.finish()
     values, counts = np.unique(np.concatenate(hashes), return_counts=True)
     several = values[counts > 1]
     return Inspection(
@@ -126,13 +138,9 @@ def draw_clips(
 
 
 def _tasks(
-    info: DatasetInfo,
-    splits: Sequence[str],
-    sample: int,
-    seed: int,
-    silence_db: float,
-) -> list[InspectTask]:
-    drawn = draw_clips(info, splits, sample, seed)
+    info: DatasetInfo, splits: Sequence[str], drawn: dict[str, np.ndarray]
+) -> list[tuple[str, RecordIndex, np.ndarray]]:
+    """Split, records, and positions of drawn clips, of each shard."""
     index = RecordIndex.of(info, splits)
     tasks, number = [], 0
     for split in splits:
@@ -141,52 +149,59 @@ def _tasks(
             inside = drawn[split] - start
             inside = inside[(inside >= 0) & (inside < shard.clips)]
             if shard.clips:
-                tasks.append(
-                    InspectTask(
-                        index.of_shard(number),
-                        split,
-                        frozenset(inside.tolist()),
-                        silence_db,
-                    )
-                )
+                tasks.append((split, index.of_shard(number), inside))
             start += shard.clips
             number += 1
     return tasks
 
 
-def _in_order(
-    tasks: Sequence[InspectTask], workers: int
-) -> Iterator[ShardInspection]:
-    clips = sum(task.shard.clips for task in tasks)
-    progress = Progress("inspect", clips, "clips")
-    with DecoderPool(workers) as pool:
-        if workers == 1:
-            found = map(shard_scan.inspect, tasks)
+def _inspect_shard(
+    index: RecordIndex, wanted: np.ndarray, silence_db: float
+) -> tuple[SplitStatistics, np.ndarray, list[bytes]]:
+    """Reads a shard once, clip by clip.
+
+    Returns:
+      Statistics of its usable clips, hashes of their ids (clips,) uint64, and
+      the records of those wanted, which are counted from 0.
+    """
+    statistics = SplitStatistics(index.info, silence_db)
+    hashes, sample, causes = [], [], []
+    for position, record in enumerate(_usable_records(index, causes)):
+        clip = stored_clip.read(record, index.info, channels=True)
+        statistics.add(clip)
+        hashes.append(_id_hash(clip.clip_id))
+        if position in wanted:
+            sample.append(record)
+    statistics.bad_records.update(causes)
+    return statistics, np.array(hashes, np.uint64), sample
+
+
+def _usable_records(index: RecordIndex, causes: list[str]) -> Iterator[bytes]:
+    """Records of a shard as stored; `causes` gets those of the others."""
+    failed: list[int] = []
+    for record in examples_in_order(index, tf.identity, failed.extend):
+        if fault := record_check.find_fault(record, index.info):
+            causes.append(fault[0])
         else:
-            found = pool.map(
-                (
-                    f"shard {task.shard.file}",
-                    functools.partial(shard_scan.inspect, task),
-                )
-                for task in tasks
-            )
-        for task, seen in zip(tasks, found, strict=True):
-            progress.update(progress.done + task.shard.clips)
-            yield seen
-    progress.finish()
+            yield record
+    causes += [row.cause for row in bad_record.examine(index, failed)]
+
+
+def _id_hash(clip_id: str) -> int:
+    """64 bits: among 10 million ids, two agree by chance once in 400 000."""
+    digest = hashlib.blake2b(clip_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
 
 
 def _name(
-    wanted: np.ndarray, tasks: Sequence[InspectTask], hashes: Sequence
+    wanted: np.ndarray, tasks: Sequence[tuple], hashes: Sequence[np.ndarray]
 ) -> dict[str, tuple[str, ...]]:
     """The ids behind some hashes, with the split of each of their clips."""
-    splits = collections.defaultdict(list)
-    hashes_wanted = set(wanted.tolist())
-    for task, of_shard in zip(tasks, hashes, strict=True):
-        if not np.isin(of_shard, wanted).any():
-            continue
-        for record in usable_records(task.index):
-            clip = stored_clip.read(record, task.index.info)
-            if id_hash(clip.clip_id) in hashes_wanted:
-                splits[clip.clip_id].append(task.split)
-    return {clip_id: tuple(of_id) for clip_id, of_id in splits.items()}
+    splits = collections.defaultdict(tuple)
+    for (split, index, _), of_shard in zip(tasks, hashes, strict=True):
+        if np.isin(of_shard, wanted).any():
+            for record in _usable_records(index, []):
+                clip_id = stored_clip.read(record, index.info).clip_id
+                if _id_hash(clip_id) in wanted:
+                    splits[clip_id] += (split,)
+    return dict(splits)

@@ -25,8 +25,7 @@ class SplitStatistics:
         self.sample_rate_hz = info.sample_rate_hz
         self.silence_db = silence_db
         self.clips = self.samples = self.silent = self.clipped = 0
-        self.shortest_samples: int | None = None
-        self.longest_samples = 0
+        self.shortest_s, self.longest_s = math.inf, 0.0
         self.class_clips = collections.Counter()
         self.labels_per_clip = collections.Counter()
         self.rms = LevelHistogram(-96, 3)
@@ -41,7 +40,9 @@ class SplitStatistics:
         samples = len(clip.mixture)
         self.clips += 1
         self.samples += samples
-        self._add_lengths(samples, samples)
+        seconds = samples / self.sample_rate_hz
+        self.shortest_s = min(self.shortest_s, seconds)
+        self.longest_s = max(self.longest_s, seconds)
         self.class_clips.update(clip.labels)
         self.labels_per_clip[len(clip.labels)] += 1
         rms_db = level.rms_db(clip.mixture)
@@ -65,26 +66,13 @@ class SplitStatistics:
     def seconds(self) -> float:
         return self.samples / self.sample_rate_hz
 
-    @property
-    def shortest_s(self) -> float | None:
-        if self.shortest_samples is None:
-            return None
-        return self.shortest_samples / self.sample_rate_hz
-
-    @property
-    def longest_s(self) -> float:
-        return self.longest_samples / self.sample_rate_hz
-
-    def add_bad_record(self, cause: str) -> None:
-        self.bad_records[cause] += 1
-
     def merge(self, other: "SplitStatistics") -> None:
         self.clips += other.clips
         self.samples += other.samples
         self.silent += other.silent
         self.clipped += other.clipped
-        if other.clips:
-            self._add_lengths(other.shortest_samples, other.longest_samples)
+        self.shortest_s = min(self.shortest_s, other.shortest_s)
+        self.longest_s = max(self.longest_s, other.longest_s)
         self.class_clips.update(other.class_clips)
         self.labels_per_clip.update(other.labels_per_clip)
         self.rms.merge(other.rms)
@@ -97,14 +85,11 @@ class SplitStatistics:
         return {
             "clips": self.clips,
             "seconds": self.seconds,
-            "shortest_s": self.shortest_s,
+            "shortest_s": self.shortest_s if self.clips else None,
             "longest_s": self.longest_s,
             "labeled": self.labeled,
             "unlabeled": self.labels_per_clip[0],
-            "labels_per_clip": {
-                str(count): clips
-                for count, clips in sorted(self.labels_per_clip.items())
-            },
+            "labels_per_clip": dict(sorted(self.labels_per_clip.items())),
             "clips_per_class": dict(sorted(self.class_clips.items())),
             "rms_db": self.rms.as_json(),
             "peak_db": self.peak.as_json(),
@@ -116,13 +101,6 @@ class SplitStatistics:
                 for name, processor in self.processors.items()
             },
         }
-
-    def _add_lengths(self, shortest: int, longest: int) -> None:
-        known = self.shortest_samples
-        self.shortest_samples = (
-            shortest if known is None else min(known, shortest)
-        )
-        self.longest_samples = max(self.longest_samples, longest)
 
 
 class ChannelStatistics:

@@ -1,10 +1,8 @@
-"""Writes HTML pages that need nothing but themselves, and their tables."""
+"""Writes HTML pages that need nothing but themselves."""
 
 import base64
-import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Sequence
 
 import jinja2
 from markupsafe import Markup
@@ -12,25 +10,18 @@ from markupsafe import Markup
 _COMMON = pathlib.Path(__file__).resolve().parent / "template"
 
 
-def render(
-    template: str,
-    folder: pathlib.Path,
-    payload: dict,
-    scripts: Sequence[str] = (),
-    styles: Sequence[str] = (),
-    **values: object,
-) -> str:
+def render(template: pathlib.Path, payload: dict, **values: object) -> str:
     """The page; every text from outside is escaped by the template.
 
     Args:
-      template: a file of `folder` that extends `base.html.jinja`.
-      folder: templates, scripts and styles of this kind of page.
+      template: a file that extends `base.html.jinja`. Beside it are a script
+        to run after `player.js` and a style after `page.css`, where this kind
+        of page needs them.
       payload: what the scripts read, JSON values; `sounds` has the base64
         FLAC of each key that a player names.
-      scripts: files of `folder`, run after `player.js`.
-      styles: files of `folder`, after `page.css`.
       **values: `title` of the page, and what the template uses.
     """
+    folder = template.parent
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, _COMMON]),
         autoescape=True,
@@ -39,10 +30,10 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters["flag"] = _flag
-    script = _joined(_COMMON / "player.js", folder, scripts)
-    style = _joined(_COMMON / "page.css", folder, styles)
+    script = _joined(_COMMON / "player.js", *folder.glob("*.js"))
+    style = _joined(_COMMON / "page.css", *folder.glob("*.css"))
     digest = hashlib.sha256(script.encode()).digest()
-    return environment.get_template(template).render(
+    return environment.get_template(template.name).render(
         payload=payload,
         script=Markup(script),
         style=Markup(style),
@@ -52,10 +43,7 @@ def render(
     )
 
 
-def _joined(
-    first: pathlib.Path, folder: pathlib.Path, names: Sequence[str]
-) -> str:
-    files = [first, *(folder / name for name in names)]
+def _joined(*files: pathlib.Path) -> str:
     return "".join(file.read_text(encoding="utf-8") for file in files)
 
 
@@ -66,30 +54,3 @@ def _flag(value: object) -> str:
     if isinstance(value, list | tuple):
         return ",".join(map(str, value)) or "–"
     return "–" if value in ("", None) else str(value)
-
-
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """A number as shown; `bar` is a share in percent, or None."""
-
-    value: float | None
-    text: str
-    best: bool = False
-    bar: float | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    name: str
-    note: str
-    cells: tuple[Cell, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """`first` heads the column of names, `columns` those of the cells."""
-
-    caption: str
-    first: str
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]

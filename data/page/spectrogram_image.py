@@ -14,6 +14,7 @@ _OFFSET = 0.001
 SILENCE = float(np.log(_OFFSET))
 # What the colors span below the loudest value: 60 dB, in nepers.
 _SPAN = 3 * float(np.log(10))
+_PALETTE = matplotlib.colormaps["magma"](range(256), bytes=True)[:, :3]  # uint8
 
 
 def high_hz(sample_rate_hz: int) -> float:
@@ -53,17 +54,18 @@ def darkest(high: float) -> float:
     return max(SILENCE, high - _SPAN)
 
 
-def png_uri(values: np.ndarray, high: float) -> str:
+def png_uri(values: np.ndarray, high: float | None = None) -> str:
     """(frames, bands) as a data: URI; time to the right, low bands below.
 
     Args:
       values: what `log_mel` gives.
-      high: value of the lightest color; the darkest is 60 dB below, or
-        silence.
+      high: value of the lightest color, None: the largest; the darkest is
+        60 dB below, or silence.
     """
+    high = float(values.max()) if high is None else high
     # 8-bit with a palette is a third of the size of true color.
     image = Image.fromarray(_shades(values, darkest(high), high), "L")
-    image.putpalette(_palette().tobytes())
+    image.putpalette(_PALETTE.tobytes())
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", optimize=True)
     text = base64.b64encode(buffer.getvalue()).decode("ascii")
@@ -77,7 +79,7 @@ def rgb(values: np.ndarray, low: float, high: float) -> np.ndarray:
       values: a spectrogram in any unit.
       low, high: values of the darkest and of the lightest color.
     """
-    return _palette()[_shades(values, low, high)]
+    return _PALETTE[_shades(values, low, high)]
 
 
 def _shades(values: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -85,12 +87,6 @@ def _shades(values: np.ndarray, low: float, high: float) -> np.ndarray:
     scaled = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
     pixels = np.round(255 * scaled.T[::-1]).astype(np.uint8)
     return np.ascontiguousarray(pixels)
-
-
-def _palette() -> np.ndarray:
-    """(256, 3) uint8."""
-    colors = matplotlib.colormaps["magma"](np.arange(256), bytes=True)
-    return np.ascontiguousarray(colors[:, :3])
 
 
 def _edges_hz(sample_rate_hz: int) -> np.ndarray:

@@ -1,1 +1,3 @@
-"""The report: `report_contents` gathers it, `report_page` writes it."""
+"""The report: `report_page` gathers it (`report_runs`, `report_clips`, ...)
+and writes it.
+"""

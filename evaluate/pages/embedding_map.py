@@ -11,38 +11,19 @@ from sklearn.manifold import TSNE
 from evaluate.measures.nearest_neighbors import unit_rows
 
 WIDTH, HEIGHT, MARGIN = 760, 560, 24
-RADIUS = 6.0
 NUM_COLORS = 15
-OTHER = -1
 # Fewer neighbors than this tell t-SNE little.
 _MIN_CLIPS_TSNE = 30
 
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
-    """One clip: a pie with a slice for each of its classes."""
+    """A clip in a WIDTH x HEIGHT view box: a pie of its classes' colors."""
 
     clip: int
     x: float
     y: float
-    classes: tuple[str, ...]
-    slices: tuple[tuple[int, str], ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class EmbeddingMap:
-    """Marks in the units of a WIDTH x HEIGHT view box.
-
-    Attributes:
-      method: "t-SNE" or "PCA".
-      marks: one for each clip.
-      legend: class, its color (`OTHER` where colors ran out) and its clips,
-        most frequent first.
-    """
-
-    method: str
-    marks: tuple[Mark, ...]
-    legend: tuple[tuple[str, int, int], ...]
+    colors: tuple[int, ...]
 
 
 def embedding_map(
@@ -50,7 +31,7 @@ def embedding_map(
     clips: Sequence[int],
     labels: Sequence[tuple[str, ...]],
     seed: int,
-) -> EmbeddingMap:
+) -> tuple[str, list[Mark], list[tuple[str, int, int]]]:
     """Lays out one embedding.
 
     Args:
@@ -58,32 +39,31 @@ def embedding_map(
       clips: n numbers that the page knows the clips by.
       labels: n tuples of class names.
       seed: of the projection.
+
+    Returns:
+      "t-SNE" or "PCA"; a mark for each clip; and the legend: class, its color
+      (`NUM_COLORS` where they ran out) and its clips, most frequent first.
     """
     points, method = project(embeddings, seed)
     counts = collections.Counter(name for names in labels for name in names)
     ranked = sorted(counts, key=lambda name: (-counts[name], name))
-    color = {
-        name: rank if rank < NUM_COLORS else OTHER
-        for rank, name in enumerate(ranked)
-    }
+    color = {name: min(i, NUM_COLORS) for i, name in enumerate(ranked)}
     center = (points.max(axis=0) + points.min(axis=0)) / 2
     spread = np.maximum(np.ptp(points, axis=0), 1e-12)
     room = np.array([WIDTH - 2 * MARGIN, HEIGHT - 2 * MARGIN])
     # One scale for both axes: distances on the map stay comparable.
     places = (points - center) * (room / spread).min()
     places += np.array([WIDTH, HEIGHT]) / 2
-    marks = tuple(
+    marks = [
         Mark(
             int(clip),
             round(float(x), 1),
             round(float(y), 1),
-            tuple(names),
-            _slices([color[name] for name in names]),
+            tuple(color[name] for name in names) or (NUM_COLORS,),
         )
         for clip, (x, y), names in zip(clips, places, labels, strict=True)
-    )
-    legend = tuple((name, color[name], counts[name]) for name in ranked)
-    return EmbeddingMap(method, marks, legend)
+    ]
+    return method, marks, [(name, color[name], counts[name]) for name in ranked]
 
 
 def project(embeddings: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
@@ -110,19 +90,3 @@ def _principal_components(vectors: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         points = PCA(count, svd_solver="full").fit_transform(vectors)
     return np.pad(points, [[0, 0], [0, 2 - count]])
-
-
-def _slices(colors: Sequence[int]) -> tuple[tuple[int, str], ...]:
-    """Color and SVG path of each slice; one color or none has no path."""
-    if len(colors) < 2:
-        return tuple((color, "") for color in colors) or ((OTHER, ""),)
-    edges = 2 * np.pi * np.arange(len(colors) + 1) / len(colors) - np.pi / 2
-    x, y = RADIUS * np.cos(edges), RADIUS * np.sin(edges)
-    return tuple(
-        (
-            color,
-            f"M0,0L{x[i]:.2f},{y[i]:.2f}A{RADIUS:g},{RADIUS:g} 0 0 1 "
-            f"{x[i + 1]:.2f},{y[i + 1]:.2f}Z",
-        )
-        for i, color in enumerate(colors)
-    )

@@ -1,89 +1,56 @@
 """Run directories, as the report shows them."""
 
-import csv
-import dataclasses
 import json
-import math
 import pathlib
+
+import pandas
 
 from data.run import run_directory
 from data.run.errors import UserError
 from data.run.run_directory import HISTORY_FILE, METRICS_FILE
 from evaluate.embeddings.encoder_runs import unique_names
 
-STEP = "step"
 
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """One run directory of a training stage.
-
-    Attributes:
-      name: short and unique among the runs shown together.
-      path: the folder, as the user named it.
-      stage: what was run.
-      config: the value of every flag.
-      command: the command line.
-      versions: of Python and the packages.
-      history: column name to values, `step` among them; empty without a
-        history.csv. A missing value is NaN.
-    """
-
-    name: str
-    path: str
-    stage: str
-    config: dict
-    command: list[str]
-    versions: dict[str, str]
-    history: dict[str, list[float]]
-
-
-def read_runs(paths: tuple[str, ...], *stages: str) -> list[Run]:
+def read_runs(paths: tuple[str, ...], *stages: str) -> list[dict]:
     """Reads run directories.
+
+    Returns:
+      Of each what `run_directory.read` gives, its `history`, and a `name` that
+      is short and unique among them.
 
     Raises:
       UserError: a path is not a run of one of `stages`, or its history is
         unreadable.
     """
-    runs = []
-    for path, name in zip(paths, unique_names(paths), strict=True):
-        record = run_directory.read(path, *stages)
-        runs.append(
-            Run(
-                name=name,
-                path=path,
-                stage=record["stage"],
-                config=record["config"],
-                command=record.get("command", []),
-                versions=record.get("versions", {}),
-                history=read_history(pathlib.Path(path) / HISTORY_FILE),
-            )
-        )
-    return runs
+    return [
+        {
+            "command": [],
+            "versions": {},
+            **run_directory.read(path, *stages),
+            "history": read_history(pathlib.Path(path) / HISTORY_FILE),
+            "name": name,
+        }
+        for path, name in zip(paths, unique_names(paths), strict=True)
+    ]
 
 
-def read_history(file: pathlib.Path) -> dict[str, list[float]]:
-    """Columns of a history.csv; {} when the file is missing or empty.
+def read_history(file: pathlib.Path) -> pandas.DataFrame:
+    """A history.csv by `step`; empty when the file is missing or empty.
 
     Raises:
       UserError: it has no `step` column, or a cell is not a number.
     """
-    if not file.exists():
-        return {}
-    with file.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    if not rows:
-        return {}
-    if STEP not in rows[0]:
-        raise UserError(f"{file} has no column {STEP!r}: is it a history?")
+    if not file.exists() or not file.stat().st_size:
+        return pandas.DataFrame()
     try:
-        return {
-            name: [float(row[name] or math.nan) for row in rows]
-            for name in rows[0]
-            if name is not None
-        }
+        history = pandas.read_csv(
+            file, dtype=float, index_col=False, float_precision="round_trip"
+        )
     except ValueError as error:
         raise UserError(f"{file} is not a table of numbers: {error}") from error
+    if "step" not in history:
+        raise UserError(f"{file} has no column 'step': is it a history?")
+    return history.set_index("step")
 
 
 def read_metrics(path: str, stage: str) -> dict:
@@ -92,13 +59,10 @@ def read_metrics(path: str, stage: str) -> dict:
     Raises:
       UserError: the folder or file is missing, broken, or of another stage.
     """
-    folder = pathlib.Path(path)
-    if not folder.is_dir():
-        raise UserError(f"{folder} does not exist: is the path right?")
-    file = folder / METRICS_FILE
+    file = pathlib.Path(path, METRICS_FILE)
     if not file.exists():
         raise UserError(
-            f"{folder} has no {METRICS_FILE}: name a finished output of {stage}"
+            f"{path} has no {METRICS_FILE}: name a finished output of {stage}"
         )
     try:
         metrics = json.loads(file.read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from data.page.html_page import Cell, Row, Table
+from data.page.table import Cell, Table, number
 from evaluate.embeddings.representation import (
     ENCODER,
     LOG_MEL_STATISTICS,
@@ -34,72 +34,50 @@ def measures_table(caption: str, results: Sequence[dict]) -> Table:
         _column([row.get(key) for row in results], key in _SHARES)
         for key in keys
     ]
-    rows = tuple(
-        Row(row["name"], _KINDS.get(row["kind"], row["kind"]), tuple(cells))
+    rows = [
+        (row["name"], _KINDS.get(row["kind"], row["kind"]), cells)
         for row, *cells in zip(results, *columns, strict=True)
-    )
-    return Table(
-        caption, "representation", tuple(_MEASURES[k] for k in keys), rows
-    )
+    ]
+    return Table(caption, "representation", [_MEASURES[k] for k in keys], rows)
 
 
 def class_table(caption: str, results: Sequence[dict]) -> Table:
     """Average precision of every class, one column a representation."""
-    classes = list(results[0]["per_class"]) if results else []
     rows = []
-    for name in classes:
+    for name in results[0]["per_class"] if results else ():
         measured = [row["per_class"].get(name, {}) for row in results]
         clips = measured[0].get(CLIPS)
         note = "" if clips is None else f"{clips} clips"
-        cells = _column([values.get(AP) for values in measured], True)
-        rows.append(Row(name, note, tuple(cells)))
-    names = tuple(row["name"] for row in results)
-    return Table(caption, "class", names, tuple(rows))
+        rows.append((name, note, _column([m.get(AP) for m in measured], True)))
+    return Table(caption, "class", [row["name"] for row in results], rows)
 
 
 def separation_table(caption: str, results: Sequence[dict]) -> Table:
     """One row a kept checkpoint of a separation run."""
     keys = [
         key
-        for key in (results[0] if results else ())
-        if key != "processor" and isinstance(results[0][key], int | float)
+        for key, value in (results[0] if results else {}).items()
+        if key != "processor" and isinstance(value, int | float)
     ]
-    columns = [
-        [
-            Cell(value, f"{value:,}")
-            if isinstance(value, int)
-            else _cell(value, digits=2)
-            for value in (row.get(key) for row in results)
+    rows = []
+    for row in results:
+        values = [row.get(key) for key in keys]
+        cells = [
+            number(v, "," if isinstance(v, int) else ".2f") for v in values
         ]
-        for key in keys
-    ]
-    rows = tuple(
-        Row(row["processor"], "", tuple(cells))
-        for row, *cells in zip(results, *columns, strict=True)
-    )
-    names = tuple(_SEPARATION_MEASURES.get(key, key) for key in keys)
+        rows.append((row["processor"], "", cells))
+    names = [_SEPARATION_MEASURES.get(key, key) for key in keys]
     return Table(caption, "checkpoint", names, rows)
 
 
 def _column(values: Sequence[float | None], share: bool) -> list[Cell]:
     """Cells of one quantity that is better when larger."""
-    best = max((v for v in values if _is_number(v)), default=None)
-    several = len(values) > 1
+    best = max((v for v in values if v is not None), default=math.nan)
     return [
         dataclasses.replace(
-            _cell(value),
-            best=several and value is not None and value == best,
-            bar=100 * value if share and _is_number(value) else None,
+            number(value, ".3f"),
+            best=len(values) > 1 and value == best,
+            bar=100 * value if share and value is not None else None,
         )
         for value in values
     ]
-
-
-def _cell(value: float | None, digits: int = 3) -> Cell:
-    if not _is_number(value):
-        return Cell(None, "–")
-    return Cell(value, f"{value:.{digits}f}".replace("-", "−"))
-
-
-def _is_number(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)

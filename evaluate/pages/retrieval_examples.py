@@ -34,14 +34,11 @@ def choose_queries(
         return order[:count]
     rng.shuffle(classes)
     chosen: list[int] = []
-    while len(chosen) < count:
-        before = len(chosen)
-        for name in classes:
+    for name in count * classes:
+        if len(chosen) < count:
             free = [i for i in order if name in labels[i] and i not in chosen]
-            chosen.extend(free[:1])
-        if len(chosen) == before:
-            break
-    return chosen[:count]
+            chosen += free[:1]
+    return chosen
 
 
 def nearest(

@@ -1,3 +1,1 @@
-"""SavedModels: `served_runs` are what is asked for, `served_models` the loaded
-networks, `saved_model` the signature.
-"""
+"""SavedModels: `served_runs` finds what is asked for, `saved_model` writes."""

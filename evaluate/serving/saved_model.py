@@ -10,18 +10,20 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from data.run.atomic_write import atomic_path
+from data.run import run_directory
+from data.run.atomic_write import atomic_path, write_json
 from data.run.errors import UserError
-from evaluate.serving import served_models, served_runs
-from evaluate.serving.served_models import ServedModels
+from evaluate.serving.served_runs import (
+    CLASSIFIER,
+    DESCRIPTION,
+    ENCODER,
+    SEPARATOR,
+)
+from models.embedding_model import EmbeddingModel
 
-SERVING = "serving_default"
-WINDOWS = "windows"
-SCORES = "scores"
-SEPARATE = "separate"
-WAVEFORM = "waveform"
-EMBEDDING = "embedding"
-CHANNELS = "channels"
+# Imported so that Keras can load it.
+from models.heads import linear_classifier  # noqa: F401
+from models.separation.separator import Separator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +61,7 @@ def export(
     Raises:
       UserError: the models do not go together, or the folder cannot be made.
     """
-    models = served_models.load(files)
+    models = load(files)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -70,11 +72,12 @@ def export(
     with atomic_path(folder) as beside:
         write(served, beside)
         difference = check(served, beside)
-        served_runs.describe(models, files, digests, beside)
+        value = {**_description(models, files), **digests}
+        write_json(beside / DESCRIPTION, value)
     told = [
         f"SavedModel: {folder} (largest difference to Keras {difference:.1e})"
     ]
-    rate = f" at {models.sample_rate_hz} Hz"
+    rate = f" at {next(iter(models.values())).sample_rate_hz} Hz"
     for name, signature in served.items():
         output = f"{signature.output} {signature.axes}"
         told.append(f"{name}: waveform [B, T]{rate} -> {output}")
@@ -82,7 +85,50 @@ def export(
     return told
 
 
-def signatures(models: ServedModels) -> dict[str, Signature]:
+def load(files: dict[str, pathlib.Path]) -> dict[str, keras.Model]:
+    """Loads what `served_runs.find` found, by part.
+
+    Raises:
+      UserError: a file holds another kind of model, or the models do not go
+        together.
+    """
+    models = {
+        part: keras.saving.load_model(file, compile=False)
+        for part, file in files.items()
+    }
+    rates = {}
+    for part, kind in ((ENCODER, EmbeddingModel), (SEPARATOR, Separator)):
+        if part in models:
+            if not isinstance(models[part], kind):
+                raise UserError(
+                    f"{files[part]} holds a {type(models[part]).__name__}, no "
+                    f"{part}"
+                )
+            rates[part] = models[part].sample_rate_hz
+    if len(set(rates.values())) > 1:
+        raise UserError(
+            f"the encoder is for {rates[ENCODER]} Hz, the separator "
+            f"{files[SEPARATOR]} for {rates[SEPARATOR]} Hz, and a SavedModel "
+            "takes one rate: export them one by one"
+        )
+    if CLASSIFIER in models:
+        try:
+            _num_classes(models)
+        except Exception as error:
+            raise UserError(
+                f"{files[CLASSIFIER]} does not take embeddings of "
+                f"{models[ENCODER].embedding_dim} dimensions: make it for this "
+                "encoder"
+            ) from error
+    return models
+
+
+def _num_classes(models: dict[str, keras.Model]) -> int:
+    h = np.zeros((1, models[ENCODER].embedding_dim), np.float32)
+    return models[CLASSIFIER](h).shape[1]
+
+
+def signatures(models: dict[str, keras.Model]) -> dict[str, Signature]:
     """What can be served of the models, by name.
 
     With an encoder, `serving_default` gives its `embedding` [B, d], the mean
@@ -91,45 +137,45 @@ def signatures(models: ServedModels) -> dict[str, Signature]:
     `channels` [B, M, T], and is `serving_default` where no encoder is.
     """
     found = {}
-    encoder, separator = models.encoder, models.separator
-    if encoder:
+    if encoder := models.get(ENCODER):
         dim, window = encoder.embedding_dim, encoder.window_samples
         lengths = (window // 2, window, int(3.3 * window))
+        found["serving_default"] = Signature(
+            "embedding", f"[B, {dim}]", encoder, lengths
+        )
+        found["windows"] = Signature(
+            "windows", f"[B, W, {dim}]", encoder.embed_windows, lengths
+        )
+    if classifier := models.get(CLASSIFIER):
+        num_classes = _num_classes(models)
 
         def scores(waveform):
             h = encoder.embed_windows(waveform)  # (B, W, d)
-            flat = models.classifier(ops.reshape(h, (-1, dim)))
-            shape = (-1, ops.shape(h)[1], models.num_classes)
+            flat = classifier(ops.reshape(h, (-1, dim)))
+            shape = (-1, ops.shape(h)[1], num_classes)
             return ops.mean(ops.reshape(flat, shape), axis=1)
 
-        found[SERVING] = Signature(EMBEDDING, f"[B, {dim}]", encoder, lengths)
-        found[WINDOWS] = Signature(
-            WINDOWS, f"[B, W, {dim}]", encoder.embed_windows, lengths
+        found["scores"] = Signature(
+            "scores", f"[B, {num_classes}]", scores, lengths
         )
-        if models.classifier:
-            axes = f"[B, {models.num_classes}]"
-            found[SCORES] = Signature(SCORES, axes, scores, lengths)
-    if separator:
+    if separator := models.get(SEPARATOR):
         window = separator.transform.window_samples
-        found[SEPARATE] = Signature(
-            CHANNELS,
+        found["separate"] = Signature(
+            "channels",
             f"[B, {separator.num_sources}, T]",
             separator,
             (1, window - 1, int(30.3 * window)),
         )
-        found.setdefault(SERVING, found[SEPARATE])
+        found.setdefault("serving_default", found["separate"])
     return found
 
 
 def write(served: dict[str, Signature], path: str | os.PathLike) -> None:
     """Writes the SavedModel folder `path`."""
-    spec = [tf.TensorSpec([None, None], tf.float32, name=WAVEFORM)]
+    spec = [tf.TensorSpec([None, None], tf.float32, name="waveform")]
 
     def endpoint(signature):
-        def serve(waveform):
-            return {signature.output: signature.call(waveform)}
-
-        return serve
+        return lambda waveform: {signature.output: signature.call(waveform)}
 
     # The endpoints find their variables; `track` would store them twice.
     archive = keras.export.ExportArchive()
@@ -166,3 +212,39 @@ def check(
                 )
             worst = max(worst, float(error))
     return worst
+
+
+def _description(
+    models: dict[str, keras.Model], files: dict[str, pathlib.Path]
+) -> dict:
+    """What model.json tells of the models, beside their files' digests."""
+    value = {"sample_rate_hz": next(iter(models.values())).sample_rate_hz}
+    if encoder := models.get(ENCODER):
+        run = files[ENCODER].parent
+        record = run_directory.read(run)
+        value |= {
+            "embedding_dim": encoder.embedding_dim,
+            "window_samples": encoder.window_samples,
+            "window_hop_samples": encoder.window_hop_samples,
+            "model": encoder.get_config(),
+            "encoder": str(run),
+            "pretraining": record["config"],
+            "versions": record["versions"],
+        }
+    if CLASSIFIER in models:
+        value["num_classes"] = _num_classes(models)
+    if separator := models.get(SEPARATOR):
+        run = files[SEPARATOR].parents[1]
+        record = run_directory.read(run)
+        value["separation"] = {
+            "separator": str(run),
+            "processor": files[SEPARATOR].stem,
+            "num_sources": separator.num_sources,
+            "window_samples": separator.transform.window_samples,
+            "hop_samples": separator.transform.hop_samples,
+            "model": separator.get_config(),
+            "stage": record["stage"],
+            "config": record["config"],
+            "versions": record["versions"],
+        }
+    return value

@@ -1,19 +1,18 @@
-"""The runs that a SavedModel serves, and model.json, which tells of them."""
+"""The files that a SavedModel serves, and whether it is of them already."""
 
 import hashlib
 import json
 import pathlib
 import zipfile
 
-from data.run import encoder_files, processor_files, run_directory
-from data.run.atomic_write import write_json
+from data.run import encoder_files, processor_files
 from data.run.errors import UserError
 
 ENCODER = "encoder"
 CLASSIFIER = "classifier"
 SEPARATOR = "separator"
 
-_DESCRIPTION = pathlib.Path("assets.extra", "model.json")
+DESCRIPTION = pathlib.Path("assets.extra", "model.json")
 
 
 def find(
@@ -63,7 +62,7 @@ def is_exported(digests: dict[str, str], folder: pathlib.Path) -> bool:
     if not folder.exists():
         return False
     try:
-        value = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+        value = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         found = {k: v for k, v in value.items() if k.endswith("_sha256")}
     except (OSError, ValueError, AttributeError):
         found = None
@@ -73,49 +72,3 @@ def is_exported(digests: dict[str, str], folder: pathlib.Path) -> bool:
             "folder"
         )
     return True
-
-
-def describe(
-    models,
-    files: dict[str, pathlib.Path],
-    digests: dict[str, str],
-    folder: pathlib.Path,
-) -> None:
-    """Writes the description.
-
-    Args:
-      models: `served_models.ServedModels`.
-      files: what they were loaded from, see `find`.
-      digests: of these files.
-      folder: the SavedModel.
-    """
-    value = {"sample_rate_hz": models.sample_rate_hz}
-    if encoder := models.encoder:
-        run = files[ENCODER].parent
-        record = run_directory.read(run)
-        value |= {
-            "embedding_dim": encoder.embedding_dim,
-            "window_samples": encoder.window_samples,
-            "window_hop_samples": encoder.window_hop_samples,
-            "model": encoder.get_config(),
-            "encoder": str(run),
-            "pretraining": record["config"],
-            "versions": record["versions"],
-        }
-    if models.classifier:
-        value["num_classes"] = models.num_classes
-    if separator := models.separator:
-        file = files[SEPARATOR]
-        record = run_directory.read(file.parents[1])
-        value["separation"] = {
-            "separator": str(file.parents[1]),
-            "processor": file.stem,
-            "num_sources": separator.num_sources,
-            "window_samples": separator.transform.window_samples,
-            "hop_samples": separator.transform.hop_samples,
-            "model": separator.get_config(),
-            "stage": record["stage"],
-            "config": record["config"],
-            "versions": record["versions"],
-        }
-    write_json(folder / _DESCRIPTION, {**value, **digests})

@@ -1,126 +1,304 @@
+"""Encoders, classifiers and separators in a SavedModel."""
+
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from data.run.atomic_write import write_json
 from data.run.errors import UserError
-from data.shards.dataset_info import DatasetInfo
 from data.shards.record_index import RecordIndex
 from evaluate.embeddings.clip_embeddings import embed_shard
 from evaluate.embeddings.encoders import load_encoders
 from evaluate.export_saved_model import ExportConfig
 from evaluate.serving import saved_model
-from tests.evaluate.entry_point_runs import (
-    assert_user_error,
-    exported,
-    run_entry_point,
-)
-from tests.evaluate.serving.saved_model_loaders import (
-    answers_in_a_session,
-    answers_without_keras,
-)
-from tests.evaluate.toy_runs import (
-    RATE_HZ,
-    toy_clip,
-    write_toy_run,
-    write_toy_shards,
-)
+from models.heads.linear_classifier import LinearClassifier
+from models.separation.separator import Separator
+from tests.evaluate.entry_point_runs import exported
+from tests.evaluate.toy_runs import toy_clip, write_toy_run, write_toy_shards
 
+LENGTHS = (1, 7, 39, 41, 12345)
 SECONDS = (0.5, 0.96, 3.0, 10.0)
-BATCHES = (1, 7)
+# Run without this repository on the path and with keras out of reach.
+_SCRIPT = """
+import sys
+
+sys.modules.update(keras=None, tf_keras=None)
+import numpy as np
+import tensorflow as tf
+
+folder, waveforms, answers = sys.argv[1:]
+model = tf.saved_model.load(folder)
+found = {}
+with np.load(waveforms) as inputs:
+    for name in inputs:
+        waveform = tf.constant(inputs[name])
+        for key, signature in model.signatures.items():
+            for output, value in signature(waveform=waveform).items():
+                found[f"{name}/{key}/{output}"] = value.numpy()
+assert not {"keras.src", "models", "evaluate"} & set(sys.modules)
+np.savez(answers, **found)
+"""
+
+
+def _separator(basis, num_sources, rate_hz=16000):
+    separator = Separator(
+        num_sources,
+        rate_hz,
+        basis,
+        num_coefficients=11,
+        bottleneck=5,
+        conv_channels=7,
+        num_dilations=3,
+        num_repeats=1,
+    )
+    random = np.random.default_rng(num_sources)
+    for weight in separator.weights:
+        noise = 0.3 * random.normal(size=weight.shape)
+        weight.assign(weight.numpy() + noise)
+    return separator
+
+
+def _write_run(folder, stage, separators):
+    (folder / "processors").mkdir(parents=True)
+    config = {"shards": "shards", "num_sources": 2}
+    record = {"stage": stage, "config": config, "command": [], "versions": {}}
+    write_json(folder / "config.json", record)
+    for name, separator in separators.items():
+        separator.save(folder / "processors" / f"{name}.keras")
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("export")
-    clips = {str(seconds): [(seconds, (0, 1))] for seconds in SECONDS}
-    write_toy_shards(folder / "shards", clips)
-    model = write_toy_run(folder / "run", folder / "shards")
-    config = ExportConfig(str(folder / "run"), str(folder / "served"))
-    return folder, model, exported(config)
+def runs(tmp_path_factory):
+    """Folder of two runs, and their separators by name."""
+    folder = tmp_path_factory.mktemp("runs")
+    trained = {"N": _separator("learned", 2), "S2": _separator("stft", 3)}
+    birds = {"step5": _separator("learned", 4, 22050)}
+    _write_run(folder / "trained", "train_separation", trained)
+    _write_run(folder / "birds", "import_separator", birds)
+    return folder, trained | birds
 
 
 @pytest.fixture(scope="module")
 def waveforms():
-    """(B, T) for each batch and duration; row 0 is the clip of the shards."""
-    inputs = {}
-    for number, seconds in enumerate(SECONDS):
-        random = np.random.default_rng(number)
-        audio = toy_clip(number, seconds, (0, 1))
-        audio = np.round(audio.astype("f8") * 32768).astype("f4") / 32768
-        for batch in BATCHES:
-            others = random.normal(0, 0.1, (batch - 1, len(audio)))
-            rows = np.concatenate([audio[None], others]).astype("f4")
-            inputs[f"{batch}x{seconds}"] = rows
-    return inputs
+    random = np.random.default_rng(0)
+    return {
+        f"{batch}x{length}": random.normal(0, 0.1, (batch, length)).astype("f4")
+        for batch in (1, 3)
+        for length in LENGTHS
+    }
 
 
-def test_fresh_process_without_keras_gives_the_embedding_of_evaluate(
-    toy, waveforms, tmp_path
+@pytest.fixture(scope="module")
+def both(runs, tmp_path_factory):
+    """Encoder with a classifier, and a separator, in one SavedModel."""
+    folder, separators = runs
+    encoder = write_toy_run(folder / "encoder", folder / "shards")
+    classifier = LinearClassifier(11, 5)
+    random = np.random.default_rng(1)
+    for weight in classifier.weights:
+        weight.assign(random.normal(size=weight.shape))
+    classifier.save(folder / "encoder" / "classifier.keras")
+    config = ExportConfig(
+        encoder=str(folder / "encoder"),
+        separator=str(folder / "trained"),
+        processor="S2",
+        output=str(tmp_path_factory.mktemp("both")),
+    )
+    return encoder, classifier, separators["S2"], exported(config), config
+
+
+def _answers_without_keras(served, waveforms, scratch):
+    """ "<waveform>/<signature>/<output>" -> value, from a fresh process."""
+    np.savez(scratch / "waveforms.npz", **waveforms)
+    files = ("waveforms.npz", "answers.npz")
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", _SCRIPT, str(served), *files],
+        cwd=scratch,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    with np.load(scratch / "answers.npz") as answers:
+        return dict(answers)
+
+
+def _answers_in_a_session(served, waveforms):
+    """The same from a graph and a session, as TensorFlow Serving loads it."""
+    answers = {}
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(served))
+        for key, signature in loaded.signature_def.items():
+            # Of Keras's own making, without an input.
+            if "waveform" not in signature.inputs:
+                continue
+            outputs = {k: t.name for k, t in signature.outputs.items()}
+            for name, waveform in waveforms.items():
+                feeds = {signature.inputs["waveform"].name: waveform}
+                for output, value in session.run(outputs, feeds).items():
+                    answers[f"{name}/{key}/{output}"] = value
+    return answers
+
+
+def test_a_separator_alone_is_served_and_told_of(runs, tmp_path, capsys):
+    folder, separators = runs
+    output = tmp_path / "served here"
+    config = ExportConfig(
+        separator=str(folder / "birds"), output=str(output), version=3
+    )
+    served = exported(config)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"SavedModel: {output / '3'} (")
+    assert lines[1:3] == [
+        "separate: waveform [B, T] at 22050 Hz -> channels [B, 4, T]",
+        "serving_default: waveform [B, T] -> channels [B, 4, T]",
+    ]
+    assert f"--dir '{output / '3'}'" in lines[3]
+    assert f"-v '{output}:/models/separation'" in lines[4]
+    assert lines[4].endswith("MODEL_NAME=separation tensorflow/serving")
+    waveform = tf.constant(np.random.default_rng(0).normal(0, 0.1, (3, 4321)))
+    waveform = tf.cast(waveform, tf.float32)
+    expected = separators["step5"](waveform)
+    assert expected.shape == (3, 4, 4321)
+    for signature in tf.saved_model.load(served).signatures.values():
+        answer = signature(waveform=waveform)["channels"]
+        np.testing.assert_allclose(answer, expected, atol=1e-6)
+
+
+def test_all_signatures_of_encoder_classifier_and_separator(
+    both, waveforms, tmp_path
 ):
-    folder, model, served = toy
-    answers = answers_without_keras(served, waveforms, tmp_path)
-    for name, waveform in waveforms.items():
-        np.testing.assert_allclose(
-            answers[f"{name}/serving_default/embedding"],
-            model(waveform),
-            atol=1e-5,
-        )
-        np.testing.assert_allclose(
-            answers[f"{name}/windows/windows"],
-            model.embed_windows(waveform),
-            atol=1e-5,
-        )
-    [encoder] = load_encoders([str(folder / "run")])
-    info = DatasetInfo.load(folder / "shards")
-    for seconds in SECONDS:
-        index = RecordIndex.of(info, [str(seconds)])
-        store, _ = embed_shard(encoder, index)
-        for batch in BATCHES:
-            answer = answers[f"{batch}x{seconds}/serving_default/embedding"]
-            np.testing.assert_allclose(store.clips[0], answer[0], atol=1e-5)
+    encoder, classifier, separator, served, _ = both
+    long = np.random.default_rng(3).normal(0, 0.1, (2, 40001)).astype("f4")
+    waveforms = {**waveforms, "2x40001": long}
+    in_session = _answers_in_a_session(served, waveforms)
+    without_keras = _answers_without_keras(served, waveforms, tmp_path)
+    assert set(in_session) == set(without_keras)
+    for key, waveform in waveforms.items():
+        windows = encoder.embed_windows(waveform).numpy()  # (B, W, d)
+        of_windows = [classifier(h).numpy().mean(0) for h in windows]
+        expected = {
+            "serving_default/embedding": encoder(waveform),
+            "windows/windows": windows,
+            "scores/scores": np.stack(of_windows),
+            "separate/channels": separator(waveform),
+        }
+        for answers in (in_session, without_keras):
+            assert sum(k.startswith(f"{key}/") for k in answers) == 4
+            for name, value in expected.items():
+                answer = answers[f"{key}/{name}"]
+                np.testing.assert_allclose(answer, value, atol=1e-5)
+    # Three windows of scores, and they are no means of one.
+    assert windows.shape == (2, 4, 11)
+    assert np.ptp(in_session["2x40001/scores/scores"]) > 1e-3
 
 
-def test_session_loader_gives_the_same(toy, waveforms):
-    _, model, served = toy
-    answers = answers_in_a_session(served, waveforms)
-    assert len(answers) == 2 * len(waveforms)
-    for name, waveform in waveforms.items():
-        answer = answers[f"{name}/serving_default/embedding"]
-        np.testing.assert_allclose(answer, model(waveform), atol=1e-5)
+def test_the_embedding_is_that_of_evaluate(runs, both, tmp_path):
+    folder, _ = runs
+    clips = {"eval": [(seconds, (0, 1)) for seconds in SECONDS]}
+    info = write_toy_shards(tmp_path / "shards", clips)
+    [encoder] = load_encoders([str(folder / "encoder")])
+    store, _ = embed_shard(encoder, RecordIndex.of(info, ["eval"]))
+    embed = tf.saved_model.load(both[3]).signatures["serving_default"]
+    for number, seconds in enumerate(SECONDS):
+        audio = toy_clip(number, seconds, (0, 1))
+        stored = np.round(audio.astype("f8") * 32768).astype("f4") / 32768
+        answer = embed(waveform=tf.constant(stored[None]))["embedding"]
+        np.testing.assert_allclose(answer[0], store.clips[number], atol=1e-5)
 
 
-def test_description_says_where_the_model_comes_from(toy):
-    folder, model, served = toy
-    assert served == folder / "served" / "1"
+def test_description_says_where_the_models_come_from(runs, both):
+    folder, _ = runs
+    _, _, separator, served, config = both
     value = json.loads((served / "assets.extra" / "model.json").read_text())
-    assert value["sample_rate_hz"] == RATE_HZ
-    assert value["embedding_dim"] == 11
-    assert value["window_samples"] == 15600
+    assert (value["sample_rate_hz"], value["embedding_dim"]) == (16000, 11)
+    assert (value["window_samples"], value["num_classes"]) == (15600, 5)
+    assert value["encoder"] == config.encoder
     assert value["pretraining"]["shards"] == str(folder / "shards")
-    assert value["encoder"] == str(folder / "run")
+    told = value["separation"]
+    assert told["separator"] == config.separator
+    assert (told["processor"], told["num_sources"]) == ("S2", 3)
+    assert (told["window_samples"], told["hop_samples"]) == (512, 128)
+    assert told["stage"] == "train_separation"
+    assert told["config"]["shards"] == "shards"
+    assert Separator.from_config(told["model"]).basis == separator.basis
+    parts = ("encoder", "classifier", "separator")
+    digests = {value[f"{part}_sha256"] for part in parts}
+    assert len(digests) == 3 and {len(digest) for digest in digests} == {64}
     # A version folder and nothing half written beside it.
     assert [path.name for path in served.parent.iterdir()] == ["1"]
 
 
-def test_exporting_again_does_nothing_and_another_model_is_refused(
-    toy, tmp_path, capsys
-):
-    folder, _, served = toy
+def test_variables_are_stored_once(both):
+    encoder, classifier, separator, served, _ = both
+    counts = [m.count_params() for m in (encoder, classifier, separator)]
+    stored = sum(
+        np.prod(shape)
+        for _, shape in tf.train.list_variables(
+            str(served / "variables" / "variables")
+        )
+        if shape
+    )
+    assert sum(counts) * 0.99 <= stored <= sum(counts) * 1.01
+
+
+def test_the_same_models_are_kept_and_others_refused(both, capsys):
+    *_, served, config = both
     before = {p: p.stat().st_mtime_ns for p in served.rglob("*")}
-    config = ExportConfig(str(folder / "run"), str(served.parent))
     assert exported(config) == served
     assert "holds this model already" in capsys.readouterr().out
-    write_toy_run(tmp_path / "other", folder / "shards", seed=1)
-    other = ExportConfig(str(tmp_path / "other"), str(served.parent))
-    with pytest.raises(UserError, match="holds another model: raise --version"):
-        exported(other)
+    separator = {"separator": config.separator}
+    for parts in (
+        {"encoder": config.encoder},
+        {**separator, "processor": "S2"},
+        {**separator, "processor": "N", "encoder": config.encoder},
+    ):
+        with pytest.raises(UserError, match="another model: raise --version"):
+            exported(ExportConfig(output=config.output, **parts))
     assert {p: p.stat().st_mtime_ns for p in served.rglob("*")} == before
 
 
-def test_an_export_that_disagrees_never_appears(toy, tmp_path, monkeypatch):
-    folder, model, served = toy
+def test_what_does_not_go_together_is_refused(runs, both, tmp_path):
+    folder, _ = runs
+    encoder = both[-1].encoder
+
+    def refuse(message, output="served", **flags):
+        with pytest.raises(UserError, match=message):
+            exported(ExportConfig(output=str(tmp_path / output), **flags))
+
+    trained = str(folder / "trained")
+    refuse("has the processors N, S2: name one", separator=trained)
+    refuse("no processor 'S9'", separator=trained, processor="S9")
+    refuse("run of pretrain_contrastive", separator=encoder)
+    refuse(
+        "encoder is for 16000 Hz.*step5.keras for 22050 Hz",
+        encoder=encoder,
+        separator=str(folder / "birds"),
+    )
+    write_toy_run(tmp_path / "encoder", folder / "shards")
+    file = tmp_path / "encoder" / "classifier.keras"
+    LinearClassifier(12, 5).save(file)
+    refuse(
+        "classifier.keras does not take embeddings of 11",
+        encoder=str(tmp_path / "encoder"),
+    )
+    file.write_bytes(file.read_bytes()[:1000])
+    refuse("classifier.keras is damaged", encoder=str(tmp_path / "encoder"))
+    assert not (tmp_path / "served").exists()
+    (tmp_path / "file").write_text("")
+    refuse("file is not a folder", "file", encoder=encoder)
+
+
+def test_an_export_that_disagrees_never_appears(
+    runs, both, tmp_path, monkeypatch
+):
+    folder, _ = runs
+    served = both[3]
     monkeypatch.setattr(
         saved_model, "write", lambda _, path: shutil.copytree(served, path)
     )
@@ -132,38 +310,14 @@ def test_an_export_that_disagrees_never_appears(toy, tmp_path, monkeypatch):
     assert list((tmp_path / "served").iterdir()) == []
 
 
-def test_run_prints_path_signatures_and_how_to_serve(toy, tmp_path):
-    folder, _, _ = toy
-    output = tmp_path / "served here"
-    done = run_entry_point(
-        "export_saved_model",
-        f"--encoder={folder / 'run'}",
-        f"--output={output}",
-        "--version=3",
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith(f"SavedModel: {output / '3'} (")
-    assert lines[1] == (
-        "serving_default: waveform [B, T] at 16000 Hz -> embedding [B, 11]"
-    )
-    assert f"--dir '{output / '3'}'" in lines[3]
-    assert f"-v '{output}:/models/embedding'" in lines[4]
-    assert (output / "3" / "saved_model.pb").exists()
-
-
-def test_mistakes_are_told_in_one_line(toy, tmp_path):
-    folder, _, _ = toy
-    assert_user_error(
-        run_entry_point("export_saved_model", "--output=x"),
-        "--encoder is empty",
-    )
-    (tmp_path / "file").write_text("")
-    assert_user_error(
-        run_entry_point(
-            "export_saved_model",
-            f"--encoder={folder / 'run'}",
-            f"--output={tmp_path / 'file'}",
-        ),
-        "is not a folder",
-    )
+@pytest.mark.parametrize(
+    "flags,message",
+    [
+        ({"output": "o"}, "--encoder is empty and so is --separator"),
+        ({"encoder": "e"}, "--output is empty"),
+        ({"encoder": "e", "output": "o", "processor": "S2"}, "S2 needs --sep"),
+    ],
+)
+def test_flags_that_say_too_little_are_refused(flags, message):
+    with pytest.raises(ValueError, match=message):
+        ExportConfig(**flags)

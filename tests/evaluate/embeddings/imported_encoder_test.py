@@ -15,8 +15,7 @@ from evaluate.measures import clip_search, comparison
 from evaluate.measures.probe_config import ProbeConfig
 from evaluate.measures.retrieval_config import RetrievalConfig
 from evaluate.pages.report_config import ReportConfig
-from evaluate.pages.report_contents import gather
-from evaluate.pages.report_page import render
+from evaluate.pages.report_page import gather, render
 from tests.evaluate.entry_point_runs import exported
 from tests.evaluate.toy_import import write_toy_import
 from tests.evaluate.toy_runs import (
@@ -129,10 +128,10 @@ def test_report_shows_it_beside_a_pretrained_one(toy):
         output="page.html",
     )
     contents = gather(config)
-    assert [run.stage for run in contents.pretraining] == [
+    assert [run["stage"] for run in contents["pretraining"]] == [
         "import_panns",
         "pretrain_contrastive",
     ]
-    assert [view.name for view in contents.views] == ["run", "pretrained"]
+    assert [view["name"] for view in contents["views"]] == ["run", "pretrained"]
     page = render(contents)
     assert "small.pth" in page and "window_seconds" in page

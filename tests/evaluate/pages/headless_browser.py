@@ -7,6 +7,7 @@ import pathlib
 import select
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 
@@ -53,59 +54,37 @@ class HeadlessBrowser:
     def __init__(self, width: int = 1280, height: int = 900):
         self.errors: list[str] = []
         self.requests: list[str] = []
-        self._profile = tempfile.mkdtemp(prefix="browser-")
+        self._profile = tempfile.TemporaryDirectory(prefix="browser-")
         self._buffer, self._count = b"", 0
-        self._loaded = False
-        commands, self._write = os.pipe()
-        self._read, replies = os.pipe()
-        binary = find_browser()
-        self._pid = os.posix_spawn(
-            binary,
-            [binary, *_SWITCHES, f"--user-data-dir={self._profile}"],
-            os.environ,
-            file_actions=[
-                # The browser reads commands from 3 and writes replies to 4;
-                # 30 and 31 keep the one from overwriting the other.
-                (os.POSIX_SPAWN_DUP2, commands, 30),
-                (os.POSIX_SPAWN_DUP2, replies, 31),
-                (os.POSIX_SPAWN_DUP2, 30, 3),
-                (os.POSIX_SPAWN_DUP2, 31, 4),
-                (os.POSIX_SPAWN_CLOSE, 30),
-                (os.POSIX_SPAWN_CLOSE, 31),
-                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-            ],
-            setpgroup=0,
+        self._session, self._loaded = None, False
+        # The browser reads commands from 3 and writes replies to 4.
+        redirected = 'exec "$@" 3<&0 4>&1 >/dev/null 2>&1'
+        profile = f"--user-data-dir={self._profile.name}"
+        self._process = subprocess.Popen(
+            ["sh", "-c", redirected, "-", find_browser(), *_SWITCHES, profile],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
         )
-        os.close(commands)
-        os.close(replies)
         try:
-            self._attach()
+            target = self.call("Target.createTarget", url="about:blank")
+            self._session = self.call(
+                "Target.attachToTarget", **target, flatten=True
+            )["sessionId"]
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                self.call(f"{domain}.enable")
             self.resize(width, height)
         except BaseException:
-            self.close()
+            self.__exit__()
             raise
-
-    def _attach(self) -> None:
-        self._session = None
-        target = self.call("Target.createTarget", url="about:blank")
-        self._session = self.call(
-            "Target.attachToTarget", targetId=target["targetId"], flatten=True
-        )["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
 
     def __enter__(self) -> "HeadlessBrowser":
         return self
 
     def __exit__(self, *error) -> None:
-        self.close()
-
-    def close(self) -> None:
-        os.killpg(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
-        os.close(self._write)
-        os.close(self._read)
-        shutil.rmtree(self._profile, ignore_errors=True)
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.communicate()
+        self._profile.cleanup()
 
     def resize(self, width: int, height: int, dark: bool = False) -> None:
         self.call(
@@ -115,9 +94,9 @@ class HeadlessBrowser:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
-        scheme = {"name": "prefers-color-scheme"}
-        scheme["value"] = "dark" if dark else "light"
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        scheme = "dark" if dark else "light"
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.call("Emulation.setEmulatedMedia", features=[feature])
 
     def open(self, page: pathlib.Path | str) -> None:
         """Opens a file or a URL and waits until it is loaded."""
@@ -144,23 +123,17 @@ class HeadlessBrowser:
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
     def click(self, x: float, y: float) -> None:
+        left = {"x": x, "y": y, "button": "left", "clickCount": 1}
         for kind in ("mousePressed", "mouseReleased"):
-            self.call(
-                "Input.dispatchMouseEvent",
-                type=kind,
-                x=x,
-                y=y,
-                button="left",
-                clickCount=1,
-            )
+            self.call("Input.dispatchMouseEvent", type=kind, **left)
 
-    def screenshot(self, clip: dict | None = None) -> bytes:
-        """PNG of the window, or of `clip`: x, y, width, height of the page."""
-        options = {}
-        if clip:
-            options = {"clip": {**clip, "scale": 1}}
-            options["captureBeyondViewport"] = True
-        reply = self.call("Page.captureScreenshot", **options)
+    def screenshot(self, clip: dict) -> bytes:
+        """PNG of `clip`: x, y, width, height of the page."""
+        reply = self.call(
+            "Page.captureScreenshot",
+            clip={**clip, "scale": 1},
+            captureBeyondViewport=True,
+        )
         return base64.b64decode(reply["data"])
 
     def call(self, method: str, **params) -> dict:
@@ -169,7 +142,8 @@ class HeadlessBrowser:
         message = {"id": self._count, "method": method, "params": params}
         if self._session:
             message["sessionId"] = self._session
-        os.write(self._write, json.dumps(message).encode() + b"\0")
+        command = json.dumps(message).encode() + b"\0"
+        os.write(self._process.stdin.fileno(), command)
         deadline = time.monotonic() + _TIMEOUT_S
         while True:
             reply = self._receive(deadline)
@@ -179,11 +153,12 @@ class HeadlessBrowser:
                 return reply["result"]
 
     def _receive(self, deadline: float) -> dict:
+        replies = self._process.stdout.fileno()
         while b"\0" not in self._buffer:
             left = max(0.0, deadline - time.monotonic())
-            if not select.select([self._read], [], [], left)[0]:
+            if not select.select([replies], [], [], left)[0]:
                 raise TimeoutError("the browser does not answer")
-            chunk = os.read(self._read, 1 << 20)
+            chunk = os.read(replies, 1 << 20)
             if not chunk:
                 raise EOFError("the browser has ended")
             self._buffer += chunk
@@ -193,17 +168,20 @@ class HeadlessBrowser:
         return message
 
     def _note(self, method: str | None, params: dict) -> None:
-        if method == "Page.loadEventFired":
-            self._loaded = True
-        elif method == "Runtime.exceptionThrown":
-            self.errors.append(json.dumps(params["exceptionDetails"]))
-        elif method == "Runtime.consoleAPICalled":
-            if params["type"] in ("error", "warning", "assert"):
-                self.errors.append(json.dumps(params["args"]))
-        elif method == "Log.entryAdded":
-            if params["entry"]["level"] in ("error", "warning"):
-                self.errors.append(params["entry"]["text"])
-        elif method == "Network.requestWillBeSent":
-            url = params["request"]["url"]
-            if not url.startswith(("data:", "blob:")):
-                self.requests.append(url)
+        match method, params:
+            case "Page.loadEventFired", _:
+                self._loaded = True
+            case "Runtime.exceptionThrown", {"exceptionDetails": error}:
+                self.errors.append(json.dumps(error))
+            case "Runtime.consoleAPICalled", {
+                "type": "error" | "warning" | "assert",
+                "args": told,
+            }:
+                self.errors.append(json.dumps(told))
+            case "Log.entryAdded", {
+                "entry": {"level": "error" | "warning", "text": text}
+            }:
+                self.errors.append(text)
+            case "Network.requestWillBeSent", {"request": {"url": url}}:
+                if not url.startswith(("data:", "blob:")):
+                    self.requests.append(url)

@@ -3,8 +3,7 @@
 import pytest
 
 from evaluate.pages.report_config import ReportConfig
-from evaluate.pages.report_contents import gather
-from evaluate.pages.report_page import render
+from evaluate.pages.report_page import gather, render
 from tests.evaluate.pages.headless_browser import NEEDS_BROWSER, HeadlessBrowser
 from tests.evaluate.pages.toy_report import NUM_CLIPS, write_toy_report_inputs
 
@@ -37,15 +36,10 @@ def browser(tmp_path_factory):
     with HeadlessBrowser() as browser:
         browser.open(page)
         yield browser
-        # Whatever the tests did, nothing went wrong or left the page.
+        # Whatever the tests did, nothing went wrong or left the page; a player
+        # without its sound is an error already when the page is loaded.
         assert browser.errors == []
         assert browser.requests == [page.resolve().as_uri()]
-
-
-def test_page_loads_without_errors_or_requests(browser):
-    assert browser.evaluate("document.readyState") == "complete"
-    assert browser.errors == []
-    assert len(browser.requests) == 1
 
 
 def test_images_are_decoded(browser):
@@ -64,21 +58,6 @@ def test_a_player_plays_and_stops_the_one_before(browser):
     duration = browser.evaluate(_PLAYS % (second, click % 1))
     assert duration == pytest.approx(1.0, abs=0.01)
     assert browser.evaluate(f"{first}.paused") is True
-
-
-def test_every_player_can_be_played(browser):
-    durations = browser.evaluate(
-        """Promise.all([...document.querySelectorAll(".sound audio")].map(
-          (audio) => new Promise((resolve) => {
-            if (audio.readyState > 0) return resolve(audio.duration);
-            audio.onloadedmetadata = () => resolve(audio.duration);
-            audio.onerror = () => resolve(-1);
-            audio.load();
-            audio.preload = "metadata";
-          })))"""
-    )
-    assert len(durations) > 20
-    assert durations == pytest.approx([1.0] * len(durations), abs=0.01)
 
 
 def test_a_mark_shows_its_clip_and_plays_it(browser):
@@ -108,14 +87,11 @@ def test_legend_picks_out_a_class(browser):
     assert browser.evaluate(count) == 0
 
 
-@pytest.mark.parametrize("width", [360, 768, 1280])
-def test_page_is_no_wider_than_the_window(browser, width):
-    browser.resize(width, 800)
-    assert browser.evaluate("document.documentElement.scrollWidth") <= width
-
-
-def test_a_figure_is_painted(browser):
-    browser.resize(1280, 900)
+def test_page_is_painted_and_no_wider_than_the_window(browser):
+    for width in (360, 768, 1280):
+        browser.resize(width, 900)
+        wide = browser.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width
     png = browser.screenshot({"x": 0, "y": 0, "width": 1280, "height": 900})
     # An empty page of this size has some 5 kB.
     assert png.startswith(b"\x89PNG") and len(png) > 20_000

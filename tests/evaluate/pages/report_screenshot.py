@@ -13,6 +13,7 @@ import argparse
 import io
 import pathlib
 
+import numpy as np
 from PIL import Image
 
 from tests.evaluate.pages.headless_browser import HeadlessBrowser
@@ -33,21 +34,18 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=1200)
     parser.add_argument("--dark", action="store_true")
     args = parser.parse_args()
-    parts = [part.split(":") for part in args.parts.split(",")]
-    heights = [int(height) for _, height in parts]
-    picture = Image.new("RGB", (args.width, sum(heights)))
+    pictures = []
     with HeadlessBrowser(args.width, 900) as browser:
         browser.resize(args.width, 900, args.dark)
         browser.open(args.page)
-        below = 0
-        for (name, _), height in zip(parts, heights, strict=True):
-            place = {"x": 0, "y": browser.evaluate(_TOP_OF % name)}
-            png = browser.screenshot(
-                {**place, "width": args.width, "height": height}
-            )
-            picture.paste(Image.open(io.BytesIO(png)), (0, below))
-            below += height
-    picture.quantize(256).save(args.picture, optimize=True)
+        for part in args.parts.split(","):
+            name, height = part.split(":")
+            top = browser.evaluate(_TOP_OF % name)
+            clip = {"x": 0, "y": top, "width": args.width}
+            png = browser.screenshot({**clip, "height": int(height)})
+            pictures.append(Image.open(io.BytesIO(png)).convert("RGB"))
+    stacked = Image.fromarray(np.vstack(pictures))
+    stacked.quantize(256).save(args.picture, optimize=True)
     print(f"{args.picture}: {args.picture.stat().st_size / 1000:.0f} kB")
 
 

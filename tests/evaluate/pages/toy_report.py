@@ -4,6 +4,7 @@ import json
 import pathlib
 
 import numpy as np
+import pandas
 import tensorflow as tf
 
 from data.audio import encoding
@@ -35,12 +36,9 @@ def write_toy_report_inputs(folder: pathlib.Path) -> dict:
     separation = folder / "separation"
     _write_run(separation, "train_separation", {"keep_steps": ["N=0"]})
     _write_history(separation, ("loss",), rows=5)
-    measured = {
-        "processor": "S<1>",
-        "step": 12345,
-        "si_sdr_improvement_mixit_db": 3.217,
-        "si_sdr_improvement_oracle_db": -1.125,
-    }
+    measured = {"processor": "S<1>", "step": 12345}
+    measured["si_sdr_improvement_mixit_db"] = 3.217
+    measured["si_sdr_improvement_oracle_db"] = -1.125
     write_json(separation / "metrics.json", {"results": [measured]})
     for stage in ("probe", "retrieval"):
         (folder / stage).mkdir()
@@ -59,29 +57,20 @@ def write_toy_report_inputs(folder: pathlib.Path) -> dict:
 def toy_metrics(stage: str) -> dict:
     """metrics.json of `stage`; every number in it is another one."""
     random = np.random.default_rng(len(stage))
-
-    def result(name, kind):
-        per_class = {
-            label: {"AP": float(random.uniform()), "clips": 4}
-            for label in CLASS_NAMES
-        }
-        per_class["tick"]["AP"] = None
-        row = {"name": name, "kind": kind, "encoder": None}
-        row["mAP"] = float(random.uniform())
+    results = []
+    for name, kind in (
+        (EVIL, "encoder"),
+        ("untrained", "untrained"),
+        ("log-mel", "log_mel_statistics"),
+    ):
+        ap = {label: float(random.uniform()) for label in CLASS_NAMES}
+        ap["tick"] = None
+        row = {"name": name, "kind": kind, "mAP": float(random.uniform())}
         if stage == "probe":
             row |= {"AUC": float(random.uniform()), "d_prime": -0.5}
-        return {**row, "per_class": per_class}
-
-    return {
-        "stage": stage,
-        "shards": EVIL,
-        "seed": 5,
-        "results": [
-            result(EVIL, "encoder"),
-            result("untrained", "untrained"),
-            result("log-mel", "log_mel_statistics"),
-        ],
-    }
+        row["per_class"] = {n: {"AP": v, "clips": 4} for n, v in ap.items()}
+        results.append(row)
+    return {"stage": stage, "shards": EVIL, "seed": 5, "results": results}
 
 
 def write_separated_shards(folder: pathlib.Path) -> DatasetInfo:
@@ -117,21 +106,14 @@ def write_separated_shards(folder: pathlib.Path) -> DatasetInfo:
                     record, dict.fromkeys(PROCESSORS, channels)
                 )
             )
+    size = file.stat().st_size
+    shard = Shard(file.name, NUM_CLIPS, float(NUM_CLIPS), size)
     info = DatasetInfo(
         folder=folder,
         sample_rate_hz=RATE_HZ,
         audio_format=encoding.PCM16,
         class_names=CLASS_NAMES,
-        splits={
-            "eval": (
-                Shard(
-                    file.name,
-                    NUM_CLIPS,
-                    float(NUM_CLIPS),
-                    file.stat().st_size,
-                ),
-            )
-        },
+        splits={"eval": (shard,)},
         processors=PROCESSORS,
         num_channels=2,
         has_stems=True,
@@ -155,8 +137,7 @@ def _write_run(folder: pathlib.Path, stage: str, config: dict) -> None:
 def _write_history(
     folder: pathlib.Path, columns: tuple[str, ...], rows: int
 ) -> None:
-    lines = [",".join(("step", *columns))]
-    for row in range(1, rows + 1):
-        lines.append(",".join([str(10 * row)] + [f"{1 / row}"] * len(columns)))
-    text = "\n".join(lines) + "\n"
-    (folder / "history.csv").write_text(text, encoding="utf-8")
+    steps = 10 * np.arange(1, rows + 1)
+    values = dict.fromkeys(columns, 10 / steps)
+    table = pandas.DataFrame({"step": steps, **values})
+    table.to_csv(folder / "history.csv", index=False)

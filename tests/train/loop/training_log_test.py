@@ -151,7 +151,7 @@ def test_steps_that_are_run_again_show_once(tmp_path):
     assert points["losses/loss"] == list(zip(steps, losses, strict=True))
     assert [step for step, _ in points["probe/mAP"]] == steps
     history = read_history(tmp_path / "history.csv")
-    assert history == {"step": steps, "loss": losses}
+    assert history["loss"].to_dict() == dict(zip(steps, losses, strict=True))
 
 
 def test_a_start_from_nothing_forgets_an_old_history(tmp_path):
@@ -177,10 +177,10 @@ def test_new_columns_leave_old_rows_empty(tmp_path):
     _add(log, loss=2.0, triplet=0.5)
     log.flush(6, {})
     history = read_history(tmp_path / "history.csv")
-    assert list(history) == ["step", "old", "loss", "triplet"]
+    assert list(history) == ["old", "loss", "triplet"]
+    assert list(history.index) == [5, 6]
     np.testing.assert_array_equal(
-        list(history.values()),
-        [[5, 6], [3, np.nan], [1, 2], [np.nan, 0.5]],
+        history.to_numpy().T, [[3, np.nan], [1, 2], [np.nan, 0.5]]
     )
 
 
