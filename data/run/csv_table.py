@@ -16,13 +16,13 @@ class CsvTable:
     Attributes:
       name: the file, with its flag where it has one, for messages.
       columns: names of the columns.
-      lines: number of a line, and its cells; bytes that are not UTF-8 as
-        surrogates.
+      lines: (number of the line, cell, cell, ...) each; bytes that are not
+        UTF-8 as surrogates.
     """
 
     name: str
     columns: Sequence[str]
-    lines: list[tuple[int, list[str]]]
+    lines: Sequence[tuple]
 
     def require(self, column: str, remedy: str) -> None:
         """Raises `UserError` where there is no such column."""
@@ -38,7 +38,7 @@ class CsvTable:
 
         A column that is not there, and a cell that a row lacks, is "".
         """
-        for line, cells in self.lines:
+        for line, *cells in self.lines:
             cell_of = dict(zip(self.columns, cells, strict=False))
             row = [cell_of.get(column, "") for column in columns]
             if any(row):
@@ -68,7 +68,7 @@ def read(
         ) as stream:
             reader = csv.reader(stream, skipinitialspace=True, strict=True)
             lines = [
-                (reader.line_num, [cell.strip() for cell in cells])
+                (reader.line_num, *(cell.strip() for cell in cells))
                 for cells in reader
                 if cells
             ]
@@ -84,8 +84,8 @@ def read(
     if not lines:
         raise UserError(f"{name} is empty")
     wanted = f"the {len(columns)} wanted" if columns else "the header has"
-    columns = columns or lines.pop(0)[1]
-    for line, cells in lines:
+    columns = columns or lines.pop(0)[1:]
+    for line, *cells in lines:
         if any(cells[len(columns) :]):
             raise UserError(
                 f"{name}, line {line}: more cells than {wanted}; quote cells "

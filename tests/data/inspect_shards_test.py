@@ -14,6 +14,7 @@ from data.inspect_shards import InspectConfig, inspect_shards
 from data.inspection.scan import draw_clips
 from data.shards import example_schema
 from data.shards.dataset_info import DatasetInfo, Shard
+from tests.evaluate.toy_runs import damage
 from tests.html_pages import Page, assert_refers_to_nothing_outside
 
 RATE_HZ = 8000
@@ -109,10 +110,9 @@ def shards(tmp_path_factory):
     return folder
 
 
-def config(shards, page, **changes):
-    return InspectConfig(
-        **{"shards": str(shards), "output": str(page), "workers": 1, **changes}
-    )
+def config(folder, page, **changes):
+    options = {"shards": str(folder), "output": str(page), "workers": 1}
+    return InspectConfig(**options | changes)
 
 
 @pytest.fixture(scope="module")
@@ -281,15 +281,10 @@ def test_records_that_cannot_be_used_are_counted_by_cause(
     shards, tmp_path, capsys
 ):
     shutil.copytree(shards, tmp_path / "shards")
-    damaged = tmp_path / "shards" / "train-0.tfrecord"
-    content = bytearray(damaged.read_bytes())
-    content[len(content) // 2] ^= 1
-    damaged.write_bytes(content)
+    info = DatasetInfo.load(tmp_path / "shards")
+    damage(info, "train", 2)
     # A dataset.json with fewer classes than the clips' labels.
-    file = tmp_path / "shards" / "dataset.json"
-    value = json.loads(file.read_text("utf-8"))
-    value["class_names"] = value["class_names"][:2]
-    file.write_text(json.dumps(value))
+    dataclasses.replace(info, class_names=CLASS_NAMES[:2]).save()
     output = tmp_path / "page.html"
     inspect_shards(config(tmp_path / "shards", output))
     numbers = json.loads(output.with_suffix(".json").read_text("utf-8"))
@@ -298,9 +293,8 @@ def test_records_that_cannot_be_used_are_counted_by_cause(
     assert train["clips"] == 2 and train["rms_db"]["digital_silence"] == 1
     assert numbers["splits"]["eval"]["bad_records"] == {"wrong_shape": 1}
     assert numbers["duplicate_ids"] == 0
-    assert "records that cannot be used: 2 wrong_shape" in (
-        capsys.readouterr().out
-    )
+    told = "records that cannot be used: 2 wrong_shape"
+    assert told in capsys.readouterr().out
     words = " ".join(Page(output.read_text("utf-8")).texts)
     assert "Some records cannot be used" in words and "checksum" in words
 

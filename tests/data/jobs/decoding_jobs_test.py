@@ -24,15 +24,14 @@ class TrapTask:
     numbers: tuple[int, ...]
     notes: pathlib.Path
     crash: tuple[int, ...] = ()
-    crashes: int = 99
 
     @property
     def num_items(self):
         return len(self.numbers)
 
     def items(self):
-        traps = {"crash": self.crash, "crashes": self.crashes}
-        return decoder_pool_test.items(self.notes.parent, self.numbers, **traps)
+        folder = self.notes.parent
+        return decoder_pool_test.items(folder, self.numbers, crash=self.crash)
 
 
 def write_numbers(task, path, results):
@@ -46,15 +45,11 @@ def write_numbers(task, path, results):
     return {"rejects": rejects}
 
 
-def tasks(folder, count=3, **traps):
+def tasks(folder, count=3, crash=()):
+    numbers = [tuple(range(7 * k, 7 * k + 7)) for k in range(count)]
     return [
-        TrapTask(
-            f"{k}.txt",
-            tuple(range(7 * k, 7 * k + 7)),
-            folder / "notes",
-            **traps,
-        )
-        for k in range(count)
+        TrapTask(f"{k}.txt", of_task, folder / "notes", crash)
+        for k, of_task in enumerate(numbers)
     ]
 
 
@@ -111,7 +106,7 @@ def test_what_is_lost_is_remembered_where_the_job_was_interrupted(tmp_path):
 
 def test_changed_tasks_try_their_items_anew(tmp_path):
     run(tmp_path, tasks(tmp_path, 2, crash=(8,)))
-    run(tmp_path, tasks(tmp_path, 2, crash=(8,), crashes=2))
+    run(tmp_path, tasks(tmp_path, 2))
     assert (tmp_path / "out" / "1.txt").read_text().split()[1] == "8"
     assert b"lost" not in files(tmp_path / "out")["accounts/1.txt.json"]
 

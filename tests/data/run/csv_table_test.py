@@ -11,7 +11,7 @@ def test_cells_are_as_written_and_lines_are_the_files(tmp_path):
         b'"a ""b"",\r\nc", 1e3 ,\r\n\xff'
     )
     table = csv_table.read(file)
-    assert table.columns == ["name", "n"]
+    assert table.columns == ("name", "n")
     assert list(table.rows("n", "gone", "name")) == [
         (3, "007", "", "NA"),
         (4, "", "", "null"),
