@@ -96,7 +96,8 @@ def _lock(folder: str | os.PathLike, how: int = 0) -> bool:
 
 
 def _holder(folder: str | os.PathLike) -> str:
-    return pathlib.Path(folder, LOCK_FILE).read_text() or "another process"
+    text = pathlib.Path(folder, LOCK_FILE).read_text("utf-8")
+    return text or "another process"
 
 
 @atexit.register

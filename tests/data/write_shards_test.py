@@ -1,6 +1,5 @@
 import dataclasses
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -17,10 +16,9 @@ from data.shards import example_schema
 from data.shards.dataset_info import DatasetInfo
 from data.synthetic.scenes import CLASS_NAMES, SceneConfig, generate_scene
 from tests.data.ingested import clips, records, rejects
+from tests.data.jobs.shard_jobs_test import ROOT, files
 from tests.data.sound_files import tone, write
 from tests.evaluate.entry_point_runs import call_main
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def config(tmp_path, **options):
@@ -44,11 +42,10 @@ def synthetic(tmp_path, **options):
 
 
 def contents(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "config.json"
-    }
+    """All files but the options, whose paths differ."""
+    found = files(folder)
+    found.pop("config.json", None)
+    return found
 
 
 def test_folder_names_become_labels_and_audio_is_kept(tmp_path):
@@ -122,16 +119,6 @@ def test_bad_files_are_listed_and_the_rest_goes_on(tmp_path):
     }
 
 
-def test_keep_silent_and_min_seconds_keep_them(tmp_path):
-    write(tmp_path / "in" / "silent.wav", np.zeros(16000))
-    write(tmp_path / "in" / "short.wav", tone(0.1))
-    info = ingest_job.run(config(tmp_path, keep_silent=True, min_seconds=0.1))
-    assert {k: v[0].size for k, v in clips(info).items()} == {
-        "silent.wav": 16000,
-        "short.wav": 1600,
-    }
-
-
 def test_hard_file_names_are_kept(tmp_path):
     hard = ("a \"b\" 'c'.wav", "<script>x.wav", "žluťoučký 犬.wav")
     for name in hard:
@@ -157,21 +144,29 @@ def test_long_recordings_are_cut_and_stay_in_one_split(tmp_path):
     }
     assert not sources["train"] & sources["eval"]
     found = clips(info)
-    for start_s, size in ((0, 32000), (1.5, 32000), (3, 32000)):
+    for start_s in (0, 1.5, 3):
         first = round(start_s * 16000)
-        np.testing.assert_allclose(
-            found[f"0.wav#{start_s:.3f}"][0],
-            noise[first : first + size],
-            atol=1e-4,
-        )
+        cut = noise[first : first + 32000]
+        audio, _ = found[f"0.wav#{start_s:.3f}"]
+        np.testing.assert_allclose(audio, cut, atol=1e-4)
 
 
-def test_a_silent_stretch_is_left_out_and_named(tmp_path):
+def test_silent_and_short_clips_are_left_out_or_kept(tmp_path):
     write(tmp_path / "in" / "a.wav", np.append(tone(2), np.zeros(32000)))
-    info = ingest_job.run(config(tmp_path, clip_seconds=2.0))
+    write(tmp_path / "in" / "b.wav", tone(0.1))
+    options = {"clip_seconds": 2.0, "max_bad_fraction": 1.0}
+    info = ingest_job.run(config(tmp_path, **options))
     assert list(clips(info)) == ["a.wav#0.000"]
     kind, reason = rejects(tmp_path)["a.wav"]
     assert kind == "silent" and reason.startswith("the clip at 2 s: its mono")
+    options |= {"keep_silent": True, "min_seconds": 0.1}
+    options["output"] = str(tmp_path / "all")
+    info = ingest_job.run(config(tmp_path, **options))
+    assert {name: audio.size for name, (audio, _) in clips(info).items()} == {
+        "a.wav#0.000": 32000,
+        "a.wav#2.000": 32000,
+        "b.wav": 1600,
+    }
 
 
 def test_folds_and_unknown_labels(tmp_path):
@@ -284,12 +279,7 @@ def test_a_split_that_is_all_bad_is_told(tmp_path):
     [
         ({"output": ""}, "--output is empty"),
         ({"input": ""}, "--input is empty"),
-        ({"source": "synthetic"}, "--input does not go with"),
         ({"eval_folds": ("1",)}, "--eval_folds needs --labels"),
-        (
-            {"source": "esc", "labels": "l.csv"},
-            "--labels does not go with --source=esc, only with folder:",
-        ),
         (
             {"source": "fsd50k", "eval_folds": ("1",)},
             "--eval_folds does not go with --source=fsd50k, only with folder, "

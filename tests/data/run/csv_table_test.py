@@ -37,7 +37,7 @@ def test_without_a_header_the_first_line_is_a_row(tmp_path):
 @pytest.mark.parametrize(
     "text, columns, message",
     [
-        ("", (), "t.csv is empty"),
+        ("\n", (), "t.csv is empty"),
         ("a,b\n1,2,3\n", (), "line 2: more cells than the header has; quote"),
         ("1,2\n1,2,3\n", ("a", "b"), "line 2: more cells than the 2 wanted"),
         ('a\n"b\n', (), "t.csv is not a valid CSV .line 2: .*; quote cells"),
