@@ -75,42 +75,36 @@ from data.ingest.ingest_config import IngestConfig
 from data.run import entry_point, flag_fields
 from data.run.progress import duration
 from data.run.rejects import REJECTS_FILE
-from data.shards.dataset_info import DATASET_FILE, DatasetInfo
+from data.shards.dataset_info import DATASET_FILE
+
+# Of what is counted in `dataset.json`.
+_NOTES = {
+    "files_without_row": "files without a row in the CSV (unlabeled)",
+    "files_unused": "files that no row asks for (not used)",
+    "repeated_rows": "rows for a segment that has one (joined)",
+    "upsampled": "clips upsampled (their highest bands are empty)",
+    "downsampled": "clips downsampled",
+    "mixed_down": "clips mixed down to mono",
+    "clipped_at_full_scale": "clips clipped at full scale",
+}
 
 
 def main() -> None:
     info = ingest_job.run(flag_fields.read(IngestConfig))
-    print("\n".join(_summary_lines(info)))
-
-
-def _summary_lines(info: DatasetInfo) -> list[str]:
-    summary = info.summary
-    lines = [
-        f"{split}: {clips} clips, {duration(summary['seconds'][split])}, "
-        f"{summary['unlabeled'][split]} unlabeled"
-        for split, clips in summary["clips"].items()
-    ]
-    names = info.class_names
+    summary, names = info.summary, info.class_names
+    for split, clips in summary["clips"].items():
+        length = duration(summary["seconds"][split])
+        unlabeled = summary["unlabeled"][split]
+        print(f"{split}: {clips} clips, {length}, {unlabeled} unlabeled")
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    lines.append(f"classes: {len(names)}" + (f" ({shown})" if shown else ""))
-    notes = {
-        "files_without_row": "files without a row in the CSV (unlabeled)",
-        "files_unused": "files that no row asks for (not used)",
-        "repeated_rows": "rows for a segment that has one (joined)",
-        "upsampled": "clips upsampled (their highest bands are empty)",
-        "downsampled": "clips downsampled",
-        "mixed_down": "clips mixed down to mono",
-        "clipped_at_full_scale": "clips clipped at full scale",
-    }
-    for name, text in notes.items():
+    print(f"classes: {len(names)}" + (f" ({shown})" if shown else ""))
+    for name, text in _NOTES.items():
         if summary.get(name):
-            lines.append(f"{text}: {summary[name]}")
-    rejected = summary["rejects"]
-    if rejected:
+            print(f"{text}: {summary[name]}")
+    if rejected := summary["rejects"]:
         kinds = ", ".join(f"{count} {kind}" for kind, count in rejected.items())
-        lines.append(f"left out: {kinds}; see {info.folder / REJECTS_FILE}")
-    lines.append(f"shards: {info.folder}, described in {DATASET_FILE}")
-    return lines
+        print(f"left out: {kinds}; see {info.folder / REJECTS_FILE}")
+    print(f"shards: {info.folder}, described in {DATASET_FILE}")
 
 
 if __name__ == "__main__":

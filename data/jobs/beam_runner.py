@@ -7,7 +7,6 @@ the workers must be able to import this project.
 
 import contextlib
 import dataclasses
-import functools
 import io
 import shlex
 from collections.abc import Iterator, Sequence
@@ -54,74 +53,54 @@ class RunnerOptions:
 
 
 def choose(options: RunnerOptions) -> Runner | None:
-    """What runs the jobs of some options; None: this process.
+    """What runs the jobs of some options: a pipeline of Beam for each job.
 
-    Raises:
-      UserError: see `on_beam`.
-    """
-    if options.runner == LOCAL:
-        return None
-    return on_beam(options.runner, options.beam_options)
-
-
-def on_beam(name: str, options: str = "") -> Runner:
-    """A runner of Beam, which makes a pipeline of each job.
-
-    Args:
-      name: Beam's, e.g. "DataflowRunner".
-      options: command line options for Beam, separated by blanks.
+    None: this process.
 
     Raises:
       UserError: Beam is not installed, or refuses the options.
     """
+    if options.runner == LOCAL:
+        return None
     try:
-        import apache_beam  # noqa: F401
+        import apache_beam as beam
+        from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError as error:
         raise UserError(
-            f"--runner={name} needs Apache Beam ({error}): run "
+            f"--runner={options.runner} needs Apache Beam ({error}): run "
             f"pip install '{REQUIREMENT}', or use --runner=local"
         ) from error
+
+    def pipeline_of(flags: list[str]) -> beam.Pipeline:
+        return beam.Pipeline(options=PipelineOptions(flags))
+
     told = io.StringIO()
     try:
         flags = [
             # One shard at a time for each process: Beam starts one a core.
             "--number_of_worker_harness_threads=1",
-            *shlex.split(options),
-            f"--runner={name}",
+            *shlex.split(options.beam_options),
+            f"--runner={options.runner}",
         ]
         with contextlib.redirect_stderr(told):
-            _pipeline(flags).options.get_all_options()
+            pipeline_of(flags).options.get_all_options()
     # Beam's parser of options exits.
     except (ValueError, SystemExit) as error:
         *_, reason = [str(error), *told.getvalue().splitlines()]
-        raise UserError(f"--beam_options={options}: {reason}") from error
-    return functools.partial(_run, flags)
+        raise UserError(
+            f"--beam_options={options.beam_options}: {reason}"
+        ) from error
 
+    def run(
+        make: MakeShards, tasks: Sequence[Task], shards: Shards
+    ) -> Iterator[Task]:
+        """Has each task made on a worker, to which all is pickled."""
+        with pipeline_of(flags) as pipeline:
+            todo = pipeline | beam.Create(tasks) | beam.Reshuffle()
+            todo | beam.Map(make_one, make, shards.folder)
+        yield from tasks
 
-def _run(
-    flags: Sequence[str],
-    make: MakeShards,
-    tasks: Sequence[Task],
-    shards: Shards,
-) -> Iterator[Task]:
-    """Calls `make` on workers, to which all is pickled, one task at a time."""
-    import apache_beam as beam
-
-    with _pipeline(flags) as pipeline:
-        (
-            pipeline
-            | beam.Create(tasks)
-            | beam.Reshuffle()
-            | beam.Map(make_one, make, shards.folder)
-        )
-    yield from tasks
-
-
-def _pipeline(flags: Sequence[str]):
-    import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    return beam.Pipeline(options=PipelineOptions(flags))
+    return run
 
 
 # Beam takes annotations for classes to check, which a protocol is not.
@@ -132,5 +111,4 @@ def make_one(task, make, folder):
             f"{task.shard}: a worker does not see {folder}: name an --output "
             "on a file system that all workers see under the same path"
         )
-    for _ in make([task], Shards(folder)):
-        pass
+    list(make([task], Shards(folder)))

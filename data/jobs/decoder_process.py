@@ -20,8 +20,6 @@ from data.run.rejects import Rejected
 
 _TICK_S = 0.25
 _FROM_OUTSIDE = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
-# Of glibc's mallopt.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 class TookTooLong(Exception):
@@ -107,7 +105,11 @@ def _serve(pipe: multiprocessing.connection.Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(OSError):  # Linux, for want of memory: me first.
         pathlib.Path("/proc/self/oom_score_adj").write_text("500")
-    _keep_freed_memory()
+    # Freed memory is kept for the next item: half of the time of a short clip
+    # goes into pages.
+    with contextlib.suppress(AttributeError):  # Not glibc.
+        for option in -1, -3:  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD.
+            ctypes.CDLL(None).mallopt(option, 32 << 20)
     # C libraries tell stderr of each damaged place, not in which file.
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -116,13 +118,6 @@ def _serve(pipe: multiprocessing.connection.Connection) -> None:
             call = pipe.recv()
             pipe.send("has it")
             pipe.send(_result_and_error(call))
-
-
-def _keep_freed_memory() -> None:
-    """For the next item: half of the time of a short clip goes into pages."""
-    with contextlib.suppress(AttributeError):  # Not glibc.
-        for option in _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD:
-            ctypes.CDLL(None).mallopt(option, 32 << 20)
 
 
 def _result_and_error(call: Callable[[], object]):

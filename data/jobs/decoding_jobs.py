@@ -58,34 +58,32 @@ def _make(
     tasks: Sequence[DecodingTask],
     shards: Shards,
 ) -> Iterator[DecodingTask]:
-    lost = [shards.lost(task) for task in tasks]
     # Of all shards in one stream, so that no process waits at a border.
-    results = pool.map(
-        item
-        for task, of_task in zip(tasks, lost, strict=True)
-        for item in task.items()
-        if item[0] not in of_task
-    )
-    for task, of_task in zip(tasks, lost, strict=True):
+    results = pool.map(item for task in tasks for item in _items(task, shards))
+    for task in tasks:
         with shards.writing(task) as (path, account):
-            in_order = _in_order(task, results, of_task, shards)
-            account |= write_shard(task, path, in_order)
+            account |= write_shard(task, path, _of_task(task, results, shards))
         yield task
 
 
-def _in_order(
-    task: DecodingTask,
-    results: Iterator,
-    lost: dict[str, tuple[str, str]],
-    shards: Shards,
-) -> Iterator:
-    """Results of all items of a task, those lost earlier in their places."""
-    for name, _ in task.items():
-        if name in lost:
-            yield GivenUp(*lost[name])
-        else:
-            result = next(results)
-            if isinstance(result, GivenUp):
-                shards.give_up(task, name, result.kind, result.reason)
-            yield result
+def _items(task: DecodingTask, shards: Shards) -> Iterator[Item]:
+    """Those of a task; what was lost earlier is not read again."""
+    lost = shards.lost(task)
+    for name, read in task.items():
+        yield (
+            name,
+            functools.partial(_lose, *lost[name]) if name in lost else read,
+        )
+
+
+def _lose(kind: str, reason: str) -> None:
+    raise GivenUp(kind, reason)
+
+
+def _of_task(task: DecodingTask, results: Iterator, shards: Shards) -> Iterator:
+    """The next results, those of a task; remembers what is given up."""
+    for (name, _), result in zip(task.items(), results, strict=False):
+        if isinstance(result, GivenUp):
+            shards.give_up(task, name, result)
+        yield result
         shards.advance()

@@ -19,6 +19,7 @@ from data.run import run_lock
 from data.run.atomic_write import atomic_path, remove_leftovers, write_json
 from data.run.errors import UserError
 from data.run.progress import Progress
+from data.run.rejects import Rejected
 
 ACCOUNTS_FOLDER = "accounts"
 
@@ -68,29 +69,29 @@ class Shards:
         with atomic_path(self.folder / task.shard) as path:
             yield path, account
             size = path.stat().st_size
-        known = self._known(task, self.lost(task))
-        write_json(self._file(task), {**known, **account, "num_bytes": size})
+        self._keep(task, self.lost(task), account | {"num_bytes": size})
 
     def lost(self, task: Task) -> dict[str, tuple[str, str]]:
         """Kind and reason of the items of a task that were given up."""
         return self._kept(task).get("lost", {})
 
-    def give_up(self, task: Task, item: str, kind: str, reason: str) -> None:
+    def give_up(self, task: Task, item: str, why: Rejected) -> None:
         """Remembers an item, so that reruns leave it out as well."""
-        lost = {**self.lost(task), item: (kind, reason)}
-        write_json(self._file(task), self._known(task, lost))
+        self._keep(task, self.lost(task) | {item: (why.kind, why.reason)}, {})
 
-    def _known(self, task: Task, lost: dict) -> dict:
+    def _keep(self, task: Task, lost: dict, account: dict) -> None:
         known = {"shard": task.shard, "fingerprint": _fingerprint(task)}
-        return known | ({"lost": dict(sorted(lost.items()))} if lost else {})
+        if lost:
+            known["lost"] = dict(sorted(lost.items()))
+        write_json(self._file(task), known | account)
 
     def _kept(self, task: Task) -> dict:
         try:
             account = json.loads(self._file(task).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return {}
-        is_its = account.get("fingerprint") == _fingerprint(task)
-        return account if is_its else {}
+        is_of_task = account.get("fingerprint") == _fingerprint(task)
+        return account if is_of_task else {}
 
     def _file(self, task: Task) -> pathlib.Path:
         return self.folder / ACCOUNTS_FOLDER / f"{task.shard}.json"

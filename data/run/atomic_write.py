@@ -31,23 +31,24 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         else:
             os.replace(beside, path)
     finally:
-        if beside.is_dir():
-            shutil.rmtree(beside, ignore_errors=True)
-        else:
-            beside.unlink(missing_ok=True)
+        _remove(beside)
 
 
-def remove_leftovers(folder: str | os.PathLike) -> None:
+def remove_leftovers(folder: pathlib.Path) -> None:
     """Removes what killed processes left half written.
 
     Args:
       folder: locked, so that no other process writes to it.
     """
-    for path in pathlib.Path(folder).glob(".writing-*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    for path in folder.glob(".writing-*"):
+        _remove(path)
+
+
+def _remove(path: pathlib.Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -3,15 +3,10 @@
 import csv
 import dataclasses
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from data.run.atomic_write import atomic_path
 from data.run.errors import UserError
-
-if TYPE_CHECKING:
-    import pandas
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,24 +15,21 @@ class CsvTable:
 
     Attributes:
       name: the file, with its flag where it has one, for messages.
-      frame: of strings; bytes that are not UTF-8 as surrogates.
-      first_line: of the file, that the first row stands in.
+      columns: names of the columns.
+      lines: (number of the line, cell, cell, ...) each; bytes that are not
+        UTF-8 as surrogates.
     """
 
     name: str
-    frame: "pandas.DataFrame"
-    first_line: int
-
-    @property
-    def columns(self) -> list[str]:
-        return list(self.frame.columns)
+    columns: Sequence[str]
+    lines: Sequence[tuple]
 
     def require(self, column: str, remedy: str) -> None:
         """Raises `UserError` where there is no such column."""
         if column not in self.columns:
+            there = ", ".join(printable(found) for found in self.columns)
             raise UserError(
-                f"{self.name} has no column {column!r}: it has "
-                f"{', '.join(printable(found) for found in self.columns)}; "
+                f"{self.name} has no column {column!r}: it has {there}; "
                 + remedy
             )
 
@@ -46,16 +38,9 @@ class CsvTable:
 
         A column that is not there, and a cell that a row lacks, is "".
         """
-        cells = [
-            (str(cell).strip() for cell in self.frame[column])
-            if column in self.columns
-            else [""] * len(self.frame)
-            for column in columns
-        ]
-        # A quoted line break in a cell is not reckoned with.
-        for line, row in enumerate(
-            zip(*cells, strict=True), start=self.first_line
-        ):
+        for line, *cells in self.lines:
+            cell_of = dict(zip(self.columns, cells, strict=False))
+            row = [cell_of.get(column, "") for column in columns]
             if any(row):
                 yield line, *row
 
@@ -76,43 +61,37 @@ def read(
     Raises:
       UserError: it cannot be read, or a row has too many cells.
     """
-    import pandas  # Slow to import; not needed for --help.
-
     name = f"{flag}={file}" if flag else str(file)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pandas.errors.ParserWarning)
-            frame = pandas.read_csv(
-                file,
-                header=None if columns else 0,
-                names=columns or None,
-                dtype=object,
-                na_filter=False,
-                index_col=False,  # Else surplus cells shift the columns.
-                skip_blank_lines=False,
-                skipinitialspace=True,  # Else quotes after a space are text.
-                encoding="utf-8-sig",
-                encoding_errors="surrogateescape",
-            )
+        with open(
+            file, newline="", encoding="utf-8-sig", errors="surrogateescape"
+        ) as stream:
+            reader = csv.reader(stream, skipinitialspace=True, strict=True)
+            lines = [
+                (reader.line_num, *(cell.strip() for cell in cells))
+                for cells in reader
+                if cells
+            ]
     except FileNotFoundError as error:
         raise UserError(f"{name} does not exist: is the path right?") from error
     except OSError as error:
         raise UserError(f"{name} cannot be read ({error.strerror})") from error
-    except pandas.errors.EmptyDataError as error:
-        raise UserError(f"{name} is empty") from error
-    except pandas.errors.ParserWarning as error:
-        wanted = f"the {len(columns)} wanted" if columns else "the header has"
+    except csv.Error as error:
         raise UserError(
-            f"{name}, line {1 if columns else 2}: more cells than {wanted}; "
-            "quote cells that hold a comma"
+            f"{name} is not a valid CSV (line {reader.line_num}: {error}); "
+            "quote cells that hold a comma, from end to end"
         ) from error
-    except ValueError as error:
-        raise UserError(
-            f"{name} is not a valid CSV ({str(error).strip()}); quote cells "
-            "that hold a comma"
-        ) from error
-    frame.columns = [str(column).strip() for column in frame.columns]
-    return CsvTable(name, frame, first_line=1 if columns else 2)
+    if not lines:
+        raise UserError(f"{name} is empty")
+    wanted = f"the {len(columns)} wanted" if columns else "the header has"
+    columns = columns or lines.pop(0)[1:]
+    for line, *cells in lines:
+        if any(cells[len(columns) :]):
+            raise UserError(
+                f"{name}, line {line}: more cells than {wanted}; quote cells "
+                "that hold a comma"
+            )
+    return CsvTable(name, columns, lines)
 
 
 def write(

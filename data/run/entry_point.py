@@ -47,13 +47,14 @@ def run(main: Callable[[], None], trains: bool = False) -> None:
         except KeyboardInterrupt:
             _exit("interrupted; run again to go on", EXIT_INTERRUPTED)
         except Exception as error:
-            if _is_disk_full(error):
-                _exit(
-                    f"no space left on the disk ({_first_line(error)}); free "
-                    "some and run again: what is finished is kept",
-                    EXIT_DISK_FULL,
-                )
-            raise
+            if not _is_disk_full(error):
+                raise
+            what, *_ = str(error).strip().splitlines() or [type(error).__name__]
+            _exit(
+                f"no space left on the disk ({what}); free some and run "
+                "again: what is finished is kept",
+                EXIT_DISK_FULL,
+            )
 
     app.run(checked, flags_parser=_parse_flags)
 
@@ -77,9 +78,7 @@ def _parse_flags(argv: list[str]) -> list[str]:
     try:
         # Not `app.parse_flags_with_usage`, which tells in two lines.
         return flags.FLAGS(argv)
-    except OSError as error:  # A flagfile that cannot be read.
-        _exit(str(error), EXIT_USER_ERROR)
-    except flags.Error as error:
+    except (flags.Error, OSError) as error:  # OSError: of a flagfile.
         _exit(str(error), EXIT_USER_ERROR)
 
 
@@ -91,10 +90,6 @@ def _is_disk_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _exit(message: str, code: int, kind: str = "error") -> None:

@@ -10,10 +10,7 @@ import sys
 # As it was: for other programs of ours that are started from here.
 SHELL = dict(os.environ)
 
-_BACKEND, _HOME = "KERAS_BACKEND", "KERAS_HOME"
 _TENSORFLOW = "tensorflow"
-_LOG_LEVEL, _SILENT = "TF_CPP_MIN_LOG_LEVEL", "3"
-_X86 = ("x86_64", "AMD64")
 
 
 def prepare(trains: bool) -> list[str]:
@@ -38,20 +35,21 @@ def prepare(trains: bool) -> list[str]:
     keras = {k: v for k, v in os.environ.items() if k.startswith("KERAS_")}
     for name in keras:
         del os.environ[name]
-    os.environ[_BACKEND] = _TENSORFLOW
+    os.environ["KERAS_BACKEND"] = _TENSORFLOW
     # A place that can hold no keras.json.
-    os.environ[_HOME] = os.devnull
+    os.environ["KERAS_HOME"] = os.devnull
     # On other processors the kernels are others, not measured by us.
-    if platform.machine() in _X86:
+    if platform.machine() in ("x86_64", "AMD64"):
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", str(int(trains)))
     # Its C++ side tells of missing GPUs as errors; real ones reach Python.
-    if os.environ.setdefault(_LOG_LEVEL, _SILENT) == _SILENT:
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
         sys.meta_path.insert(0, _QuietImport())
     return [
         f"{name}={value} of your shell is not followed: this runs on "
         f"{_TENSORFLOW}, with Keras' own defaults"
         for name, value in keras.items()
-        if name != _HOME and (name, value) != (_BACKEND, _TENSORFLOW)
+        if name != "KERAS_HOME"
+        and (name, value) != ("KERAS_BACKEND", _TENSORFLOW)
     ]
 
 

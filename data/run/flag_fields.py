@@ -34,15 +34,13 @@ def option(
       default: the default value; a tuple makes a comma-separated list flag.
       help: the flag's help; states the unit.
       choices: allowed values of a string.
-      minimum: lower bound of a number.
-      maximum: upper bound of a number.
+      minimum, maximum: bounds of a number.
       runtime_only: the value may change when a run is continued.
     """
     metadata = {
         "help": help,
         "choices": choices,
-        "minimum": minimum,
-        "maximum": maximum,
+        "bounds": {"lower_bound": minimum, "upper_bound": maximum},
         "runtime_only": runtime_only,
     }
     return dataclasses.field(default=default, metadata=metadata)
@@ -51,35 +49,24 @@ def option(
 def define(config_class: type, flag_values=flags.FLAGS) -> None:
     """Defines one flag for each field of `config_class`."""
     for field in dataclasses.fields(config_class):
-        name, default, help = field.name, field.default, field.metadata["help"]
-        low, high = field.metadata["minimum"], field.metadata["maximum"]
-        if field.metadata["choices"]:
-            flags.DEFINE_enum(
-                name,
-                default,
-                field.metadata["choices"],
-                help,
-                flag_values=flag_values,
-            )
-        elif field.type in (bool, "bool"):
-            flags.DEFINE_bool(name, default, help, flag_values=flag_values)
-        elif field.type in (int, "int", int | None, "int | None"):
-            flags.DEFINE_integer(
-                name, default, help, low, high, flag_values=flag_values
-            )
-        elif field.type in (float, "float", float | None, "float | None"):
-            flags.DEFINE_float(
-                name, default, help, low, high, flag_values=flag_values
-            )
-        elif isinstance(default, tuple):
-            flags.DEFINE_list(
-                name,
-                [str(item) for item in default],
-                help,
-                flag_values=flag_values,
-            )
+        options = {
+            "name": field.name,
+            "default": field.default,
+            "help": field.metadata["help"],
+            "flag_values": flag_values,
+        }
+        if choices := field.metadata["choices"]:
+            flags.DEFINE_enum(**options, enum_values=choices)
+        elif field.type is bool:
+            flags.DEFINE_bool(**options)
+        elif field.type in (int, int | None):
+            flags.DEFINE_integer(**options, **field.metadata["bounds"])
+        elif field.type in (float, float | None):
+            flags.DEFINE_float(**options, **field.metadata["bounds"])
+        elif isinstance(field.default, tuple):
+            flags.DEFINE_list(**options | {"default": list(field.default)})
         else:
-            flags.DEFINE_string(name, default, help, flag_values=flag_values)
+            flags.DEFINE_string(**options)
 
 
 def read(config_class: type[ConfigT], flag_values=flags.FLAGS) -> ConfigT:
@@ -96,12 +83,3 @@ def read(config_class: type[ConfigT], flag_values=flags.FLAGS) -> ConfigT:
         return config_class(**values)
     except ValueError as error:
         raise UserError(str(error)) from error
-
-
-def runtime_only_fields(config_class: type) -> frozenset[str]:
-    """Names of the fields that may change when a run is continued."""
-    return frozenset(
-        field.name
-        for field in dataclasses.fields(config_class)
-        if field.metadata["runtime_only"]
-    )

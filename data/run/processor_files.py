@@ -33,16 +33,15 @@ def find(run: str, names: tuple[str, ...] = ()) -> dict[str, pathlib.Path]:
     folder = pathlib.Path(run) / FOLDER
     kept = kept_files(run)
     if not kept:
-        until = " until the first of its --keep_steps"
+        is_import = record["stage"] == IMPORT_STAGE
         raise UserError(
-            f"{folder} holds no checkpoint: run train/{record['stage']}.py"
-            + (until if record["stage"] == STAGE else " again")
+            f"{folder} holds no checkpoint: run train/{record['stage']}.py "
+            + ("again" if is_import else "until the first of its --keep_steps")
         )
     for name in names:
         if name not in kept:
             raise UserError(
-                f"{folder} has no processor {name!r}: it has "
-                + ", ".join(sorted(kept))
+                f"{folder} has no processor {name!r}: it has {', '.join(kept)}"
             )
     return {name: kept[name] for name in names or kept}
 

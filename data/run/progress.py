@@ -2,60 +2,51 @@
 
 import sys
 import time
-from typing import TextIO
 
 
 class Progress:
     """Counts units of work and shows rate and time left.
 
     On a terminal one line is rewritten; elsewhere a plain line is printed
-    every `log_seconds`, so that logs stay short.
+    now and then, so that logs stay short.
     """
 
-    def __init__(
-        self,
-        name: str,
-        total: int,
-        unit: str,
-        done: int = 0,
-        log_seconds: float = 20.0,
-        stream: TextIO | None = None,
-    ):
+    def __init__(self, name: str, total: int, unit: str, done: int = 0):
         self.name, self.total, self.unit = name, total, unit
         self.done = self._start_done = done
-        self._stream = stream or sys.stderr
-        self._live = self._stream.isatty()
-        self._pause = 0.2 if self._live else log_seconds
+        self._live = sys.stderr.isatty()
+        self._pause_s = 0.2 if self._live else 20
         self._start = self._shown = time.monotonic()
 
     def update(self, done: int, note: str = "") -> None:
         """Says that `done` units are finished, with a note such as a loss."""
         self.done = done
         now = time.monotonic()
-        if now - self._shown >= self._pause:
+        if now - self._shown >= self._pause_s:
             self._shown = now
             self._show(note, now)
 
     def finish(self, note: str = "") -> None:
         self._show(note, time.monotonic())
         if self._live:
-            self._stream.write("\n")
+            sys.stderr.write("\n")
 
     def _show(self, note: str, now: float) -> None:
         spent = max(now - self._start, 1e-9)
         rate = (self.done - self._start_done) / spent
         share = 100 * self.done / max(self.total, 1)
+        digits = ".0f" if rate >= 10 else ".2g"
         text = (
             f"{self.name}: {self.done}/{self.total} {self.unit} "
-            f"({share:.0f}%), {_significant(rate)} {self.unit}/s"
+            f"({share:.0f}%), {rate:{digits}} {self.unit}/s, "
         )
         if rate > 0 and self.done < self.total:
-            text += f", {duration((self.total - self.done) / rate)} left"
+            text += f"{duration((self.total - self.done) / rate)} left"
         else:
-            text += f", {duration(spent)}"
+            text += duration(spent)
         text += f", {note}" if note else ""
-        self._stream.write(f"\r\x1b[2K{text}" if self._live else text + "\n")
-        self._stream.flush()
+        sys.stderr.write(f"\r\x1b[2K{text}" if self._live else text + "\n")
+        sys.stderr.flush()
 
 
 def duration(seconds: float) -> str:
@@ -66,7 +57,3 @@ def duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{seconds // 60}m{seconds % 60:02d}s"
     return f"{seconds // 3600}h{seconds % 3600 // 60:02d}m"
-
-
-def _significant(rate: float) -> str:
-    return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"

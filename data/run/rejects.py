@@ -40,8 +40,7 @@ class RejectLimit:
     ):
         """`total` is the number of inputs, good and bad."""
         self.rejects: list[Reject] = []
-        self._folder, self._total = folder, total
-        self._max_bad_fraction = max_bad_fraction
+        self._folder, self._total, self._limit = folder, total, max_bad_fraction
 
     def add(self, rejects: Iterable[Sequence[str]]) -> None:
         """Takes more rejects.
@@ -51,17 +50,15 @@ class RejectLimit:
         """
         self.rejects.extend(tuple(reject) for reject in rejects)
         bad = len(self.rejects)
-        if bad > self._max_bad_fraction * self._total:
-            kind, count = max(
-                sorted(count_kinds(self.rejects).items()),
-                key=lambda item: item[1],
-            )
+        if bad > self._limit * self._total:
+            kinds = count_kinds(self.rejects)
+            kind = max(kinds, key=kinds.get)
             file, _, reason = next(r for r in self.rejects if r[1] == kind)
             write(self._folder, self.rejects)
             raise UserError(
                 f"{bad} of {self._total} inputs are bad, more than "
-                f"--max_bad_fraction={self._max_bad_fraction:g} allows; {count}"
-                f" are {kind}, as {file}: {reason}. All are listed in "
+                f"--max_bad_fraction={self._limit:g} allows; {kinds[kind]} "
+                f"are {kind}, as {file}: {reason}. All are listed in "
                 f"{self._folder / REJECTS_FILE}"
             )
 

@@ -10,7 +10,6 @@ import sys
 from data.run import run_lock
 from data.run.atomic_write import remove_leftovers, write_json
 from data.run.errors import UserError
-from data.run.flag_fields import runtime_only_fields
 
 CONFIG_FILE = "config.json"
 # Of stages that train, and of those that measure.
@@ -42,25 +41,8 @@ def start(
     if not path:
         raise UserError("--output is empty: name the folder to write to")
     folder = pathlib.Path(path)
-    wanted = json.loads(json.dumps(dataclasses.asdict(config)))
     if (folder / CONFIG_FILE).exists():
-        record = read(folder)
-        if record["stage"] != stage:
-            raise UserError(
-                f"{folder} holds a run of {record['stage']}, not {stage}: "
-                "choose another --output"
-            )
-        may_change = runtime_only_fields(type(config))
-        # Of options that came after the run was started.
-        defaults = json.loads(json.dumps(_defaults(type(config))))
-        for name, value in wanted.items():
-            old = record["config"].get(name, defaults[name])
-            if name not in may_change and old != value:
-                raise UserError(
-                    f"{folder} was started with --{name}={_shown(old)}, now "
-                    f"it is {_shown(value)}: choose another --output, or "
-                    "delete that folder"
-                )
+        _check_same(folder, stage, config)
     if not is_chief:
         return folder
     try:
@@ -72,18 +54,42 @@ def start(
     run_lock.take(folder)
     for place in (folder, *filter(pathlib.Path.is_dir, folder.iterdir())):
         remove_leftovers(place)
+    versions = {
+        name: sys.modules[name].__version__
+        for name in ("tensorflow", "keras", "numpy")
+        if name in sys.modules
+    }
     write_json(
         folder / CONFIG_FILE,
         {
             "stage": stage,
-            "config": wanted,
+            "config": dataclasses.asdict(config),
             "command": sys.argv,
             # Relative paths in the configuration start here.
             "working_directory": os.getcwd(),
-            "versions": _versions(),
+            "versions": {"python": platform.python_version(), **versions},
         },
     )
     return folder
+
+
+def _check_same(folder: pathlib.Path, stage: str, config: object) -> None:
+    record = read(folder)
+    if record["stage"] != stage:
+        raise UserError(
+            f"{folder} holds a run of {record['stage']}, not {stage}: "
+            "choose another --output"
+        )
+    for field in dataclasses.fields(config):
+        # An option that came after the run was started had its default.
+        old = record["config"].get(field.name, field.default)
+        old, new = map(_as_list, (old, getattr(config, field.name)))
+        if old != new and not field.metadata["runtime_only"]:
+            raise UserError(
+                f"{folder} was started with --{field.name}={_shown(old)}, now "
+                f"it is {_shown(new)}: choose another --output, or delete that "
+                "folder"
+            )
 
 
 def read(path: str | pathlib.Path, *stages: str) -> dict:
@@ -114,20 +120,10 @@ def read(path: str | pathlib.Path, *stages: str) -> dict:
     return record
 
 
-def _defaults(config_class: type) -> dict[str, object]:
-    return {f.name: f.default for f in dataclasses.fields(config_class)}
-
-
-def _versions() -> dict[str, str]:
-    names = ("tensorflow", "keras", "numpy")
-    found = {"python": platform.python_version()}
-    for name in names:
-        if name in sys.modules:
-            found[name] = sys.modules[name].__version__
-    return found
+def _as_list(value: object) -> object:
+    """A tuple as JSON keeps it."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, list):
-        return ",".join(str(item) for item in value)
-    return str(value)
+    return ",".join(value) if isinstance(value, list) else str(value)

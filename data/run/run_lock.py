@@ -20,9 +20,6 @@ from absl import logging
 from data.run.errors import UserError
 
 LOCK_FILE = ".lock"
-_NO_LOCKS_HERE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-# Nothing will be written there; whoever tries is told.
-_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 # Open lock files by real path of their folder.
 _held: dict[str, int] = {}
@@ -34,7 +31,7 @@ def take(folder: str | os.PathLike) -> None:
     Raises:
       UserError: another process has locked it.
     """
-    if not _is_ours(folder) and not _acquire(folder, wait=False):
+    if not _lock(folder, fcntl.LOCK_NB):
         raise UserError(
             f"{folder} is being written by {_holder(folder)}: wait for it, "
             "stop it, or choose another --output"
@@ -52,34 +49,38 @@ def release(folder: str | os.PathLike) -> None:
 @contextlib.contextmanager
 def held(folder: str | os.PathLike) -> Iterator[None]:
     """Keeps a folder locked; waits while another process has locked it."""
-    if _is_ours(folder):
-        yield
-        return
-    if not _acquire(folder, wait=False):
+    was_ours = os.path.realpath(folder) in _held
+    if not _lock(folder, fcntl.LOCK_NB):
         logging.info("waiting for %s, which writes %s", _holder(folder), folder)
-        _acquire(folder, wait=True)
+        _lock(folder)
     try:
         yield
     finally:
-        release(folder)
+        if not was_ours:
+            release(folder)
 
 
-def _acquire(folder: str | os.PathLike, wait: bool) -> bool:
+def _lock(folder: str | os.PathLike, how: int = 0) -> bool:
     """Whether it is locked now; also true where there are no locks."""
-    try:
-        descriptor = os.open(_file(folder), os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        if error.errno not in _READ_ONLY:
-            raise
+    place = os.path.realpath(folder)
+    if place in _held:
         return True
+    file = os.path.join(folder, LOCK_FILE)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        # Nothing will be written there; whoever tries is told.
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return True
+        raise
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | how)
     except BlockingIOError:
         os.close(descriptor)
         return False
     except OSError as error:
         os.close(descriptor)
-        if error.errno not in _NO_LOCKS_HERE:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
             raise
         logging.warning(
             "%s cannot be locked (%s): start no second job on it",
@@ -87,23 +88,16 @@ def _acquire(folder: str | os.PathLike, wait: bool) -> bool:
             error.strerror,
         )
         return True
-    _held[os.path.realpath(folder)] = descriptor
+    _held[place] = descriptor
     os.ftruncate(descriptor, 0)
     text = f"process {os.getpid()} on {platform.node()}"
     os.pwrite(descriptor, text.encode(), 0)
     return True
 
 
-def _is_ours(folder: str | os.PathLike) -> bool:
-    return os.path.realpath(folder) in _held
-
-
 def _holder(folder: str | os.PathLike) -> str:
-    return _file(folder).read_text(encoding="utf-8") or "another process"
-
-
-def _file(folder: str | os.PathLike) -> pathlib.Path:
-    return pathlib.Path(folder, LOCK_FILE)
+    text = pathlib.Path(folder, LOCK_FILE).read_text("utf-8")
+    return text or "another process"
 
 
 @atexit.register

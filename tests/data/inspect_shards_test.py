@@ -2,10 +2,7 @@ import base64
 import dataclasses
 import io
 import json
-import pathlib
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,12 +12,11 @@ import tensorflow as tf
 from data.audio import encoding
 from data.inspect_shards import InspectConfig, inspect_shards
 from data.inspection.scan import draw_clips
-from data.run.errors import UserError
 from data.shards import example_schema
 from data.shards.dataset_info import DatasetInfo, Shard
+from tests.evaluate.toy_runs import damage
 from tests.html_pages import Page, assert_refers_to_nothing_outside
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 RATE_HZ = 8000
 EVIL = "a \"quoted\" <script>alert(1)</script> & 'ñ' 鳥 {{ 7*7 }}"
 CLASS_NAMES = (EVIL, "hiss", "tick", "never")
@@ -59,45 +55,43 @@ def halves(clip_id, mixture):
     return first, second
 
 
-def write(folder, codec=encoding.PCM16, separated=True):
-    folder.mkdir(parents=True)
-
+def serialized(clip_id, labels, mixture, codec, separated):
     def encode(audio):
         return encoding.encode(audio, codec, RATE_HZ)
 
+    record = example_schema.serialize(
+        example_schema.ClipRecord(
+            clip_id=clip_id,
+            source=EVIL,
+            start_s=0.0,
+            labels=labels,
+            audio=encode(mixture),
+            num_samples=len(mixture),
+        )
+    )
+    if not separated:
+        return record
+    first, second = halves(clip_id, mixture)
+    channels = {
+        # A: all in the first channel.
+        "A<b>": [encode(mixture), encode(0 * mixture)],
+        "B": [encode(first), encode(second)],
+    }
+    return example_schema.with_channels(record, channels)
+
+
+def write(folder, codec=encoding.PCM16, separated=True):
+    folder.mkdir(parents=True)
     splits = {"train": (), "eval": (), "empty": ()}
     for (split, number), clips in CLIPS.items():
         file = folder / f"{split}-{number}.tfrecord"
         with tf.io.TFRecordWriter(str(file)) as writer:
-            for clip_id, labels, mixture in clips:
-                record = example_schema.serialize(
-                    example_schema.ClipRecord(
-                        clip_id=clip_id,
-                        source=EVIL,
-                        start_s=0.0,
-                        labels=labels,
-                        audio=encode(mixture),
-                        num_samples=len(mixture),
-                    )
-                )
-                if separated:
-                    # A: all in the first channel.
-                    both = {
-                        "A<b>": (mixture, 0 * mixture),
-                        "B": halves(clip_id, mixture),
-                    }
-                    record = example_schema.with_channels(
-                        record,
-                        {
-                            name: [encode(channel) for channel in channels]
-                            for name, channels in both.items()
-                        },
-                    )
-                writer.write(record)
+            for clip in clips:
+                writer.write(serialized(*clip, codec, separated))
         seconds = sum(len(mixture) for _, _, mixture in clips) / RATE_HZ
         size = file.stat().st_size
         splits[split] += (Shard(file.name, len(clips), seconds, size),)
-    info = DatasetInfo(
+    DatasetInfo(
         folder=folder,
         sample_rate_hz=RATE_HZ,
         audio_format=codec,
@@ -106,9 +100,7 @@ def write(folder, codec=encoding.PCM16, separated=True):
         processors=PROCESSORS if separated else (),
         num_channels=2 if separated else 0,
         summary={"rejects": {EVIL: 3}},
-    )
-    info.save()
-    return info
+    ).save()
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +110,9 @@ def shards(tmp_path_factory):
     return folder
 
 
-def config(shards, page, **changes):
-    return InspectConfig(
-        **{"shards": str(shards), "output": str(page), "workers": 1, **changes}
-    )
+def config(folder, page, **changes):
+    options = {"shards": str(folder), "output": str(page), "workers": 1}
+    return InspectConfig(**options | changes)
 
 
 @pytest.fixture(scope="module")
@@ -207,11 +198,7 @@ def test_channels_of_known_levels(numbers):
 
 def test_deviation_of_the_sum_from_the_mixture(numbers):
     found = numbers["splits"]["train"]["processors"]
-    keys = (
-        "largest_deviation_lsb",
-        "largest_deviation_clip",
-        "sum_deviates",
-    )
+    keys = "largest_deviation_lsb", "largest_deviation_clip", "sum_deviates"
     assert [found["A<b>"][key] for key in keys] == [0, "", 0]
     assert [found["B"][key] for key in keys] == [7, "quiet", 1]
 
@@ -221,20 +208,19 @@ def test_ids_that_occur_twice_are_named_with_their_splits(numbers):
     assert numbers["duplicates"] == {"again": ["eval", "train"]}
 
 
-def test_page_is_self_contained_and_escapes_names(output, page):
+def test_page_shows_numbers_classes_and_clips_and_needs_nothing(output, page):
     text = output.read_text("utf-8")
     assert_refers_to_nothing_outside(text)
     assert "<script>alert" not in text and "A<b>" not in text
-    shown = " ".join(page.texts)
-    assert f"loud {EVIL}" in shown and "A<b>, channel 2" in shown
-
-
-def test_page_shows_numbers_classes_and_clips(page):
-    shown = page.values()
-    for value in (5, 2, 3, 7, 4.3, 0.4):
-        assert value in shown
+    assert {5, 2, 3, 7, 4.3, 0.4} <= {*page.values()}
     words = " ".join(page.texts)
-    for text in (*CLASS_NAMES, "never", "2 (40 %)", "clip ids occur more"):
+    for text in (
+        *CLASS_NAMES,
+        f"loud {EVIL}",
+        "A<b>, channel 2",
+        "2 (40 %)",
+        "clip ids occur more",
+    ):
         assert text in words
     # Two levels a split, one for each channel of each processor and split.
     assert page.count("figure", "class", "chart") == 2 * 2 + 2 * 4
@@ -245,52 +231,37 @@ def test_page_shows_numbers_classes_and_clips(page):
 
 
 def test_players_hold_the_stored_samples(page):
-    payload = json.loads(page.scripts[0])
     stored = {
         len(mixture): encoding.to_int16(mixture)
         for clips in CLIPS.values()
         for clip_id, _, mixture in clips
         if clip_id in ("clipped", "silence")
     }
-    found = 0
-    for key, text in payload["sounds"].items():
-        samples, rate = soundfile.read(
-            io.BytesIO(base64.b64decode(text)), dtype="int16"
-        )
-        assert rate == RATE_HZ
+    for key, text in json.loads(page.scripts[0])["sounds"].items():
+        sound = io.BytesIO(base64.b64decode(text))
+        samples, rate_hz = soundfile.read(sound, dtype="int16")
+        assert rate_hz == RATE_HZ
         if "/" not in key and len(samples) in stored:
-            np.testing.assert_array_equal(samples, stored[len(samples)])
-            found += 1
-    assert found == 2
+            np.testing.assert_array_equal(samples, stored.pop(len(samples)))
+    assert not stored
 
 
-def test_entry_point_in_two_processes_gives_the_same(output, shards, tmp_path):
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / "data" / "inspect_shards.py"),
-            f"--shards={shards}",
-            "--output=a/b.html",
-            "--sample=7",
-            "--workers=2",
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    for name in ("html", "json"):
-        made = (tmp_path / "a" / f"b.{name}").read_bytes()
-        assert made == output.with_suffix(f".{name}").read_bytes()
-    assert "train: 5 clips, 4s, 0.3 MB, 2 shards" in done.stdout
-    assert "3 silent, 1 clipped" in done.stdout
-    assert "B: channels at " in done.stdout
-    assert "sum off by up to 7 LSB" in done.stdout
-    assert "ids that several clips have: 1, as again in eval, train" in (
-        done.stdout
-    )
-    assert done.stdout.endswith("page: a/b.html, numbers: a/b.json\n")
-    assert "inspect: 7/7 clips (100%)" in done.stderr
+def test_two_processes_give_the_same(output, shards, tmp_path, capsys):
+    page = tmp_path / "a" / "b.html"
+    inspect_shards(config(shards, page, sample=7, workers=2))
+    for file in page, page.with_suffix(".json"):
+        assert file.read_bytes() == output.with_suffix(file.suffix).read_bytes()
+    summary, progress = capsys.readouterr()
+    for told in (
+        "train: 5 clips, 4s, 0.3 MB, 2 shards",
+        "3 silent, 1 clipped",
+        "B: channels at ",
+        "sum off by up to 7 LSB",
+        "ids that several clips have: 1, as again in eval, train",
+        f"page: {page}, numbers: {tmp_path / 'a' / 'b.json'}\n",
+    ):
+        assert told in summary
+    assert "inspect: 7/7 clips (100%)" in progress
 
 
 def test_flac_shards_without_channels_or_room_for_audio(tmp_path):
@@ -310,15 +281,10 @@ def test_records_that_cannot_be_used_are_counted_by_cause(
     shards, tmp_path, capsys
 ):
     shutil.copytree(shards, tmp_path / "shards")
-    damaged = tmp_path / "shards" / "train-0.tfrecord"
-    content = bytearray(damaged.read_bytes())
-    content[len(content) // 2] ^= 1
-    damaged.write_bytes(content)
+    info = DatasetInfo.load(tmp_path / "shards")
+    damage(info, "train", 2)
     # A dataset.json with fewer classes than the clips' labels.
-    file = tmp_path / "shards" / "dataset.json"
-    value = json.loads(file.read_text("utf-8"))
-    value["class_names"] = value["class_names"][:2]
-    file.write_text(json.dumps(value))
+    dataclasses.replace(info, class_names=CLASS_NAMES[:2]).save()
     output = tmp_path / "page.html"
     inspect_shards(config(tmp_path / "shards", output))
     numbers = json.loads(output.with_suffix(".json").read_text("utf-8"))
@@ -327,51 +293,45 @@ def test_records_that_cannot_be_used_are_counted_by_cause(
     assert train["clips"] == 2 and train["rms_db"]["digital_silence"] == 1
     assert numbers["splits"]["eval"]["bad_records"] == {"wrong_shape": 1}
     assert numbers["duplicate_ids"] == 0
-    assert "records that cannot be used: 2 wrong_shape" in (
-        capsys.readouterr().out
-    )
+    told = "records that cannot be used: 2 wrong_shape"
+    assert told in capsys.readouterr().out
     words = " ".join(Page(output.read_text("utf-8")).texts)
     assert "Some records cannot be used" in words and "checksum" in words
 
 
 def test_sample_is_drawn_evenly_and_by_the_seed(shards):
-    info = DatasetInfo.load(shards)
-    many = dataclasses.replace(
-        info,
+    info = dataclasses.replace(
+        DatasetInfo.load(shards),
         splits={
             "few": (Shard("f", 3, 1.0, 1),),
             "some": (Shard("s", 400, 1.0, 1),),
             "many": (Shard("m", 90, 1.0, 1), Shard("n", 9999, 1.0, 1)),
         },
     )
-    splits = ("many", "few", "some")
-    drawn = draw_clips(many, splits, 24, seed=3)
-    assert {split: len(places) for split, places in drawn.items()} == {
-        "few": 3,
-        "some": 10,
-        "many": 11,
-    }
-    for split in splits:
-        assert (np.diff(drawn[split]) > 0).all()
-        again = draw_clips(many, splits, 24, seed=3)[split]
-        np.testing.assert_array_equal(drawn[split], again)
-    other = draw_clips(many, splits, 24, seed=4)
-    assert set(drawn["many"].tolist()) != set(other["many"].tolist())
+
+    def draw(seed):
+        drawn = draw_clips(info, ("many", "few", "some"), 24, seed)
+        return {split: places.tolist() for split, places in drawn.items()}
+
+    drawn = draw(3)
+    sizes = {split: len(places) for split, places in drawn.items()}
+    assert sizes == {"few": 3, "some": 10, "many": 11}
+    for places in drawn.values():
+        assert places == sorted({*places})
+    assert drawn == draw(3) and drawn["many"] != draw(4)["many"]
 
 
 def test_mistakes_are_told_before_anything_is_written(shards, tmp_path):
     page = tmp_path / "page.html"
-    with pytest.raises(UserError, match="no split 'test'"):
-        inspect_shards(config(shards, page, splits=("test",)))
-    with pytest.raises(UserError, match="empty has no clip"):
-        inspect_shards(config(shards, page, splits=("empty",)))
-    with pytest.raises(UserError, match="does not exist"):
-        inspect_shards(config(tmp_path / "none", page))
-    with pytest.raises(UserError, match="--shards is empty"):
-        inspect_shards(config("", page))
-    with pytest.raises(ValueError, match="ending in .html"):
-        config(shards, tmp_path / "page")
     (tmp_path / "folder.html").mkdir()
-    with pytest.raises(UserError, match="is a folder: name a file"):
-        inspect_shards(config(shards, tmp_path / "folder.html"))
+    for options, message in (
+        ({"splits": ("test",)}, "no split 'test'"),
+        ({"splits": ("empty",)}, "empty has no clip"),
+        ({"shards": str(tmp_path / "none")}, "does not exist"),
+        ({"shards": ""}, "--shards is empty"),
+        ({"output": str(tmp_path / "page")}, "ending in .html"),
+        ({"output": str(tmp_path / "folder.html")}, "is a folder: name a file"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            inspect_shards(config(shards, page, **options))
     assert [path.name for path in tmp_path.iterdir()] == ["folder.html"]

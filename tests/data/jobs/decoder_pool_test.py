@@ -15,7 +15,6 @@ from data.ingest import clip_shards, header_scan, scene_shards
 from data.jobs import decoder_pool
 from data.jobs.decoder_pool import DecoderPool, GivenUp
 from data.run.errors import UserError
-from data.run.rejects import Rejected
 from data.synthetic.scenes import SceneConfig
 from tests.data.jobs.shard_jobs_test import ROOT
 from tests.data.sound_files import write
@@ -30,7 +29,7 @@ def read(number, notes, crash=(), hang=(), crashes=99, how=signal.SIGSEGV):
       crash: numbers that end the process.
       hang: numbers that take forever.
       crashes: how often each of `crash` does so.
-      how: the signal that does it.
+      how: the signal that does it; None: an exit.
     """
     if number in crash + hang:
         with notes.open("a") as stream:
@@ -38,7 +37,7 @@ def read(number, notes, crash=(), hang=(), crashes=99, how=signal.SIGSEGV):
     if number in hang:
         time.sleep(1000)
     if number in crash and sprung(notes).count(number) <= crashes:
-        os.kill(os.getpid(), how)
+        os.kill(os.getpid(), how) if how else os._exit(7)
     return number
 
 
@@ -76,30 +75,33 @@ def test_results_come_in_order_and_few_are_read_ahead(tmp_path):
         assert [*pool.map(items(tmp_path, [7]))] == [7]
 
 
-def test_items_that_crash_are_given_up_and_the_rest_is_read(tmp_path):
-    found = results(items(tmp_path, range(21), crash=(0, 8, 13)))
-    for number, result in enumerate(found):
-        if number not in (0, 8, 13):
-            assert result == number
-            continue
-        assert isinstance(result, GivenUp) and result.kind == "crashed"
-        assert result.reason == (
-            "reading it ended its process twice (SIGSEGV): convert it with "
-            "another program, or take it away"
-        )
-    assert sprung(tmp_path / "notes") == [0, 0, 8, 8, 13, 13]
+def test_items_that_crash_or_hang_are_given_up(tmp_path):
+    numbers = items(tmp_path, range(7), crash=(1,), hang=(4,))
+    others = items(tmp_path, range(7, 11), crash=(9,), how=signal.SIGKILL)
+    found = results([*numbers, *others], timeout_s=1.5)
+    given_up = {k: found.pop(k) for k in (9, 4, 1)}
+    assert found == [0, 2, 3, 5, 6, 7, 8, 10]
+    assert all(isinstance(result, GivenUp) for result in given_up.values())
+    assert {k: result.kind for k, result in given_up.items()} == {
+        1: "crashed",
+        4: "timed_out",
+        9: "crashed",
+    }
+    assert given_up[1].reason == (
+        "reading it ended its process twice (SIGSEGV): convert it with "
+        "another program, or take it away"
+    )
+    assert "(SIGKILL, out of memory?)" in given_up[9].reason
+    assert given_up[4].reason.startswith(
+        "reading it took longer than --item_timeout_seconds=1.5: raise"
+    )
+    assert sprung(tmp_path / "notes") == [1, 1, 4, 9, 9]
 
 
-@pytest.mark.parametrize("how", [signal.SIGABRT, signal.SIGKILL])
-def test_one_crash_may_be_an_accident(tmp_path, how):
-    traps = {"crash": (8,), "crashes": 1, "how": how}
+def test_one_crash_may_be_an_accident(tmp_path):
+    traps = {"crash": (8,), "crashes": 1, "how": signal.SIGKILL}
     assert results(items(tmp_path, [7, 8, 9], **traps)) == [7, 8, 9]
     assert sprung(tmp_path / "notes") == [8, 8]
-
-
-def test_want_of_memory_is_guessed(tmp_path):
-    [given_up] = results(items(tmp_path, [3], crash=(3,), how=9))
-    assert "(SIGKILL, out of memory?)" in given_up.reason
 
 
 def oom_score():
@@ -109,19 +111,6 @@ def oom_score():
 def test_want_of_memory_takes_a_worker_before_the_job():
     assert results([("score", oom_score)]) == [500]
     assert oom_score() < 500
-
-
-def test_items_that_hang_are_given_up_at_the_first_time(tmp_path):
-    found = results(items(tmp_path, range(5, 12), hang=(7, 9)), timeout_s=1.5)
-    for number, result in enumerate(found, start=5):
-        if number not in (7, 9):
-            assert result == number
-            continue
-        assert isinstance(result, GivenUp) and result.kind == "timed_out"
-        assert result.reason.startswith(
-            "reading it took longer than --item_timeout_seconds=1.5: raise"
-        )
-    assert sprung(tmp_path / "notes") == [7, 9]
 
 
 def speak():
@@ -139,49 +128,44 @@ def has_tensorflow():
 
 
 def test_clips_and_scenes_are_read_without_tensorflow(tmp_path):
-    path = write(tmp_path / "a.wav")
-    for item in (
-        functools.partial(
-            clip_shards.read_clip, str(path), 0, 1, 8000, 0.1, -80, "flac"
-        ),
-        functools.partial(header_scan.read_seconds, str(path), 0.1),
-        functools.partial(
-            scene_shards.make_scene, 0, 1, SceneConfig(0.5, 8000), "flac"
-        ),
-    ):
-        assert results([("a", item), ("b", has_tensorflow)], 1)[1] is False
-
-
-def refuse():
-    raise Rejected("silent", "nothing to hear")
-
-
-def test_refused_items_are_results(tmp_path):
-    [rejected] = results([("quiet", refuse)])
-    assert (rejected.kind, rejected.reason) == ("silent", "nothing to hear")
-    assert not isinstance(rejected, GivenUp)
+    path = str(write(tmp_path / "a.wav"))
+    scene = 0, 1, SceneConfig(0.5, 8000), "flac"
+    calls = [
+        (clip_shards.read_clip, path, 0, 1, 8000, 0.1, -80, "flac"),
+        (header_scan.read_seconds, path, 0.1),
+        (scene_shards.make_scene, *scene),
+        (has_tensorflow,),
+    ]
+    items = [(str(call), functools.partial(*call)) for call in calls]
+    assert results(items, 1)[-1] is False
 
 
 def divide():
     return 1 / 0
 
 
-def test_other_errors_end_the_job_and_show_where(tmp_path):
+def test_other_errors_end_the_job_and_show_where():
     with pytest.raises(ZeroDivisionError) as caught:
         results([("a", divide)])
     assert "in divide\n    return 1 / 0" in caught.value.__notes__[0]
 
 
-def test_a_worker_ended_by_somebody_ends_the_job(tmp_path):
-    told = r"died \(SIGTERM\) at number 8: .* what is finished is kept"
+@pytest.mark.parametrize(
+    "how, timeout_s, told",
+    [
+        # Ended by somebody.
+        (signal.SIGTERM, 60.0, r"\(SIGTERM\) at number 8: see the lines above"),
+        (None, 60.0, r"\(exit code 7\) at number 8: see the lines above"),
+        # Without a timeout nothing is given up.
+        (signal.SIGSEGV, None, r"\(SIGSEGV\) at number 8: take that file away"),
+        (signal.SIGKILL, None, r"\(SIGKILL\) at .*: out of memory\? lower --w"),
+    ],
+)
+def test_other_losses_end_the_job(tmp_path, how, timeout_s, told):
+    told = rf"died {told}.* and run again; what is finished is kept"
     with pytest.raises(UserError, match=told):
-        results(items(tmp_path, [8], crash=(8,), how=signal.SIGTERM))
+        results(items(tmp_path, [8], crash=(8,), how=how), timeout_s=timeout_s)
     assert sprung(tmp_path / "notes") == [8]
-
-
-def test_a_worker_that_exits_ends_the_job():
-    with pytest.raises(UserError, match=r"died \(exit code 7\) at b: see the"):
-        results([("b", functools.partial(os._exit, 7))])
 
 
 def test_crashes_on_and_on_end_the_job(tmp_path, monkeypatch):
@@ -195,55 +179,48 @@ def test_crashes_on_and_on_end_the_job(tmp_path, monkeypatch):
     assert sprung(tmp_path / "notes") == [1, 1, 2, 2, 3]
 
 
-def test_without_a_timeout_a_crash_ends_the_job(tmp_path):
-    with pytest.raises(UserError, match="SIGSEGV.*at number 8: take that file"):
-        results(items(tmp_path, [8, 9], crash=(8,)), timeout_s=None)
-    assert sprung(tmp_path / "notes") == [8]
-
-
 JOB = """
-import pathlib, signal, sys
+import functools, pathlib, signal
 from tests.data.jobs.decoder_pool_test import items, rest, results
 
-if __name__ == "__main__":
-    # Ignored where the tests themselves run in the background.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    folder = pathlib.Path(sys.argv[1])
-    {job}
+# Ignored where the tests themselves run in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+folder = pathlib.Path("{folder}")
+print({job})
 """
 
 
 @contextlib.contextmanager
 def job_of_its_own(folder, job, sprung_first):
     """A process, with a group of its own, once some traps are sprung."""
-    (folder / "job.py").write_text(JOB.format(job=job))
     process = subprocess.Popen(
-        [sys.executable, str(folder / "job.py"), str(folder)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        [sys.executable, "-c", JOB.format(folder=folder, job=job)],
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
         text=True,
     )
-    notes, deadline = folder / "notes", time.monotonic() + 60
-    while not notes.exists() or sprung(notes) != sprung_first:
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.02)
+    notes = folder / "notes"
+    wait_until(lambda: notes.exists() and sprung(notes) == sprung_first)
     yield process
     process.kill()
     process.communicate()
 
 
-def children(process):
-    command = ["ps", "-o", "pid=", "--ppid", str(process.pid)]
-    return subprocess.check_output(command, text=True).split()
+def wait_until(is_so):
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_workers_that_hang_end_with_their_parent(tmp_path, how):
     hanging = "results(items(folder, [0, 7], hang=(0, 7)))"
     with job_of_its_own(tmp_path, hanging, [0, 7]) as process:
-        workers = children(process)
+        command = ["ps", "-o", "pid=", "--ppid", str(process.pid)]
+        workers = subprocess.check_output(command, text=True).split()
         assert len(workers) == 3  # Two and Python's resource tracker.
         if how == signal.SIGKILL:
             process.kill()
@@ -252,25 +229,19 @@ def test_workers_that_hang_end_with_their_parent(tmp_path, how):
         _, told = process.communicate()
         assert process.returncode == -how
         assert told.count("Traceback") == (how == signal.SIGINT)
-        deadline = time.monotonic() + 60
-        while any(pathlib.Path(f"/proc/{pid}").exists() for pid in workers):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        places = [pathlib.Path("/proc", pid) for pid in workers]
+        wait_until(lambda: not any(place.exists() for place in places))
 
 
 def rest(notes):
-    with notes.open("a") as stream:
-        stream.write("1\n")
+    notes.write_text("1\n")
     time.sleep(0.5)
     return "rested"
 
 
 def test_time_in_which_the_job_is_stopped_does_not_count(tmp_path):
-    job = (
-        "print(results([('rest', functools.partial(rest, folder / 'notes'))], "
-        "timeout_s=2.0))"
-    )
-    job = f"import functools\n    {job}"
+    item = "'rest', functools.partial(rest, folder / 'notes')"
+    job = f"results([({item})], timeout_s=2.0)"
     with job_of_its_own(tmp_path, job, [1]) as process:
         os.killpg(process.pid, signal.SIGSTOP)
         time.sleep(2.5)

@@ -5,7 +5,7 @@ import multiprocessing
 
 import pytest
 
-from data.jobs.beam_runner import make_one, on_beam
+from data.jobs.beam_runner import RunnerOptions, choose, make_one
 from tests import skips
 
 
@@ -18,9 +18,9 @@ def another_process(make, tasks, shards):
             yield task
 
 
-def beam():
+def beam(name="DirectRunner", options=""):
     pytest.importorskip("apache_beam", reason=skips.missing("apache-beam"))
-    return on_beam("DirectRunner")
+    return choose(RunnerOptions(name, options))
 
 
 ELSEWHERE = pytest.mark.parametrize(

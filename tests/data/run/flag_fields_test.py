@@ -15,8 +15,8 @@ class Config:
     limit: int | None = option(None, "a limit")
     mode: str = option("slow", "how", choices=("slow", "fast"))
     name: str = option("", "a name")
-    quiet: bool = option(False, "say less", runtime_only=True)
-    steps: tuple[str, ...] = option(("0", "500"), "steps", runtime_only=True)
+    quiet: bool = option(False, "say less")
+    steps: tuple[str, ...] = option(("0", "500"), "steps")
 
     def __post_init__(self):
         if self.name == "bad":
@@ -37,11 +37,9 @@ def parse():
     return call
 
 
-def test_without_arguments_it_is_the_default(parse):
+def test_each_type_is_read_and_is_the_fields(parse):
+    assert parse.flags["seconds"].help == "length, s"
     assert parse() == Config()
-
-
-def test_each_type_is_read(parse):
     assert parse(
         "--rate_hz=8000",
         "--seconds=3",
@@ -59,27 +57,13 @@ def test_each_type_is_read(parse):
 @pytest.mark.parametrize(
     "argument, message",
     [
-        ("--rate_hz=0", "rate_hz=0"),
         ("--rate_hz=100000", "rate_hz=100000"),
         ("--seconds=-1", "seconds=-1"),
-        ("--seconds=long", "seconds=long"),
         ("--mode=medium", "slow|fast"),
+        ("--name=bad", "--name=bad is bad"),
     ],
 )
-def test_values_out_of_bounds_are_refused(parse, argument, message):
-    with pytest.raises(flags.Error) as caught:
+def test_wrong_values_are_refused(parse, argument, message):
+    with pytest.raises((flags.Error, UserError)) as caught:
         parse(argument)
     assert message in str(caught.value)
-
-
-def test_the_dataclass_check_becomes_a_user_error(parse):
-    with pytest.raises(UserError, match="--name=bad is bad"):
-        parse("--name=bad")
-
-
-def test_help_is_the_fields(parse):
-    assert parse.flags["seconds"].help == "length, s"
-
-
-def test_runtime_only_fields():
-    assert flag_fields.runtime_only_fields(Config) == {"quiet", "steps"}

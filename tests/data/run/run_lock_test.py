@@ -2,7 +2,6 @@ import errno
 import fcntl
 import os
 import platform
-import signal
 import subprocess
 import sys
 
@@ -12,13 +11,12 @@ from data.run import run_directory, run_lock
 from data.run.errors import UserError
 from data.run.run_lock import LOCK_FILE
 from tests.data.jobs.shard_jobs_test import ROOT, run, tasks
-from tests.data.run.run_directory_test import Config
-from tests.data.sound_files import write
+from tests.data.run import run_directory_test
 
 # Takes the lock, says so, and keeps it until its input ends.
 HOLDER = """
 import sys
-from data import run_lock
+from data.run import run_lock
 
 run_lock.take(sys.argv[1])
 print("taken", flush=True)
@@ -31,7 +29,7 @@ def other(tmp_path):
     """Another process that has locked tmp_path."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -55,68 +53,34 @@ def is_locked(folder):
     return False
 
 
-def test_the_second_process_is_told_who_writes(tmp_path, other):
+def test_the_second_process_is_told_who_writes_and_may_read(tmp_path, other):
     with pytest.raises(UserError) as caught:
-        run_directory.start(str(tmp_path), "stage", Config())
+        run_directory_test.start(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path} is being written by process {other.pid} on "
         f"{platform.node()}: wait for it, stop it, or choose another --output"
     )
-    assert not (tmp_path / run_directory.CONFIG_FILE).exists()
-    other.communicate()
-    run_directory.start(str(tmp_path), "stage", Config())
-
-
-def test_a_second_job_ends_with_one_line(tmp_path, other):
-    write(tmp_path / "in" / "a.wav")
-    done = subprocess.run(
-        [
-            *(sys.executable, str(ROOT / "data" / "write_shards.py")),
-            *("--source=folder", "--input=in", f"--output={tmp_path}"),
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2
-    [line] = done.stderr.splitlines()
-    assert f"{tmp_path} is being written by process {other.pid} on" in line
-
-
-def test_a_killed_process_leaves_no_lock(tmp_path, other):
-    os.kill(other.pid, signal.SIGKILL)
-    other.wait()
-    assert not is_locked(tmp_path)
-    run_lock.take(tmp_path)
-    assert is_locked(tmp_path)
-    run_lock.release(tmp_path)
-    assert not is_locked(tmp_path)
-
-
-def test_a_process_that_ends_leaves_an_empty_file(tmp_path, other):
     [file] = tmp_path.iterdir()
     assert file.name == LOCK_FILE and file.read_bytes()
+    (tmp_path / run_directory.CONFIG_FILE).write_text("{}")
+    run_directory.read(tmp_path)
     other.communicate()
-    assert file.read_bytes() == b""
+    assert file.read_bytes() == b"" and not is_locked(tmp_path)
 
 
-def test_the_name_of_a_killed_process_is_written_over(tmp_path):
+def test_a_killed_process_leaves_no_lock_and_its_name_is_written_over(
+    tmp_path, other
+):
+    other.kill()
+    other.wait()
+    assert (tmp_path / LOCK_FILE).read_bytes() and not is_locked(tmp_path)
     (tmp_path / LOCK_FILE).write_text("process 123456789012 on " + 80 * "x")
     run_lock.take(tmp_path)
     text = (tmp_path / LOCK_FILE).read_text()
     assert text == f"process {os.getpid()} on {platform.node()}"
-
-
-def test_readers_are_not_blocked(tmp_path):
-    run_directory.start(str(tmp_path), "stage", Config())
-    read = (
-        "import sys; from data import run_directory as r; r.read(*sys.argv[1:])"
-    )
-    subprocess.run(
-        [sys.executable, "-c", read, str(tmp_path), "stage"],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        check=True,
-    )
+    assert is_locked(tmp_path)
+    run_lock.release(tmp_path)
+    assert not is_locked(tmp_path)
 
 
 def test_a_process_may_take_its_own_lock_again(tmp_path):
@@ -169,5 +133,4 @@ def test_a_folder_that_cannot_be_written_is_not_locked(tmp_path, monkeypatch):
     accounts = run(tmp_path, tasks(2))
     monkeypatch.setattr(os, "open", refuse)
     # All is there, so nothing need be written.
-    again = run(tmp_path, tasks(2))
-    assert again == accounts
+    assert run(tmp_path, tasks(2)) == accounts

@@ -226,7 +226,10 @@ GOOD = row("aaaaaaaaaaa")
         (row("aaaaaaaaaaa", 30, 30), "line 4: .* starts at 30.000 s and ends"),
         (GOOD.replace(SPEECH, " , "), "line 4: positive_labels of .* is empty"),
         ("aaaaaaaaaaa, 30, 40\n", "line 4: positive_labels of .* is empty"),
-        ("aaaaaaaaaaa, 0, 9, /m/1,/m/2\n", "in line 4, saw 5.*quote cells"),
+        (
+            "aaaaaaaaaaa, 0, 9, /m/1,/m/2\n",
+            "line 4: more cells than the 4 wanted; quote",
+        ),
         (
             row("zzzzzzzzzzz"),
             "line 4 is of video zzzz.* has e.g. aaaaaaaaaaa.w",
