@@ -25,7 +25,9 @@ class CsvTable:
     lines: Sequence[tuple]
 
     def require(self, column: str, remedy: str) -> None:
-        """Raises `UserError` where there is no such column."""
+        """Raises `UserError` where there is no such column, or there are two."""
+        if tuple(self.columns).count(column) > 1:
+            raise UserError(f"{self.name} has two columns {column!r}: keep one")
         if column not in self.columns:
             there = ", ".join(printable(found) for found in self.columns)
             raise UserError(

@@ -21,6 +21,9 @@ def test_cells_are_as_written_and_lines_are_the_files(tmp_path):
     table.require("n", "")
     with pytest.raises(UserError, match="no column 'c': it has name, n; do x"):
         table.require("c", "do x")
+    file.write_text("n,m,n\n1,2,3\n")
+    with pytest.raises(UserError, match="has two columns 'n': keep one"):
+        csv_table.read(file).require("n", "")
 
 
 def test_without_a_header_the_first_line_is_a_row(tmp_path):
