@@ -25,7 +25,7 @@ class CsvTable:
     lines: Sequence[tuple]
 
     def require(self, column: str, remedy: str) -> None:
-        """Raises `UserError` where there is no such column, or there are two."""
+        """Raises `UserError` where there is none of the name, or two."""
         if tuple(self.columns).count(column) > 1:
             raise UserError(f"{self.name} has two columns {column!r}: keep one")
         if column not in self.columns:
