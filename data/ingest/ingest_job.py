@@ -3,29 +3,29 @@
 import pathlib
 import shutil
 
+import soundfile
 from absl import logging
 
-from data.ingest import scene_shards
+from data.ingest import clip_shards
 from data.ingest.ingest_config import SYNTHETIC, IngestConfig
 from data.ingest.ingest_plan import (
     Plan,
     find_recordings,
     plan_clips,
     plan_scenes,
-    scene_config,
 )
 from data.jobs import beam_runner
 from data.jobs.decoder_pool import DecoderPool
 from data.jobs.decoding_jobs import DecodingJobs
 from data.run import rejects, run_directory, run_lock
+from data.run.atomic_write import atomic_path
 from data.run.errors import UserError
 from data.run.rejects import Reject, RejectLimit
 from data.shards import shard_offsets, shard_statistics
 from data.shards.dataset_info import DATASET_FILE, DatasetInfo, Shard
+from data.synthetic.scenes import generate_scene
 
 STAGE = "write_shards"
-
-QUERY_FILE = "query.wav"
 _SCAN_FOLDER = "headers"
 
 
@@ -62,19 +62,23 @@ def _run(config: IngestConfig, jobs: DecodingJobs) -> DatasetInfo:
     if config.source == SYNTHETIC:
         run_directory.start(config.output, STAGE, config)
         plan = plan_scenes(config)
-        # A scene that is not in the shards: number num_clips of the same seed.
-        scene_shards.write_query(
-            folder / QUERY_FILE,
-            config.seed,
-            scene_config(config),
-            config.num_clips,
-        )
+        _write_query(config)
     else:
         # Before the folder is made: it would keep a mistyped --input.
         found = find_recordings(config)
         run_directory.start(config.output, STAGE, config)
         plan = plan_clips(config, found, folder / _SCAN_FOLDER, jobs)
     return _write(plan, folder, config, jobs)
+
+
+def _write_query(config: IngestConfig) -> None:
+    """Writes a scene that is not in the shards, to search them with."""
+    rate_hz = config.sample_rate_hz
+    scene = generate_scene(
+        config.seed, config.num_clips, config.scene_seconds, rate_hz
+    )
+    with atomic_path(pathlib.Path(config.output) / "query.wav") as beside:
+        soundfile.write(str(beside), scene.audio, rate_hz)
 
 
 def _write(
@@ -88,14 +92,18 @@ def _write(
     limit.add(plan.refused)
     accounts = jobs.run(
         STAGE,
-        plan.write_shard,
+        clip_shards.write_clips,
         tasks,
         folder,
         on_account=lambda account: limit.add(account["rejects"]),
     )
     left_out = (*limit.rejects, *plan.missing)
     rejects.write(folder, left_out)
-    by_split = _by_split(plan, accounts)
+    of_shard = {account["shard"]: account for account in accounts}
+    by_split = {
+        split: [of_shard[task.shard] for task in tasks]
+        for split, tasks in plan.tasks.items()
+    }
     for split, of_split in by_split.items():
         if not sum(account["clips"] for account in of_split):
             raise UserError(
@@ -130,18 +138,8 @@ def _write(
     return info
 
 
-def _by_split(plan: Plan, accounts: list[dict]) -> dict[str, list[dict]]:
-    of_shard = {account["shard"]: account for account in accounts}
-    return {
-        split: [of_shard[task.shard] for task in tasks]
-        for split, tasks in plan.tasks.items()
-    }
-
-
 def _summary(
-    plan: Plan,
-    by_split: dict[str, list[dict]],
-    left_out: tuple[Reject, ...],
+    plan: Plan, by_split: dict[str, list[dict]], left_out: tuple[Reject, ...]
 ) -> dict:
     """The counts in `dataset.json`, for people and for the report."""
     every = [a for accounts in by_split.values() for a in accounts]
@@ -151,6 +149,6 @@ def _summary(
         **plan.counts,
         **{
             name: sum(account["counts"][name] for account in every)
-            for name in (every[0]["counts"] if every else ())
+            for name in shard_statistics.CONVERSIONS
         },
     }

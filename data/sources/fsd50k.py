@@ -41,8 +41,7 @@ def read(folder: str) -> Manifest:
         vocabulary.rows("index", "label"), vocabulary.name
     )
     tables = [_read_truth(folder, name, path_of) for name in ("dev", "eval")]
-    counts = {"files_of_other_types": others}
-    return manifest.of_rows(found, tables, class_names, vocabulary.name, counts)
+    return manifest.of_rows(found, tables, class_names, vocabulary.name, others)
 
 
 def _read_truth(
@@ -72,6 +71,4 @@ def _read_truth(
                 split if part == "dev" else EVAL,
             )
         )
-    if not rows:
-        raise UserError(f"{cells.name} has a header but no row")
     return LabelTable(cells.name, tuple(rows))

@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import os
-import stat
 
 from data.run.csv_table import printable
 from data.run.errors import UserError
@@ -56,53 +55,44 @@ def find_recordings(folder: str) -> tuple[list[Recording], int]:
         TFRecord files.
     """
     if not os.path.isdir(folder):
+        exists = os.path.exists(folder)
+        what = "is not a folder" if exists else "does not exist"
         raise UserError(
-            f"--input={folder} "
-            + (
-                "is not a folder"
-                if os.path.exists(folder)
-                else "does not exist"
-            )
-            + ": name the folder of recordings"
+            f"--input={folder} {what}: name the folder of recordings"
         )
+
+    def refuse(error: OSError) -> None:
+        raise UserError(
+            f"folder {printable(error.filename)} cannot be read "
+            f"({error.strerror})"
+        ) from error
+
     found, others, visited = [], collections.Counter(), set()
     tfrecord = ""
-    waiting = [""]
-    while waiting:
-        inside = waiting.pop()
-        here = os.path.join(folder, inside)
-        try:
-            status = os.stat(here)
-            entries = os.listdir(here)
-        except OSError as error:
-            raise UserError(
-                f"folder {printable(here)} cannot be read ({error.strerror})"
-            ) from error
+    root = os.path.join(folder, "")
+    for here, folders, files in os.walk(root, onerror=refuse, followlinks=True):
+        status = os.stat(here)
         if (status.st_dev, status.st_ino) in visited:
-            continue  # A link back, or to a folder seen before.
+            folders.clear()  # A link back, or to a folder seen before.
+            continue
         visited.add((status.st_dev, status.st_ino))
         # In a fixed order, so that of two links the same one counts.
-        for name in sorted(entries, key=os.fsencode, reverse=True):
-            if name.startswith("."):
-                continue
-            path = f"{inside}/{name}" if inside else name
+        folders[:] = sorted(filter(_is_visible, folders), key=os.fsencode)
+        files = sorted(filter(_is_visible, files), key=os.fsencode)
+        for name in reversed(files):
+            file = os.path.join(here, name)
             suffix = os.path.splitext(name)[1].lower()
-            try:
-                status = os.stat(os.path.join(folder, path))
-            except OSError:  # A broken link: decoding gives the reason.
-                status = None
-            if status and stat.S_ISDIR(status.st_mode):
-                waiting.append(path)
-            elif suffix not in AUDIO_SUFFIXES:
+            if suffix not in AUDIO_SUFFIXES:
                 others[suffix or "no suffix"] += 1
                 if suffix == _TFRECORD_SUFFIX:
-                    tfrecord = os.path.join(folder, path)
-            elif status:
-                found.append(
-                    Recording(path, status.st_size, status.st_mtime_ns)
-                )
-            else:
-                found.append(Recording(path, 0, 0))
+                    tfrecord = file
+                continue
+            num_bytes = modified_ns = 0
+            if os.path.exists(file):  # A broken link is told by decoding it.
+                status = os.stat(file)
+                num_bytes, modified_ns = status.st_size, status.st_mtime_ns
+            path = file.removeprefix(root)
+            found.append(Recording(path, num_bytes, modified_ns))
     # A folder of shards can hold a sound file too, to search them with.
     if tfrecord and others[_TFRECORD_SUFFIX] >= len(found):
         _refuse_tfrecord(folder, tfrecord)
@@ -117,6 +107,10 @@ def find_recordings(folder: str) -> tuple[list[Recording], int]:
         )
     found.sort(key=lambda recording: os.fsencode(recording.path))
     return found, others.total()
+
+
+def _is_visible(name: str) -> bool:
+    return not name.startswith(".")
 
 
 def _refuse_tfrecord(folder: str, file: str) -> None:

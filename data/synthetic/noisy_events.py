@@ -6,6 +6,7 @@ One function per class; what they share is stated in `events.py`.
 import numpy as np
 
 from data.synthetic.signals import (
+    Rng,
     add_at,
     damped_modes,
     decay_envelope,
@@ -31,18 +32,16 @@ _VOWEL_FORMANTS_HZ = np.array(
 )
 
 
-def crackle(
-    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
-) -> np.ndarray:
+def crackle(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     """Random dry clicks of widely differing strength, 12 to 45 a second."""
-    rate_hz = rng.uniform(12.0, 45.0)
+    clicks_hz = rng.uniform(12.0, 45.0)
     # At least one, so that a very short event is not silent.
-    count = 1 + rng.poisson(rate_hz * num_samples / sample_rate_hz)
+    count = 1 + rng.poisson(clicks_hz * num_samples / rate_hz)
     strengths = np.exp(rng.normal(0.0, 0.9, count))
-    size = to_samples(0.02, sample_rate_hz)
+    size = to_samples(0.02, rate_hz)
     clicks = rng.standard_normal((count, size))
     decays_s = rng.uniform(0.0007, 0.004, (count, 1))
-    clicks *= np.exp(-times_s(size, sample_rate_hz) / decays_s)
+    clicks *= np.exp(-times_s(size, rate_hz) / decays_s)
     clicks *= strengths[:, None]
     audio = np.zeros(num_samples)
     starts = rng.integers(num_samples, size=count)
@@ -51,9 +50,7 @@ def crackle(
     return audio
 
 
-def dog_bark(
-    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
-) -> np.ndarray:
+def dog_bark(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     """Rough bursts of one rise and fall in pitch, in ones to threes."""
     f0_peak_hz = log_uniform(rng, 220.0, 900.0)
     rise_octaves = rng.uniform(0.5, 1.0)
@@ -62,51 +59,47 @@ def dog_bark(
     start = 0
     while start < num_samples:
         for _ in range(rng.integers(1, 4)):
-            size = to_samples(rng.uniform(0.13, 0.24), sample_rate_hz)
+            size = to_samples(rng.uniform(0.13, 0.24), rate_hz)
             course = np.linspace(0.0, 1.0, size)
             # Skewed arch: up fast, down slowly.
             arch = np.sin(np.pi * course**0.6)
             f0_hz = f0_peak_hz * 2.0 ** (rise_octaves * (arch - 1.0))
-            voiced = harmonics(f0_hz, amplitudes, sample_rate_hz)
+            voiced = harmonics(f0_hz, amplitudes, rate_hz)
             rough = voiced + 0.3 * voiced.std() * rng.standard_normal(size)
             add_at(audio, start, rough * arch * rng.uniform(0.6, 1.0))
-            start += size + to_samples(rng.uniform(0.06, 0.16), sample_rate_hz)
-        start += to_samples(rng.uniform(0.25, 0.6), sample_rate_hz)
+            start += size + to_samples(rng.uniform(0.06, 0.16), rate_hz)
+        start += to_samples(rng.uniform(0.25, 0.6), rate_hz)
     return audio
 
 
-def engine(
-    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
-) -> np.ndarray:
+def engine(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     """A buzz in harmonic and noise, pulsing at a drifting 9 to 22 Hz."""
-    time_s = times_s(num_samples, sample_rate_hz)
+    time_s = times_s(num_samples, rate_hz)
     drift = np.sin(2 * np.pi * (rng.uniform(0.1, 0.4) * time_s + rng.uniform()))
-    rate_hz = rng.uniform(9.0, 22.0) * 2.0 ** (rng.uniform(0.1, 0.35) * drift)
+    pulse_hz = rng.uniform(9.0, 22.0) * 2.0 ** (rng.uniform(0.1, 0.35) * drift)
     buzz = harmonics(
-        rate_hz * rng.integers(4, 9), random_rolloff(rng, 40), sample_rate_hz
+        pulse_hz * rng.integers(4, 9), random_rolloff(rng, 40), rate_hz
     )
     buzz += (
         rng.uniform(0.3, 1.0) * buzz.std() * rng.standard_normal(num_samples)
     )
-    cycle = np.cumsum(rate_hz) / sample_rate_hz
+    cycle = np.cumsum(pulse_hz) / rate_hz
     # One sharp push, then a decay, in each cycle.
     return buzz * np.exp(-rng.uniform(2.0, 3.5) * np.mod(cycle, 1.0))
 
 
-def footsteps(
-    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
-) -> np.ndarray:
+def footsteps(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     """Soft noise bursts in pairs, heel and toe, 1.6 to 2.8 pairs a second."""
-    heel_size = to_samples(0.2, sample_rate_hz)
-    heel = decay_envelope(heel_size, 0.006, 0.03, sample_rate_hz)
-    toe = decay_envelope(heel_size, 0.02, 0.04, sample_rate_hz)
-    toe_delay = to_samples(rng.uniform(0.07, 0.12), sample_rate_hz)
+    heel_size = to_samples(0.2, rate_hz)
+    heel = decay_envelope(heel_size, 0.006, 0.03, rate_hz)
+    toe = decay_envelope(heel_size, 0.02, 0.04, rate_hz)
+    toe_delay = to_samples(rng.uniform(0.07, 0.12), rate_hz)
     toe_gain = rng.uniform(0.4, 0.8)
     interval_s = 1.0 / rng.uniform(1.6, 2.8)
     audio = np.zeros(num_samples)
     onset_s = rng.uniform(0.0, 0.1)
-    while onset_s < num_samples / sample_rate_hz:
-        start = to_samples(onset_s, sample_rate_hz)
+    while onset_s < num_samples / rate_hz:
+        start = to_samples(onset_s, rate_hz)
         noise = rng.standard_normal((2, heel_size))
         # A moving sum over three samples takes the hiss off the heel.
         noise[0] = np.convolve(noise[0], np.full(3, 0.6), mode="same")
@@ -117,29 +110,27 @@ def footsteps(
     return audio
 
 
-def knocking(
-    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
-) -> np.ndarray:
+def knocking(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     """Groups of 3 to 6 equal short thuds at a regular 5 to 8 Hz."""
     modes_hz = log_uniform(rng, 180.0, 900.0) * np.array([1.0, 1.6, 2.7, 4.3])
-    size = to_samples(0.12, sample_rate_hz)
+    size = to_samples(0.12, rate_hz)
     knock = damped_modes(
         modes_hz,
         rng.uniform(0.3, 1.0, modes_hz.size),
         rng.uniform(0.008, 0.025, modes_hz.size),
         size,
-        sample_rate_hz,
+        rate_hz,
     )
-    click = decay_envelope(size, 0.0005, 0.002, sample_rate_hz)
+    click = decay_envelope(size, 0.0005, 0.002, rate_hz)
     interval_s = 1.0 / rng.uniform(5.0, 8.0)
     audio = np.zeros(num_samples)
     onset_s = 0.0
-    while onset_s < num_samples / sample_rate_hz:
+    while onset_s < num_samples / rate_hz:
         for _ in range(rng.integers(3, 7)):
             noisy_knock = knock + 0.7 * click * rng.standard_normal(size)
             add_at(
                 audio,
-                to_samples(onset_s, sample_rate_hz),
+                to_samples(onset_s, rate_hz),
                 noisy_knock * rng.uniform(0.8, 1.0),
             )
             onset_s += interval_s
@@ -147,9 +138,7 @@ def knocking(
     return audio
 
 
-def speech(
-    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
-) -> np.ndarray:
+def speech(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     """Formant babble: voiced syllables between vowels, some consonants."""
     f0_hz = log_uniform(rng, 85.0, 320.0)
     tract_scale = rng.uniform(0.8, 1.5)
@@ -166,7 +155,7 @@ def speech(
     start = 0
     vowel = rng.integers(len(vowels))
     while start < num_samples:
-        size = to_samples(syllable_s * rng.uniform(0.7, 1.2), sample_rate_hz)
+        size = to_samples(syllable_s * rng.uniform(0.7, 1.2), rate_hz)
         course = np.linspace(0.0, 1.0, size)
         contour_hz = (
             f0_hz
@@ -176,7 +165,7 @@ def speech(
         following = rng.integers(len(vowels))
         # The two vowels share their phases, so the fade moves the formants.
         from_vowel, to_vowel = (
-            harmonics(contour_hz, vowels[index], sample_rate_hz)
+            harmonics(contour_hz, vowels[index], rate_hz)
             for index in (vowel, following)
         )
         syllable = from_vowel * (1 - course) + to_vowel * course
@@ -188,18 +177,16 @@ def speech(
         vowel = following
         start += size
         if rng.uniform() < 0.12:
-            start += to_samples(rng.uniform(0.1, 0.3), sample_rate_hz)
+            start += to_samples(rng.uniform(0.1, 0.3), rate_hz)
     return audio
 
 
-def whoosh(
-    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
-) -> np.ndarray:
+def whoosh(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     """Noise that swells and fades as its peak sweeps up and back down."""
-    time_s = times_s(num_samples, sample_rate_hz)
-    period_s = min(rng.uniform(0.6, 1.3), num_samples / sample_rate_hz)
+    time_s = times_s(num_samples, rate_hz)
+    period_s = min(rng.uniform(0.6, 1.3), num_samples / rate_hz)
     swell = np.sin(np.pi * time_s / period_s) ** 2
     octaves = rng.uniform(0.8, 1.6) * (swell - 0.5)
-    center_hz = random_register_hz(rng, sample_rate_hz) * 2.0**octaves
-    noise = swept_noise(rng, center_hz, rng.uniform(0.25, 0.5), sample_rate_hz)
+    center_hz = random_register_hz(rng, rate_hz) * 2.0**octaves
+    noise = swept_noise(rng, center_hz, rng.uniform(0.25, 0.5), rate_hz)
     return noise * swell

@@ -13,10 +13,8 @@ RECORDING = Recording("a.wav", 1, 1)
     "seconds, hop_seconds, starts",
     [
         (3.0, 10.0, [0]),  # Shorter than a clip.
-        (10.0, 10.0, [0]),
         (10.2, 10.0, [0]),  # The remainder is below min_seconds.
         (10.25, 10.0, [0, 10]),
-        (30.0, 10.0, [0, 10, 20]),
         (17.0, 4.0, [0, 4, 8]),  # The third clip reaches the end.
         (31.0, 15.0, [0, 15, 30]),
     ],
@@ -43,9 +41,8 @@ def test_cuts_of_a_segment_stay_in_it():
 def test_clip_ids_name_the_start_where_a_recording_is_cut():
     [whole] = clip_plan.cut(RECORDING, 0.0, 5.0, 10.0, 10.0, 0.25)
     assert whole.clip_id == "a.wav"
-    clips = clip_plan.cut(RECORDING, 0.0, 5.0, 2.0, 2.0, 0.25)
-    ids = [clip.clip_id for clip in clips]
-    assert ids == ["a.wav#0.000", "a.wav#2.000", "a.wav#4.000"]
+    clips = clip_plan.cut(RECORDING, 0.0, 5.0, 3.0, 3.0, 0.25)
+    assert [c.clip_id for c in clips] == ["a.wav#0.000", "a.wav#3.000"]
 
 
 def test_drawn_share_is_exact_and_depends_on_name_and_seed_only():

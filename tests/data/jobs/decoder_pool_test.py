@@ -11,12 +11,14 @@ import time
 
 import pytest
 
-from data.ingest import clip_shards, header_scan, scene_shards
+from data.ingest import header_scan
+from data.ingest.clip_plan import ClipPlan, ScenePlan
+from data.ingest.clip_shards import ClipReader, SceneMaker
 from data.jobs import decoder_pool
 from data.jobs.decoder_pool import DecoderPool, GivenUp
 from data.run.errors import UserError
 from data.run.rejects import Rejected
-from data.synthetic.scenes import SceneConfig
+from data.sources.recording_files import Recording
 from tests.data.jobs.shard_jobs_test import ROOT
 from tests.data.sound_files import write
 
@@ -140,14 +142,13 @@ def has_tensorflow():
 
 def test_clips_and_scenes_are_read_without_tensorflow(tmp_path):
     path = write(tmp_path / "a.wav")
+    reader = ClipReader(str(tmp_path), 8000, 0.1, -80, "flac")
+    maker = SceneMaker(0, 0.5, 8000, "flac")
+    clip = ClipPlan(Recording("a.wav", 1, 1), 0.0, 1.0, True)
     for item in (
-        functools.partial(
-            clip_shards.read_clip, str(path), 0, 1, 8000, 0.1, -80, "flac"
-        ),
+        functools.partial(reader.read, clip),
         functools.partial(header_scan.read_seconds, str(path), 0.1),
-        functools.partial(
-            scene_shards.make_scene, 0, 1, SceneConfig(0.5, 8000), "flac"
-        ),
+        functools.partial(maker.read, ScenePlan(1)),
     ):
         assert results([("a", item), ("b", has_tensorflow)], 1)[1] is False
 

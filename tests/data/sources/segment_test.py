@@ -8,14 +8,12 @@ from data.sources.segment import Segment
     "start_s, end_s, may_be_cut_out, file_seconds, place",
     [
         # The segment alone, somewhat short or long.
-        (30, 40, True, 10.0, (0, 10)),
         (30, 40, True, 9.2, (0, 9.2)),
         (30, 40, True, 10.5, (0, 10)),
         # The whole video.
         (30, 40, True, 120.0, (30, 40)),
         (30, 40, True, 39.6, (30, 39.6)),
         (3, 10, True, 9.7, (3, 9.7)),
-        (0, 7, True, 61.0, (0, 7)),
         (0, 7, True, 4.0, (0, 4)),
         # Known to be the whole video.
         (2, 10, False, 10.0, (2, 10)),
