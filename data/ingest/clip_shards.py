@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from data.audio import encoding, sound_file
 from data.ingest.clip_plan import ClipPlan, ScenePlan
 from data.jobs.decoder_pool import Item
-from data.run.rejects import Reject, Rejected
+from data.run.rejects import Rejected
 from data.shards import shard_statistics
 from data.synthetic.scenes import generate_scene
 
@@ -154,7 +154,9 @@ def write_clips(
     with ShardWriter(path) as writer:
         for plan, clip in zip(task.clips, clips, strict=True):
             if isinstance(clip, Rejected):
-                account.add_reject(_as_reject(plan, clip))
+                at = f"the clip at {plan.start_s:g} s: "
+                reason = clip.reason if plan.is_whole else at + clip.reason
+                account.add_reject((plan.source, clip.kind, reason))
                 continue
             record = example_schema.ClipRecord(
                 clip_id=plan.clip_id,
@@ -169,8 +171,3 @@ def write_clips(
             writer.write(example_schema.serialize(record))
             account.add(clip.num_samples, clip.labels, clip.conversions)
     return {**account.as_json(), "offsets": writer.offsets}
-
-
-def _as_reject(clip: ClipPlan, rejected: Rejected) -> Reject:
-    at = "" if clip.is_whole else f"the clip at {clip.start_s:g} s: "
-    return clip.source, rejected.kind, at + rejected.reason

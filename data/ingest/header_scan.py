@@ -50,12 +50,8 @@ def scan(
 ) -> tuple[list[tuple[Recording, float]], list[Reject]]:
     """Splits recordings into those with a length and those refused.
 
-    Args:
-      folder: where the recordings are.
-      recordings: as from `ingest_plan.find_recordings`.
-      min_seconds: shorter ones are refused.
-      output: folder for what the job keeps of a killed run.
-      jobs: runs the job.
+    Shorter ones than `min_seconds` are refused, too. The folder `output` keeps
+    what a killed run has read.
 
     Returns:
       (recording, seconds) of the good ones, and the rejects.

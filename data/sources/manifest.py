@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import difflib
 import unicodedata
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from data.run.csv_table import printable
 from data.run.errors import UserError
@@ -59,7 +59,7 @@ def of_rows(
         of_table, missing_of_table = match(found, table)
         row_of |= of_table
         missing += missing_of_table
-    recordings = labeled(found, lambda r: row_of.get(r.path))
+    recordings = labeled(found, row_of)
     kept, rejects = refuse_unknown(recordings, class_names, classes_from)
     unused = len(found) - len(row_of)
     counts = {"files_of_other_types": others, "files_unused": unused}
@@ -67,14 +67,15 @@ def of_rows(
 
 
 def labeled(
-    recordings: Sequence[Recording],
-    row_of: Callable[[Recording], LabelRow | None],
+    found: Sequence[Recording],
+    row_of: Mapping[str, LabelRow],
+    rest: LabelRow | None = None,
 ) -> list[Recording]:
-    """Those that have a row, with its labels and split."""
+    """Recordings with the labels and split of their row, else of `rest`."""
     return [
         dataclasses.replace(recording, labels=row.labels, split=row.split)
-        for recording in recordings
-        if (row := row_of(recording))
+        for recording in found
+        if (row := row_of.get(recording.path, rest))
     ]
 
 
@@ -133,15 +134,10 @@ def _key(path: str) -> str:
 def split_of_folds(
     folds: Collection[str], eval_folds: Sequence[str], table: str
 ) -> dict[str, str]:
-    """The split of each fold: "train" or "eval", by default of the last one.
-
-    Args:
-      folds: those there are.
-      eval_folds: those named.
-      table: that has the folds, for messages.
+    """The split of each fold: "eval" of those named, by default of the last.
 
     Raises:
-      UserError: a fold that is named is not there.
+      UserError: a fold that is named is not among those of the table.
     """
     ordered = sorted(set(folds), key=lambda fold: (len(fold), fold))
     for fold in eval_folds:
@@ -168,12 +164,18 @@ def check_held_out(
 def refuse_unknown(
     recordings: Sequence[Recording], classes: Sequence[str], known_from: str
 ) -> tuple[tuple[Recording, ...], tuple[Reject, ...]]:
-    """Splits recordings into those of known classes and the rejects."""
+    """Splits recordings into those of known classes and the rejects.
+
+    Args:
+      recordings: to be split.
+      classes: that are known; empty: all are.
+      known_from: what knows them, for messages.
+    """
     kept, rejects = [], []
     known = frozenset(classes)
     for recording in recordings:
         unknown = [label for label in recording.labels if label not in known]
-        if unknown:
+        if known and unknown:
             near = difflib.get_close_matches(unknown[0], classes, 3, 0.5)
             reason = (
                 f"label {unknown[0]!r} is not in {known_from}: did you mean "

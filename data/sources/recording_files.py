@@ -114,12 +114,7 @@ def _is_visible(name: str) -> bool:
 
 
 def _refuse_tfrecord(folder: str, file: str) -> None:
-    """Raises `UserError` where one of our shards or AudioSet's records.
-
-    Args:
-      folder: the --input.
-      file: a TFRecord file in it.
-    """
+    """Raises `UserError` where a file is one of our shards, or AudioSet's."""
     if os.path.exists(os.path.join(os.path.dirname(file), DATASET_FILE)):
         raise UserError(
             f"--input={folder} holds shards, as this program writes them "

@@ -51,11 +51,9 @@ def read(
         row_of, missing = manifest.match(found, table)
         counts["files_without_row"] = len(found) - len(row_of)
         rest = LabelRow(0, "", (), TRAIN if table.rows[0].split else "")
-        recordings = manifest.labeled(found, lambda r: row_of.get(r.path, rest))
+        recordings = manifest.labeled(found, row_of, rest)
         manifest.check_held_out(recordings, eval_folds, folder)
-    kept, rejects = tuple(recordings), ()
-    if classes:
-        kept, rejects = manifest.refuse_unknown(kept, classes, "--classes")
+    kept, rejects = manifest.refuse_unknown(recordings, classes, "--classes")
     return Manifest(kept, tuple(classes), rejects, tuple(missing), counts)
 
 

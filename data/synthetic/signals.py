@@ -1,7 +1,7 @@
 """Signal building blocks of the synthetic events and backgrounds (NumPy).
 
-In all of them `rng` is the source of every random choice, and `rate_hz` the
-sample rate.
+In all of them `rng` is the source of every random choice, `num_samples` the
+length of the result, and `rate_hz` the sample rate.
 """
 
 from collections.abc import Callable
@@ -59,7 +59,6 @@ def harmonics(
         f0_hz: fundamental at each sample, (samples,).
         amplitudes: one per harmonic, (harmonics,). Harmonics that would
             pass 0.45 of the sample rate are left out.
-        rate_hz: samples per second.
     """
     phase = np.cumsum(f0_hz) * (2.0 * np.pi / rate_hz)
     highest = int(_MAX_RELATIVE_HZ * rate_hz / np.max(f0_hz))
@@ -88,8 +87,6 @@ def damped_modes(
         mode_hz: frequency of each mode, (modes,).
         amplitudes: initial amplitude of each mode, (modes,).
         decays_s: time to fall to 1/e, (modes,).
-        num_samples: length of the result.
-        rate_hz: samples per second.
     """
     audible = mode_hz < _MAX_RELATIVE_HZ * rate_hz
     exponents = (2j * np.pi * mode_hz - 1.0 / decays_s) / rate_hz
@@ -136,10 +133,8 @@ def swept_noise(
     """Draws noise whose spectral peak moves, (samples,).
 
     Args:
-        rng: source of the noise.
         center_hz: peak at each sample, (samples,).
         width_octaves: standard deviation of the bell-shaped gain.
-        rate_hz: samples per second.
     """
     num_samples = center_hz.size
     frame, hop = 512, 256

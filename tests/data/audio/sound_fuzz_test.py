@@ -40,34 +40,24 @@ def sound(audio_format, number):
     return stream.getvalue()
 
 
-def nothing(rng, data):
-    return b""
-
-
 def random_bytes(rng, data):
     return rng.bytes(rng.integers(1, len(data)))
 
 
 def truncated(rng, data):
-    return data[: rng.integers(1, rng.choice([128, len(data)]))]
+    return data[: rng.integers(0, rng.choice([9, 128, len(data)]))]
 
 
 def headless(rng, data):
     return data[rng.integers(1, len(data)) :]
 
 
-def flipped(rng, data, start, stop):
-    for place in rng.integers(start, stop, 2 ** rng.integers(0, 6)):
+def flipped_bits(rng, data):
+    # In two thirds of the files of the header.
+    stop = 128 if rng.random() < 2 / 3 else len(data)
+    for place in rng.integers(0, stop, 2 ** rng.integers(0, 6)):
         data[place] ^= 1 << rng.integers(0, 8)
     return data
-
-
-def bits_of_header(rng, data):
-    return flipped(rng, data, 0, 128)
-
-
-def bits_of_body(rng, data):
-    return flipped(rng, data, 128, len(data))
 
 
 def absurd_numbers(rng, data):
@@ -99,20 +89,11 @@ def two_files(rng, data):
 
 
 DAMAGES = (
-    nothing,
     random_bytes,
-    truncated,
-    truncated,
-    headless,
-    bits_of_header,
-    bits_of_header,
-    bits_of_body,
-    absurd_numbers,
-    absurd_numbers,
-    absurd_numbers,
-    zeroed_block,
-    inserted_bytes,
-    two_files,
+    *(truncated, truncated, headless),
+    *(flipped_bits, flipped_bits, flipped_bits),
+    *(absurd_numbers, absurd_numbers, absurd_numbers),
+    *(zeroed_block, inserted_bytes, two_files),
 )
 
 
@@ -209,13 +190,10 @@ def test_decoders_that_crash_or_hang_cost_their_file_alone(
     folder = tmp_path / "in"
     folder.mkdir()
     expected = write_intact(folder)
-    for name in (
-        "crashes in header",
-        "crashes in clip",
-        "hangs in header",
-        "hangs in clip",
-    ):
-        (folder / f"{name}.wav").write_bytes(sound("wav16", 0))
+    for what in ("crashes", "hangs"):
+        for where in ("header", "clip"):
+            file = folder / f"{what} in {where}.wav"
+            file.write_bytes(sound("wav16", 0))
     monkeypatch.setattr(header_scan, "read_seconds", bad_decoder.read_seconds)
     good_reader = clip_shards.ClipReader
     monkeypatch.setattr(clip_shards, "ClipReader", bad_decoder.ClipReader)

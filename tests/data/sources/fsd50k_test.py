@@ -1,11 +1,8 @@
-import numpy as np
 import pytest
 
 from data.run.errors import UserError
 from data.sources import fsd50k
-from tests.data.ingested import clips, starts
-from tests.data.sound_files import tone, write
-from tests.data.sources.published import found_of, ingest, touch
+from tests.data.sources.manifests import found_of, touch
 
 VOCABULARY = (
     "0,Accelerating_and_revving_and_vroom,/m/07q2z82\n"
@@ -70,8 +67,6 @@ ROW = "64760,Music,/m/04rlf,train\n"
         (DEV.replace("val", "test"), "dev.csv, line 3: the split of 16399 is "),
         (DEV + ",Music,/m/04rlf,train\n", "dev.csv, line 5: 'fname' is empty"),
         (DEV + ROW, "dev.csv, line 5: .*64760.wav is already in line 2"),
-        (DEV.replace('"', ""), "dev.csv.*quote cells that hold a comma"),
-        (DEV.splitlines()[0] + "\n1,Music,,val", "dev.csv: no row matches"),
     ],
 )
 def test_a_wrong_row_is_told_with_its_line(tmp_path, dev, message):
@@ -87,21 +82,3 @@ def test_a_wrong_vocabulary_or_a_missing_table_is_told(tmp_path):
     (tmp_path / "in/FSD50K.ground_truth/vocabulary.csv").unlink()
     with pytest.raises(UserError, match="vocabulary.csv does not exist"):
         fsd50k.read(root)
-
-
-def test_from_a_published_folder_to_shards(tmp_path):
-    published(tmp_path)
-    for number, path in enumerate(sorted((tmp_path / "in").glob("*audio/*"))):
-        write(path, tone(1.5, 16000, 500 + 250 * number))
-    info = ingest(tmp_path, "fsd50k", clip_seconds=1.0)
-    assert info.summary["clips"] == {"eval": 2, "train": 2, "val": 2}
-    found = clips(info)
-    assert found["FSD50K.dev_audio/64760.wav#0.000"][1] == [
-        "Accordion",
-        "Music",
-    ]
-    last = "FSD50K.eval_audio/37199.wav#1.000"
-    assert starts(info)[last] == ("FSD50K.eval_audio/37199.wav", 1.0)
-    np.testing.assert_allclose(
-        found[last][0], tone(1.5, 16000, 1250)[16000:], atol=1e-4
-    )

@@ -6,7 +6,7 @@ import pytest
 from data.run.errors import UserError
 from data.sources import sound_folder
 from data.sources.label_table import LabelRow
-from tests.data.sources.published import found_of, touch
+from tests.data.sources.manifests import found_of, touch
 
 
 def read(folder, table=None, eval_folds=(), classes=()):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from data.synthetic import pitched_events, scenes
+from data.synthetic import events, scenes
 from data.synthetic.backgrounds import (
     BACKGROUND_SYNTHESIZERS,
     synthesize_background,
@@ -48,9 +48,7 @@ def pitch_hz_of(audio):
 @pytest.fixture
 def pure_tones(monkeypatch):
     """Strips pitched events of their overtones, so that pitch is plain."""
-    monkeypatch.setattr(
-        pitched_events, "random_rolloff", lambda rng, n: np.ones(1)
-    )
+    monkeypatch.setattr(events, "random_rolloff", lambda rng, n: np.ones(1))
 
 
 def test_scene_depends_on_its_arguments_only():
@@ -67,9 +65,9 @@ def test_stems_sum_to_audio_and_name_the_labels(index):
     assert scene.audio.dtype == scene.stems.dtype == np.float32
     assert scene.stems.shape == (len(scene.stem_names), 80000)
     np.testing.assert_array_equal(scene.audio, scene.stems.sum(axis=0))
-    *events, background = scene.stem_names
-    assert 1 <= len(events) <= 4
-    assert scene.labels == tuple(sorted(set(events)))
+    *names, background = scene.stem_names
+    assert 1 <= len(names) <= 4
+    assert scene.labels == tuple(sorted(set(names)))
     assert set(scene.labels) <= set(CLASS_NAMES)
     prefix, kind = background.split(":")
     assert prefix == "background" and kind in BACKGROUND_SYNTHESIZERS
