@@ -18,8 +18,7 @@ from data.run.errors import UserError
 from data.run.rejects import Reject
 from data.sources import label_table, recording_files
 from data.sources.manifest import EVAL, TRAIN, Manifest
-from data.sources.recording_files import Recording
-from data.sources.segment import Segment
+from data.sources.recording_files import Recording, Segment
 
 _COLUMNS = ("YTID", "start_seconds", "end_seconds", "positive_labels")
 _VIDEO = re.compile(r"[A-Za-z0-9_-]{11}")

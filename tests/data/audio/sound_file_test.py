@@ -146,6 +146,4 @@ def test_length_and_level_limits():
     quiet = np.float32([0, 0.9e-4])
     kind, reason = rejection(sound_file.check_level, quiet, -80)
     assert kind == "silent"
-    assert "-80.9 dBFS, is below --silence_db=-80" in reason
-    _, reason = rejection(sound_file.check_level, np.zeros(9), -80)
-    assert "-inf dBFS" in reason and "--keep_silent" in reason
+    assert "-80.9 dBFS, is below --silence_db=-80: --keep_silent" in reason

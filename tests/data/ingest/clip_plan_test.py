@@ -3,8 +3,7 @@ import dataclasses
 import pytest
 
 from data.ingest import clip_plan
-from data.sources.recording_files import Recording
-from data.sources.segment import Segment
+from data.sources.recording_files import Recording, Segment
 
 RECORDING = Recording("a.wav", 1, 1)
 

@@ -4,7 +4,7 @@ import pytest
 from data.ingest import ingest_job
 from data.run.errors import UserError
 from data.sources import audioset, recording_files
-from data.sources.segment import Segment
+from data.sources.recording_files import Segment
 from tests.data.ingested import clips, rejects, starts
 from tests.data.sound_files import tone, write
 from tests.data.sources.manifests import found_of, touch
@@ -111,16 +111,10 @@ def test_other_names_are_of_no_segment(tmp_path):
 
 
 def test_an_id_that_begins_with_y_is_not_cut(tmp_path):
-    touch(
-        tmp_path / "in",
-        "Yabcdefghij.wav",
-        "YYabcdefghik_7.wav",
-        "Y123456789_.wav",
-    )
-    found = read(
-        tmp_path,
-        train=row("Yabcdefghij") + row("Yabcdefghik", 7) + row("123456789_x"),
-    )
+    names = ("Yabcdefghij.wav", "YYabcdefghik_7.wav", "Y123456789_.wav")
+    touch(tmp_path / "in", *names)
+    rows = row("Yabcdefghij") + row("Yabcdefghik", 7) + row("123456789_x")
+    found = read(tmp_path, train=rows)
     assert list(found_of(found)) == ["YYabcdefghik_7.wav", "Yabcdefghij.wav"]
 
 
@@ -159,12 +153,8 @@ def test_repeated_rows_are_joined_in_the_split_of_their_tables(tmp_path):
 
 def test_an_unknown_mid_is_refused(tmp_path):
     touch(tmp_path / "in", "aaaaaaaaaaa.wav", "bbbbbbbbbbb.wav")
-    found = read(
-        tmp_path,
-        train=row("aaaaaaaaaaa")
-        + row("bbbbbbbbbbb", mids=f"{GUSH},/m/none")
-        + row("ccccccccccc", mids="/m/none"),
-    )
+    rows = row("b" * 11, mids=f"{GUSH},/m/none") + row("c" * 11, mids="/m/none")
+    found = read(tmp_path, train=row("aaaaaaaaaaa") + rows)
     assert list(found_of(found)) == ["aaaaaaaaaaa.wav"]
     [(name, kind, reason)] = found.rejects
     assert (name, kind) == ("bbbbbbbbbbb.wav", "unknown_label")
@@ -220,15 +210,12 @@ def test_published_embeddings_are_refused(tmp_path):
     message = "--input=.*AudioSet's published embeddings .*-_.tfr.*no audio"
     with pytest.raises(UserError, match=message):
         read(tmp_path, train=GOOD)
+    record.write_bytes(b"other records")
+    with pytest.raises(UserError, match=r"no .wav.*\(found: 1 .tfrecord\)"):
+        read(tmp_path, train=GOOD)
     # Beside sound they are but files of another type.
     touch(tmp_path / "in", "aaaaaaaaaaa.wav", "b.wav")
     assert read(tmp_path, train=GOOD).counts["files_of_other_types"] == 1
-
-
-def test_other_records_are_files_of_another_type(tmp_path):
-    touch(tmp_path / "in", "x.tfrecord")
-    with pytest.raises(UserError, match=r"no .wav.*\(found: 1 .tfrecord\)"):
-        read(tmp_path, train=GOOD)
 
 
 def test_from_videos_to_shards_and_their_shards_are_no_input(tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 
 from data.audio.sound_file import AudioRejected
-from data.sources.segment import Segment
+from data.sources.recording_files import Segment
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,5 @@ def test_a_length_that_fits_neither_is_refused(segment, file_seconds):
 
 
 def test_a_segment_that_is_too_short_is_refused():
-    with pytest.raises(AudioRejected, match="0.2 s is shorter than") as caught:
+    with pytest.raises(AudioRejected, match="0.2 s is shorter than"):
         Segment(30, 30.2, True).place(60.0, 0.25)
-    assert caught.value.kind == "too_short"
