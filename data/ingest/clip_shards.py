@@ -15,7 +15,6 @@ from data.ingest.clip_plan import ClipPlan, ScenePlan
 from data.jobs.decoder_pool import Item
 from data.run.rejects import Rejected
 from data.shards import shard_statistics
-from data.synthetic.scenes import generate_scene
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +93,9 @@ class SceneMaker:
     audio_format: str
 
     def read(self, plan: ScenePlan) -> EncodedClip:
+        # Loads scipy, which processes that read recordings do without.
+        from data.synthetic.scenes import generate_scene
+
         scene = generate_scene(
             self.seed, plan.number, self.seconds, self.sample_rate_hz
         )

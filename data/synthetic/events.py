@@ -44,10 +44,8 @@ def alarm_beeps(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     time_s = times_s(num_samples, rate_hz)
     f0_hz = np.full(num_samples, random_register_hz(rng, rate_hz))
     tone = harmonics(f0_hz, random_rolloff(rng, 8), rate_hz)
-    keying = gate(
-        time_s, 1.0 / rng.uniform(2.0, 5.0), rng.uniform(0.4, 0.65), 0.004
-    )
-    return tone * keying
+    period_s = 1.0 / rng.uniform(2.0, 5.0)
+    return tone * gate(time_s, period_s, rng.uniform(0.4, 0.65), 0.004)
 
 
 def bell(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
@@ -57,12 +55,9 @@ def bell(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     partials_hz *= random_register_hz(rng, rate_hz)
     # High partials die first.
     decays_s = rng.uniform(0.35, 0.9) * ratios ** -rng.uniform(0.3, 0.7)
+    amplitudes = rng.uniform(0.2, 1.0, ratios.size)
     strike = damped_modes(
-        partials_hz,
-        rng.uniform(0.2, 1.0, ratios.size),
-        decays_s,
-        num_samples,
-        rate_hz,
+        partials_hz, amplitudes, decays_s, num_samples, rate_hz
     )
     audio = np.zeros(num_samples)
     interval_s = rng.uniform(0.5, 1.3)
@@ -81,9 +76,8 @@ def bird_chirps(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
         course = np.linspace(-1.0, 1.0, size)
         slope, bend = rng.choice([-1.0, 1.0]), rng.uniform(-0.6, 0.6)
         octaves = rng.uniform(0.25, 0.6) * (slope * course + bend * course**2)
-        chirp = harmonics(
-            center_hz * 2.0**octaves, np.array([1.0, 0.1]), rate_hz
-        )
+        f0_hz = center_hz * 2.0**octaves
+        chirp = harmonics(f0_hz, np.array([1.0, 0.1]), rate_hz)
         motif.append(chirp * np.hanning(size))
     gap_s = rng.uniform(0.02, 0.07)
     audio = np.zeros(num_samples)
@@ -123,9 +117,8 @@ def telephone_ring(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     time_s = times_s(num_samples, rate_hz)
     warble_hz = rng.uniform(11.0, 17.0)
     upper = np.mod(warble_hz * time_s, 1.0) < 0.5
-    f0_hz = random_register_hz(rng, rate_hz) * np.where(
-        upper, rng.uniform(1.2, 1.45), 1.0
-    )
+    lower_hz = random_register_hz(rng, rate_hz)
+    f0_hz = lower_hz * np.where(upper, rng.uniform(1.2, 1.45), 1.0)
     tone = harmonics(f0_hz, random_rolloff(rng, 6), rate_hz)
     period_s = rng.uniform(0.9, 1.6)
     return tone * gate(time_s, period_s, rng.uniform(0.6, 0.75), 0.01)
@@ -146,9 +139,8 @@ def water_drips(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
         f0_hz = np.minimum(f0_hz, 0.45 * rate_hz)
         plop = harmonics(f0_hz, np.ones(1), rate_hz)
         plop *= decay_envelope(size, 0.002, decay_s, rate_hz)
-        add_at(
-            audio, to_samples(onset_s, rate_hz), plop * rng.uniform(0.4, 1.0)
-        )
+        start = to_samples(onset_s, rate_hz)
+        add_at(audio, start, plop * rng.uniform(0.4, 1.0))
         onset_s += 0.05 + rng.exponential(mean_gap_s)
     return audio
 
@@ -198,12 +190,10 @@ def engine(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     time_s = times_s(num_samples, rate_hz)
     drift = np.sin(2 * np.pi * (rng.uniform(0.1, 0.4) * time_s + rng.uniform()))
     pulse_hz = rng.uniform(9.0, 22.0) * 2.0 ** (rng.uniform(0.1, 0.35) * drift)
-    buzz = harmonics(
-        pulse_hz * rng.integers(4, 9), random_rolloff(rng, 40), rate_hz
-    )
-    buzz += (
-        rng.uniform(0.3, 1.0) * buzz.std() * rng.standard_normal(num_samples)
-    )
+    f0_hz = pulse_hz * rng.integers(4, 9)
+    buzz = harmonics(f0_hz, random_rolloff(rng, 40), rate_hz)
+    roughness = rng.uniform(0.3, 1.0) * buzz.std()
+    buzz += roughness * rng.standard_normal(num_samples)
     cycle = np.cumsum(pulse_hz) / rate_hz
     # One sharp push, then a decay, in each cycle.
     return buzz * np.exp(-rng.uniform(2.0, 3.5) * np.mod(cycle, 1.0))
@@ -235,13 +225,9 @@ def knocking(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     """Groups of 3 to 6 equal short thuds at a regular 5 to 8 Hz."""
     modes_hz = log_uniform(rng, 180.0, 900.0) * np.array([1.0, 1.6, 2.7, 4.3])
     size = to_samples(0.12, rate_hz)
-    knock = damped_modes(
-        modes_hz,
-        rng.uniform(0.3, 1.0, modes_hz.size),
-        rng.uniform(0.008, 0.025, modes_hz.size),
-        size,
-        rate_hz,
-    )
+    amplitudes = rng.uniform(0.3, 1.0, modes_hz.size)
+    decays_s = rng.uniform(0.008, 0.025, modes_hz.size)
+    knock = damped_modes(modes_hz, amplitudes, decays_s, size, rate_hz)
     click = decay_envelope(size, 0.0005, 0.002, rate_hz)
     interval_s = 1.0 / rng.uniform(5.0, 8.0)
     audio = np.zeros(num_samples)
@@ -249,11 +235,8 @@ def knocking(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     while onset_s < num_samples / rate_hz:
         for _ in range(rng.integers(3, 7)):
             noisy_knock = knock + 0.7 * click * rng.standard_normal(size)
-            add_at(
-                audio,
-                to_samples(onset_s, rate_hz),
-                noisy_knock * rng.uniform(0.8, 1.0),
-            )
+            start = to_samples(onset_s, rate_hz)
+            add_at(audio, start, noisy_knock * rng.uniform(0.8, 1.0))
             onset_s += interval_s
         onset_s += rng.uniform(0.25, 0.6)
     return audio
@@ -266,10 +249,8 @@ def speech(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     syllable_s = 1.0 / rng.uniform(3.2, 6.0)
     orders = np.arange(1, 41)
     # (vowels, harmonics): the sum of three resonances at each harmonic.
-    distance_hz = (
-        orders[None, None, :] * f0_hz
-        - tract_scale * _VOWEL_FORMANTS_HZ[:, :, None]
-    )
+    formants_hz = tract_scale * _VOWEL_FORMANTS_HZ[:, :, None]
+    distance_hz = orders * f0_hz - formants_hz
     vowels = (1.0 / (1.0 + (distance_hz / 110.0) ** 2)).sum(1) + 0.01
     vowels *= orders**-0.4
     audio = np.zeros(num_samples)
@@ -278,17 +259,12 @@ def speech(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     while start < num_samples:
         size = to_samples(syllable_s * rng.uniform(0.7, 1.2), rate_hz)
         course = np.linspace(0.0, 1.0, size)
-        contour_hz = (
-            f0_hz
-            * rng.uniform(0.88, 1.14)
-            * 2.0 ** (rng.uniform(-0.25, 0.15) * course)
-        )
+        contour_hz = f0_hz * rng.uniform(0.88, 1.14)
+        contour_hz = contour_hz * 2.0 ** (rng.uniform(-0.25, 0.15) * course)
         following = rng.integers(len(vowels))
         # The two vowels share their phases, so the fade moves the formants.
-        from_vowel, to_vowel = (
-            harmonics(contour_hz, vowels[index], rate_hz)
-            for index in (vowel, following)
-        )
+        from_vowel = harmonics(contour_hz, vowels[vowel], rate_hz)
+        to_vowel = harmonics(contour_hz, vowels[following], rate_hz)
         syllable = from_vowel * (1 - course) + to_vowel * course
         add_at(audio, start, syllable * np.sin(np.pi * course) ** 0.6)
         if rng.uniform() < 0.4:

@@ -161,9 +161,8 @@ def generate_scene(
         sample_rate_hz: at least 4000 for the events to be recognizable.
     """
     rng = Rng(np.random.PCG64([seed, index]))
-    own_classes, own_kinds = list(SCENE_TYPES.values())[
-        rng.integers(len(SCENE_TYPES))
-    ]
+    types = list(SCENE_TYPES.values())
+    own_classes, own_kinds = types[rng.integers(len(types))]
     count = rng.integers(MIN_EVENTS, MAX_EVENTS + 1)
     classes = _draw_classes(rng, own_classes, count)
     if rng.uniform() < STRAY_PROBABILITY:

@@ -139,12 +139,11 @@ def swept_noise(
     num_samples = center_hz.size
     frame, hop = 512, 256
     num_frames = num_samples // hop + 2
-    centers = center_hz[
-        np.minimum(np.arange(num_frames) * hop, num_samples - 1)
-    ]
+    starts = np.minimum(np.arange(num_frames) * hop, num_samples - 1)
     bins_hz = np.maximum(np.arange(frame // 2 + 1), 0.5)
     bins_hz *= rate_hz / frame
-    distance = np.log2(bins_hz[None, :] / centers[:, None]) / width_octaves
+    ratios = bins_hz[None, :] / center_hz[starts][:, None]
+    distance = np.log2(ratios) / width_octaves
     noise = rng.standard_normal((num_frames, frame))
     # (frames, frame)
     frames = fft.irfft(fft.rfft(noise) * np.exp(-0.5 * distance**2), frame)

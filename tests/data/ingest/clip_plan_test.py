@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from data.ingest import clip_plan
+from data.ingest import clip_plan, ingest_plan
+from data.ingest.ingest_config import IngestConfig
 from data.sources.recording_files import Recording, Segment
 
 RECORDING = Recording("a.wav", 1, 1)
@@ -80,3 +81,15 @@ def test_deal_keeps_order_and_balances():
         ("train-00002-of-00003.tfrecord", (6, 7, 8, 9)),
     ]
     assert clip_plan.deal([], "eval", 4) == []
+
+
+def test_unlabeled_scenes_are_taken_from_train():
+    config = IngestConfig(
+        source="synthetic", output="-", num_clips=40, unlabeled_fraction=0.4
+    )
+    found = {
+        split: [clip.is_labeled for task in tasks for clip in task.clips]
+        for split, tasks in ingest_plan.plan_scenes(config).tasks.items()
+    }
+    labeled = {"eval": [True] * 10, "train": [True] * 18}
+    assert found == {**labeled, "unlabeled": [False] * 12}
