@@ -13,12 +13,6 @@ import tensorflow as tf
 
 from data.audio.encoding import FULL_SCALE, PCM16
 
-# The first block tells, from byte 18 on and in 64 bits: sample rate (20),
-# channels - 1 (3), bits - 1 (5), samples (36).
-_FLAC_HEAD_BYTES = 26
-_FLAC_MAGIC = tuple(b"fLaC")
-_MONO_16_BITS = 15
-
 
 def has_length(
     encoded: tf.Tensor, num_samples: tf.Tensor, audio_format: str
@@ -44,13 +38,16 @@ def _flac_samples(encoded: tf.Tensor) -> tf.Tensor:
 
     -1 for bytes that are not mono FLAC of 16 bits.
     """
-    head = tf.io.decode_raw(encoded, tf.uint8, fixed_length=_FLAC_HEAD_BYTES)
+    # The first block tells, from byte 18 on and in 64 bits: sample rate (20),
+    # channels - 1 (3), bits - 1 (5), samples (36).
+    head = tf.io.decode_raw(encoded, tf.uint8, fixed_length=26)
     head = tf.cast(head, tf.int64)  # (..., 26)
     kind = head[..., 20] % 16 * 16 + head[..., 21] // 16
-    is_flac = tf.reduce_all(head[..., :4] == _FLAC_MAGIC, -1)
+    is_flac = tf.reduce_all(head[..., :4] == tuple(b"fLaC"), -1)
+    is_mono_16_bits = kind == 15
     digits = head[..., 21:] * [1 << shift for shift in (32, 24, 16, 8, 0)]
     num_samples = tf.reduce_sum(digits, -1) % (1 << 36)
-    return tf.where(is_flac & (kind == _MONO_16_BITS), num_samples, -1)
+    return tf.where(is_flac & is_mono_16_bits, num_samples, -1)
 
 
 def decode(encoded: tf.Tensor, audio_format: str) -> tf.Tensor:

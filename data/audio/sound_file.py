@@ -138,7 +138,9 @@ def read_clip(
             f"{not_finite} of {frames.size} samples are NaN or infinite: "
             "export it again",
         )
-    audio = resample(frames.mean(axis=1), rate_hz, sample_rate_hz)
+    audio = frames.mean(axis=1)
+    if rate_hz != sample_rate_hz:
+        audio = soxr.resample(audio, rate_hz, sample_rate_hz)
     if seconds is not None:
         audio = audio[: round(seconds * sample_rate_hz)]
     return AudioClip(
@@ -148,13 +150,6 @@ def read_clip(
         num_channels=header.num_channels,
         over_full_scale=bool(np.abs(frames).max() > 1),
     )
-
-
-def resample(audio: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
-    """Band-limited resampling of (T,) float32, level and pitch kept."""
-    if from_hz == to_hz:
-        return audio
-    return soxr.resample(audio, from_hz, to_hz)
 
 
 def check_length(seconds: float, min_seconds: float) -> None:

@@ -5,14 +5,10 @@ import hashlib
 import math
 import os
 from collections.abc import Sequence
-from typing import TypeVar
 
 import numpy as np
 
-from data.sources.manifest import EVAL, TRAIN
 from data.sources.recording_files import Recording
-
-ItemT = TypeVar("ItemT")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,10 +86,8 @@ def cut(
     ]
 
 
-def draw_splits(
-    names: Sequence[str], eval_fraction: float, seed: int
-) -> list[str]:
-    """Draws "train" or "eval" for each name by a hash of it and the seed.
+def held_out(names: Sequence[str], fraction: float, seed: int) -> set[str]:
+    """Draws a share of the names by a hash of each and the seed.
 
     The share is exact up to rounding, with one at least on both sides where
     there are two and the fraction is neither 0 nor 1 (our choice).
@@ -103,22 +97,21 @@ def draw_splits(
         key = str(seed).encode() + b"/" + os.fsencode(name)
         return hashlib.blake2b(key, digest_size=16).digest()
 
-    count = round(eval_fraction * len(names))
-    if 0 < eval_fraction < 1 and len(names) > 1:
+    count = round(fraction * len(names))
+    if 0 < fraction < 1 and len(names) > 1:
         count = min(max(count, 1), len(names) - 1)
-    held_out = set(sorted(names, key=hashed)[:count])
-    return [EVAL if name in held_out else TRAIN for name in names]
+    return set(sorted(names, key=hashed)[:count])
 
 
-def shuffled(items: Sequence[ItemT], seed: int, split: str) -> list[ItemT]:
+def shuffled(items: Sequence, seed: int, split: str) -> list:
     """The items of a split in an order drawn by the seed."""
     order = np.random.default_rng([seed, *split.encode()])
     return [items[k] for k in order.permutation(len(items))]
 
 
 def deal(
-    items: Sequence[ItemT], split: str, items_per_shard: int
-) -> list[tuple[str, tuple[ItemT, ...]]]:
+    items: Sequence, split: str, items_per_shard: int
+) -> list[tuple[str, tuple]]:
     """Shard names with their items; sizes differ by one at most.
 
     Returns:

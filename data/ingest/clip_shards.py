@@ -39,13 +39,11 @@ class EncodedClip:
 
 @dataclasses.dataclass(frozen=True)
 class ClipReader:
-    """Reads clips of recordings.
+    """Reads clips of recordings, with the options of `IngestConfig`.
 
     Attributes:
       folder: where the recordings are; absolute.
-      sample_rate_hz, min_seconds: as in `IngestConfig`.
       silence_db: peak below which a clip is refused; None: never.
-      audio_format: one of `encoding.AUDIO_FORMATS`.
     """
 
     folder: str
@@ -78,14 +76,7 @@ class ClipReader:
 
 @dataclasses.dataclass(frozen=True)
 class SceneMaker:
-    """Makes synthetic scenes.
-
-    Attributes:
-      seed: of the collection.
-      seconds: their length.
-      sample_rate_hz: as in `IngestConfig`.
-      audio_format: one of `encoding.AUDIO_FORMATS`.
-    """
+    """Makes the synthetic scenes of the collection `seed`, `seconds` long."""
 
     seed: int
     seconds: float

@@ -1,5 +1,6 @@
 """From options to the shards that are to be written."""
 
+import collections
 import dataclasses
 import os
 import pathlib
@@ -65,20 +66,15 @@ def find_recordings(config: IngestConfig) -> Manifest:
 def plan_scenes(config: IngestConfig) -> Plan:
     """Shards of synthetic scenes, the split drawn."""
     names = [ScenePlan(number).clip_id for number in range(config.num_clips)]
-    splits = clip_plan.draw_splits(names, config.eval_fraction, config.seed)
-    rest = [number for number, split in enumerate(splits) if split == TRAIN]
-    held_out = clip_plan.draw_splits(
-        [names[number] for number in rest],
-        config.unlabeled_fraction,
-        config.seed,
-    )
-    for number, drawn in zip(rest, held_out, strict=True):
-        if drawn == EVAL:
-            splits[number] = UNLABELED
-    scenes_of: dict[str, list[ScenePlan]] = {}
-    for number, split in enumerate(splits):
-        scene = ScenePlan(number, is_labeled=split != UNLABELED)
-        scenes_of.setdefault(split, []).append(scene)
+    evaluated = clip_plan.held_out(names, config.eval_fraction, config.seed)
+    rest = [name for name in names if name not in evaluated]
+    unlabeled = clip_plan.held_out(rest, config.unlabeled_fraction, config.seed)
+    scenes_of = collections.defaultdict(list)
+    for number, name in enumerate(names):
+        split = EVAL if name in evaluated else TRAIN
+        if name in unlabeled:
+            split = UNLABELED
+        scenes_of[split].append(ScenePlan(number, name not in unlabeled))
     maker = clip_shards.SceneMaker(
         seed=config.seed,
         seconds=config.scene_seconds,
@@ -107,26 +103,21 @@ def plan_clips(
     )
     spans: list[tuple[Recording, float, float]] = []
     for recording, seconds in measured:
-        start_s, end_s = 0.0, seconds
+        span = (0.0, seconds)
         try:
             if recording.segment:
-                start_s, end_s = recording.segment.place(
-                    seconds, config.min_seconds
-                )
-            spans.append((recording, start_s, end_s))
+                span = recording.segment.place(seconds, config.min_seconds)
+            spans.append((recording, *span))
         except AudioRejected as rejected:
             refused.append((recording.name, rejected.kind, rejected.reason))
-    drawn = clip_plan.draw_splits(
-        [recording.path for recording, _, _ in spans],
-        config.eval_fraction,
-        config.seed,
-    )
+    paths = [recording.path for recording, _, _ in spans]
+    evaluated = clip_plan.held_out(paths, config.eval_fraction, config.seed)
     # A split that the table names is wanted, also where all of it is bad.
     clips_of: dict[str, list[ClipPlan]] = {
         recording.split: [] for recording in found.recordings if recording.split
     }
     unused_s = 0.0
-    for (recording, start_s, end_s), split in zip(spans, drawn, strict=True):
+    for recording, start_s, end_s in spans:
         clips = clip_plan.cut(
             recording,
             start_s,
@@ -135,6 +126,7 @@ def plan_clips(
             config.hop_seconds or config.clip_seconds,
             config.min_seconds,
         )
+        split = EVAL if recording.path in evaluated else TRAIN
         clips_of.setdefault(recording.split or split, []).extend(clips)
         unused_s += max(0, end_s - clips[-1].start_s - config.clip_seconds)
     class_names = found.class_names or tuple(

@@ -71,9 +71,8 @@ def read(folder: str, segments: Sequence[str], class_labels: str) -> Manifest:
         segment is in both splits, or no segment of a table has sound.
     """
     class_names, name_of = _read_classes(class_labels)
-    rows, repeated = _joined(
-        row for file in segments for row in _read_segments(file)
-    )
+    every = [row for file in segments for row in _read_segments(file)]
+    rows = _joined(every)
     found, others = recording_files.find_recordings(folder)
     sound_of = _by_name(found)
     segments_of = collections.Counter(row.video for row in rows)
@@ -120,7 +119,7 @@ def read(folder: str, segments: Sequence[str], class_labels: str) -> Manifest:
     counts = {
         "files_of_other_types": others,
         "files_unused": len(found) - len(used),
-        "repeated_rows": repeated,
+        "repeated_rows": len(every) - len(rows),
     }
     rejects += overlapping
     return Manifest(apart, class_names, tuple(rejects), tuple(missing), counts)
@@ -169,15 +168,13 @@ def _apart(
     return tuple(kept), rejects
 
 
-def _joined(rows: Iterable[_Row]) -> tuple[list[_Row], int]:
-    """One row a segment, and how many came again."""
+def _joined(rows: Sequence[_Row]) -> list[_Row]:
+    """One row a segment, with the labels of all of them."""
     joined: dict[tuple[str, int], _Row] = {}
-    repeated = 0
     for row in rows:
         first = joined.setdefault(row.key, row)
         if first is row:
             continue
-        repeated += 1
         if first.split != row.split:
             raise UserError(
                 f"{row.where}: the segment of {row.video} at {row.start_s:g} s "
@@ -186,7 +183,7 @@ def _joined(rows: Iterable[_Row]) -> tuple[list[_Row], int]:
             )
         mids = (*first.mids, *row.mids)
         joined[row.key] = dataclasses.replace(first, mids=mids)
-    return list(joined.values()), repeated
+    return list(joined.values())
 
 
 def _read_segments(file: str) -> Iterable[_Row]:
@@ -204,10 +201,8 @@ def _read_segments(file: str) -> Iterable[_Row]:
                 f"{where}: {_COLUMNS[0]} is {printable(video)!r}: an id of 11 "
                 "letters, digits, - and _ is wanted; get the table anew"
             )
-        start_s, end_s = (
-            _seconds(where, column, cell)
-            for column, cell in zip(_COLUMNS[1:3], (start, end), strict=True)
-        )
+        start_s = _seconds(where, _COLUMNS[1], start)
+        end_s = _seconds(where, _COLUMNS[2], end)
         if start_s >= end_s:
             raise UserError(
                 f"{where}: {video} starts at {start} s and ends at {end} s: "
@@ -242,9 +237,8 @@ def _read_classes(file: str) -> tuple[tuple[str, ...], dict[str, str]]:
     table = csv_table.read(file, "--class_labels")
     for column in ("index", "mid", "display_name"):
         table.require(column, "is it class_labels_indices.csv?")
-    class_names = label_table.names_by_number(
-        table.rows("index", "display_name"), table.name
-    )
+    numbers = table.rows("index", "display_name")
+    class_names = label_table.names_by_number(numbers, table.name)
     name_of: dict[str, str] = {}
     for line, mid, name in table.rows("mid", "display_name"):
         if not mid or name_of.setdefault(mid, name) != name:

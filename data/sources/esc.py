@@ -42,10 +42,8 @@ def read(
     if esc10_only:
         cells.require("esc10", "leave out --esc10_only")
         rows = [row for row in rows if _is_esc10(cells.name, row[0], row[-1])]
-    class_names = label_table.names_by_number(
-        ((line, target, category) for line, _, _, target, category, _ in rows),
-        cells.name,
-    )
+    targets = [(line, target, name) for line, _, _, target, name, _ in rows]
+    class_names = label_table.names_by_number(targets, cells.name)
     folds = {fold for _, _, fold, *_ in rows}
     split_of = {fold: f"fold{fold}" for fold in folds}
     if eval_folds:
@@ -60,9 +58,8 @@ def read(
                 f"{where}: the fold of {printable(name)} is "
                 f"{printable(fold)!r}: a whole number is wanted"
             )
-        labeled.append(
-            LabelRow(line, f"audio/{name}", (category,), split_of[fold])
-        )
+        path = f"audio/{name}"
+        labeled.append(LabelRow(line, path, (category,), split_of[fold]))
     table = LabelTable(cells.name, tuple(labeled))
     of_table = manifest.of_rows(found, [table], class_names, cells.name, others)
     manifest.check_held_out(of_table.recordings, eval_folds, folder)

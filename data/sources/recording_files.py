@@ -12,7 +12,6 @@ from data.shards.dataset_info import DATASET_FILE
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 _TFRECORD_SUFFIX = ".tfrecord"
-_HEAD_BYTES = 1 << 16
 # Keys of AudioSet's published SequenceExamples.
 _EMBEDDING_KEYS = (b"video_id", b"audio_embedding")
 # Codecs pad, and cuts and lengths of videos are not exact (our choice).
@@ -167,7 +166,7 @@ def _refuse_tfrecord(folder: str, file: str) -> None:
         )
     try:
         with open(file, "rb") as stream:
-            head = stream.read(_HEAD_BYTES)
+            head = stream.read(1 << 16)
     except OSError:
         return  # Told as a file of another type.
     if all(key in head for key in _EMBEDDING_KEYS):

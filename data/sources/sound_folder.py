@@ -89,7 +89,8 @@ def read_labels(
             f"--eval_folds={','.join(eval_folds)} needs a column "
             f"{_FOLD_COLUMN!r}, which {cells.name} has not"
         )
-    rows, folds = [], []
+    by_fold = has_fold and (eval_folds or not has_split)
+    rows = []
     for line, name, labels, split, fold in cells.rows(
         filename_column, label_column, _SPLIT_COLUMN, _FOLD_COLUMN
     ):
@@ -109,8 +110,7 @@ def read_labels(
                 "save the table as UTF-8"
             )
         labels = label_table.split_labels(labels, LABEL_SEPARATOR)
-        rows.append(LabelRow(line, name, labels, split))
-        folds.append(fold)
+        rows.append(LabelRow(line, name, labels, fold if by_fold else split))
     table = LabelTable(cells.name, tuple(rows))
     if not any(row.labels for row in rows):
         raise UserError(
@@ -118,14 +118,12 @@ def read_labels(
             f"{len(rows)} rows; name another with --label_column, or leave "
             "out --labels"
         )
-    if not has_fold or (has_split and not eval_folds):
+    if not by_fold:
         return table
+    folds = {row.split for row in rows}
     split_of = manifest.split_of_folds(folds, eval_folds, table.name)
-    by_fold = (
-        dataclasses.replace(row, split=split_of[fold])
-        for row, fold in zip(rows, folds, strict=True)
-    )
-    return LabelTable(table.name, tuple(by_fold))
+    rows = (dataclasses.replace(row, split=split_of[row.split]) for row in rows)
+    return LabelTable(table.name, tuple(rows))
 
 
 def _folder_label(path: str) -> tuple[str, ...]:

@@ -62,10 +62,6 @@ BACKGROUND_SYNTHESIZERS: dict[str, Synthesizer] = {
 def synthesize_background(
     kind: str, rng: Rng, num_samples: int, rate_hz: int
 ) -> np.ndarray:
-    """One background, a key of `BACKGROUND_SYNTHESIZERS`, randomly colored.
-
-    Returns:
-        Waveform at an arbitrary level, (num_samples,).
-    """
+    """One background of a kind, randomly colored; see `Synthesizer`."""
     audio = BACKGROUND_SYNTHESIZERS[kind](rng, num_samples, rate_hz)
     return recolor(audio, rng, rate_hz)

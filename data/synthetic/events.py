@@ -313,11 +313,7 @@ EVENT_SYNTHESIZERS: dict[str, Synthesizer] = {
 def synthesize_event(
     name: str, rng: Rng, num_samples: int, rate_hz: int
 ) -> np.ndarray:
-    """One event, a key of `EVENT_SYNTHESIZERS`, its ends faded.
-
-    Returns:
-        Waveform at an arbitrary level, (num_samples,), randomly colored.
-    """
+    """One event, randomly colored and with faded ends; see `Synthesizer`."""
     audio = EVENT_SYNTHESIZERS[name](rng, num_samples, rate_hz)
     audio = recolor(audio, rng, rate_hz)
     fade_size = min(to_samples(0.01, rate_hz), num_samples // 2)
