@@ -54,23 +54,18 @@ class ClipReader:
 
     def read(self, clip: ClipPlan) -> EncodedClip:
         """Raises `AudioRejected` where a clip cannot be used."""
-        piece = sound_file.read_clip(
-            os.path.join(self.folder, clip.recording.path),
-            self.sample_rate_hz,
-            clip.start_s,
-            clip.seconds,
-        )
+        path = os.path.join(self.folder, clip.recording.path)
+        rate_hz = self.sample_rate_hz
+        piece = sound_file.read_clip(path, rate_hz, clip.start_s, clip.seconds)
         # Again, since headers can promise more than there is.
         sound_file.check_length(piece.seconds, self.min_seconds)
         if self.silence_db is not None:
             sound_file.check_level(piece.audio, self.silence_db)
         return EncodedClip(
-            encoding.encode(
-                piece.audio, self.audio_format, self.sample_rate_hz
-            ),
+            encoding.encode(piece.audio, self.audio_format, rate_hz),
             piece.audio.size,
             clip.recording.labels,
-            shard_statistics.conversions(piece, self.sample_rate_hz),
+            shard_statistics.conversions(piece, rate_hz),
         )
 
 

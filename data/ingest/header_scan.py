@@ -35,10 +35,8 @@ class ScanTask:
     def items(self) -> Iterator[Item]:
         for recording in self.recordings:
             path = os.path.join(self.folder, recording.path)
-            yield (
-                recording.name,
-                functools.partial(read_seconds, path, self.min_seconds),
-            )
+            read = functools.partial(read_seconds, path, self.min_seconds)
+            yield recording.name, read
 
 
 def scan(

@@ -103,11 +103,10 @@ def read(folder: str, segments: Sequence[str], class_labels: str) -> Manifest:
             rejects.append((recording.name, "unknown_label", reason))
             continue
         labels = tuple(sorted({name_of[mid] for mid in row.mids}))
-        recordings.append(
-            dataclasses.replace(
-                recording, labels=labels, split=row.split, segment=segment
-            )
+        wanted = dataclasses.replace(
+            recording, labels=labels, split=row.split, segment=segment
         )
+        recordings.append(wanted)
     for row in rows:
         if row.table not in tables_with_sound:
             raise UserError(

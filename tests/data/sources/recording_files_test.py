@@ -36,9 +36,8 @@ def test_the_length_tells_a_segment_from_a_video(
 )
 def test_a_length_that_fits_neither_is_refused(segment, file_seconds):
     message = f"with {file_seconds:.2f} s it is neither.*30 to 40 s"
-    with pytest.raises(AudioRejected, match=message) as caught:
+    with pytest.raises(AudioRejected, match=message):
         segment.place(file_seconds, 0.25)
-    assert caught.value.kind == "wrong_length"
 
 
 def test_a_segment_that_is_too_short_is_refused():

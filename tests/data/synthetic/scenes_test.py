@@ -1,5 +1,3 @@
-"""Tests of the synthetic scenes: what they promise and what classes are."""
-
 import numpy as np
 import pytest
 from scipy import signal
