@@ -74,11 +74,8 @@ def test_models_are_free_of_the_backend_files_and_flags():
     assert not _offenders(against)
 
 
-def test_tensorflow_io_is_confined_to_one_module():
-    users = {
-        n for n, found in IMPORTED_PACKAGES.items() if "tensorflow_io" in found
-    }
-    assert users <= {"data/audio/flac_decoding.py"}
+def test_tensorflow_io_is_not_needed():
+    assert "tensorflow_io" not in set().union(*IMPORTED_PACKAGES.values())
 
 
 def test_only_entry_points_read_flags_and_touch_the_path():

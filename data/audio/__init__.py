@@ -1,3 +1,3 @@
-"""Sound: in files (`sound_file`), in shards (`encoding`, `codec`,
-`flac_decoding`), and how loud it is (`level`).
+"""Sound: in files (`sound_file`), in shards (`encoding`, `codec`),
+and how loud it is (`level`).
 """

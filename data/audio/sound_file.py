@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from data.audio import level
 from data.run.rejects import Rejected
 
 # Where a header promises more, the end is looked for: sound rarely compresses
@@ -137,7 +138,9 @@ def read_clip(
             f"{not_finite} of {frames.size} samples are NaN or infinite: "
             "export it again",
         )
-    audio = resample(frames.mean(axis=1), rate_hz, sample_rate_hz)
+    audio = frames.mean(axis=1)
+    if rate_hz != sample_rate_hz:
+        audio = soxr.resample(audio, rate_hz, sample_rate_hz)
     if seconds is not None:
         audio = audio[: round(seconds * sample_rate_hz)]
     return AudioClip(
@@ -147,13 +150,6 @@ def read_clip(
         num_channels=header.num_channels,
         over_full_scale=bool(np.abs(frames).max() > 1),
     )
-
-
-def resample(audio: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
-    """Band-limited resampling of (T,) float32, level and pitch kept."""
-    if from_hz == to_hz:
-        return audio
-    return soxr.resample(audio, from_hz, to_hz)
 
 
 def check_length(seconds: float, min_seconds: float) -> None:
@@ -169,8 +165,7 @@ def check_length(seconds: float, min_seconds: float) -> None:
 
 def check_level(audio: np.ndarray, silence_db: float) -> None:
     """Raises `AudioRejected` when the peak is below `silence_db` dBFS."""
-    peak = float(np.abs(audio).max())
-    peak_db = 20 * np.log10(peak) if peak else -np.inf
+    peak_db = level.peak_db(audio)
     if peak_db < silence_db:
         raise AudioRejected(
             "silent",
@@ -183,10 +178,11 @@ def _open(path: str | os.PathLike) -> soundfile.SoundFile:
     try:
         if not os.path.getsize(path):
             raise AudioRejected("empty", "0 bytes: record or copy it again")
+        # libsndfile says only "System error" where the system says why.
+        open(path, "rb").close()
         # Bytes, since names need not be valid in the system's encoding.
         return soundfile.SoundFile(os.fsencode(path))
     except soundfile.SoundFileError as error:
-        _check_access(path)
         detail = getattr(error, "error_string", None) or _first_line(error)
         raise AudioRejected(
             "not_audio",
@@ -194,7 +190,10 @@ def _open(path: str | os.PathLike) -> soundfile.SoundFile:
             "WAV or FLAC, or take it away",
         ) from error
     except OSError as error:
-        raise _no_access(error) from error
+        raise AudioRejected(
+            "no_access",
+            f"cannot be opened ({error.strerror}): check its rights",
+        ) from error
 
 
 def _has_frame(file: soundfile.SoundFile, number: int) -> bool:
@@ -203,21 +202,6 @@ def _has_frame(file: soundfile.SoundFile, number: int) -> bool:
         return len(file.read(1)) == 1
     except (RuntimeError, ValueError):
         return False
-
-
-def _check_access(path: str | os.PathLike) -> None:
-    """libsndfile says only "System error" where the system says why."""
-    try:
-        with open(path, "rb"):
-            pass
-    except OSError as error:
-        raise _no_access(error) from error
-
-
-def _no_access(error: OSError) -> AudioRejected:
-    return AudioRejected(
-        "no_access", f"cannot be opened ({error.strerror}): check its rights"
-    )
 
 
 def _first_line(error: Exception) -> str:

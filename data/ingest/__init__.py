@@ -2,5 +2,5 @@
 
 `ingest_config` has the options, `ingest_job` is the whole job: a `header_scan`
 of the recordings, an `ingest_plan` (by `clip_plan`: clips and splits), and the
-shards, of `clip_shards` or `scene_shards`.
+`clip_shards`.
 """

@@ -2,16 +2,13 @@
 
 import dataclasses
 import hashlib
+import math
 import os
-from collections.abc import Hashable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 
-from data.sources.manifest import EVAL, TRAIN
 from data.sources.recording_files import Recording
-
-ItemT = TypeVar("ItemT", bound=Hashable)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,9 +28,34 @@ class ClipPlan:
     is_whole: bool
 
     @property
+    def source(self) -> str:
+        return self.recording.name
+
+    @property
     def clip_id(self) -> str:
-        name = self.recording.name
-        return name if self.is_whole else f"{name}#{self.start_s:.3f}"
+        at = "" if self.is_whole else f"#{self.start_s:.3f}"
+        return self.source + at
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ScenePlan:
+    """A synthetic scene to be made.
+
+    Attributes:
+      number: in the collection.
+      is_labeled: whether it keeps its labels.
+    """
+
+    number: int
+    is_labeled: bool = True
+
+    start_s = 0.0
+
+    @property
+    def clip_id(self) -> str:
+        return f"scene-{self.number:07d}"
+
+    source = clip_id
 
 
 def cut(
@@ -50,51 +72,46 @@ def cut(
     that one is shorter than `clip_seconds`, and left out below `min_seconds`.
     """
     starts = [start_s]
-    while True:
+    while starts[-1] + clip_seconds < end_s:
         next_s = start_s + len(starts) * hop_seconds
-        reached_end = starts[-1] + clip_seconds >= end_s
-        if reached_end or end_s - next_s < min_seconds:
+        if end_s - next_s < min_seconds:
             break
         starts.append(next_s)
     is_whole = starts == [0.0]
     # The length of a whole file may be an estimate; a segment's end is not.
-    longest = [
-        min(clip_seconds, end_s - clip_start_s)
-        if recording.segment
-        else clip_seconds
-        for clip_start_s in starts
-    ]
+    limit_s = end_s if recording.segment else math.inf
     return [
-        ClipPlan(recording, clip_start_s, seconds, is_whole)
-        for clip_start_s, seconds in zip(starts, longest, strict=True)
+        ClipPlan(recording, start, min(clip_seconds, limit_s - start), is_whole)
+        for start in starts
     ]
 
 
-def draw_splits(
-    names: Sequence[str], eval_fraction: float, seed: int
-) -> list[str]:
-    """Draws "train" or "eval" for each name by a hash of it and the seed.
+def held_out(names: Sequence[str], fraction: float, seed: int) -> set[str]:
+    """Draws a share of the names by a hash of each and the seed.
 
     The share is exact up to rounding, with one at least on both sides where
     there are two and the fraction is neither 0 nor 1 (our choice).
     """
-    count = round(eval_fraction * len(names))
-    if 0 < eval_fraction < 1 and len(names) > 1:
+
+    def hashed(name: str) -> bytes:
+        key = str(seed).encode() + b"/" + os.fsencode(name)
+        return hashlib.blake2b(key, digest_size=16).digest()
+
+    count = round(fraction * len(names))
+    if 0 < fraction < 1 and len(names) > 1:
         count = min(max(count, 1), len(names) - 1)
-    ranked = sorted(names, key=lambda name: _hash(seed, name))
-    held_out = set(ranked[:count])
-    return [EVAL if name in held_out else TRAIN for name in names]
+    return set(sorted(names, key=hashed)[:count])
 
 
-def shuffled(items: Sequence[ItemT], seed: int, split: str) -> list[ItemT]:
+def shuffled(items: Sequence, seed: int, split: str) -> list:
     """The items of a split in an order drawn by the seed."""
     order = np.random.default_rng([seed, *split.encode()])
     return [items[k] for k in order.permutation(len(items))]
 
 
 def deal(
-    items: Sequence[ItemT], split: str, items_per_shard: int
-) -> list[tuple[str, tuple[ItemT, ...]]]:
+    items: Sequence, split: str, items_per_shard: int
+) -> list[tuple[str, tuple]]:
     """Shard names with their items; sizes differ by one at most.
 
     Returns:
@@ -109,8 +126,3 @@ def deal(
         name = f"{split}-{number:05d}-of-{total:05d}.tfrecord"
         dealt.append((name, tuple(items[first:end])))
     return dealt
-
-
-def _hash(seed: int, name: str) -> bytes:
-    key = str(seed).encode() + b"/" + os.fsencode(name)
-    return hashlib.blake2b(key, digest_size=16).digest()

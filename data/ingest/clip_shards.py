@@ -1,7 +1,7 @@
-"""Shards of clips cut from recordings.
+"""Shards of clips: cut from recordings, or synthetic scenes with stems.
 
-TensorFlow is imported where a shard is written: the processes that read the
-clips do without it.
+TensorFlow is imported where a shard is written: the processes that read or
+make the clips do without it.
 """
 
 import dataclasses
@@ -11,35 +11,108 @@ import pathlib
 from collections.abc import Iterator
 
 from data.audio import encoding, sound_file
-from data.ingest.clip_plan import ClipPlan
+from data.ingest.clip_plan import ClipPlan, ScenePlan
 from data.jobs.decoder_pool import Item
-from data.run.rejects import Reject, Rejected
+from data.run.rejects import Rejected
 from data.shards import shard_statistics
-from data.shards.shard_statistics import ShardStatistics
 
 
 @dataclasses.dataclass(frozen=True)
-class ClipShardTask:
-    """A shard of clips cut from recordings.
+class EncodedClip:
+    """A clip as it is stored; its sounds are in the audio format of the shard.
 
     Attributes:
-      shard: file name.
-      folder: where the recordings are.
-      clips: in the order wanted.
-      class_names: label indices point here.
-      sample_rate_hz, min_seconds: as in `IngestConfig`.
-      silence_db: peak below which a clip is refused; None: never.
-      audio_format: one of `encoding.AUDIO_FORMATS`.
+      audio: all of it.
+      num_samples: its length.
+      labels: class names.
+      conversions: what was done to get it, see `shard_statistics.conversions`.
+      stems, stem_names: its true sources, where they are known.
     """
 
-    shard: str
+    audio: bytes
+    num_samples: int
+    labels: tuple[str, ...]
+    conversions: tuple[str, ...] = ()
+    stems: tuple[bytes, ...] = ()
+    stem_names: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipReader:
+    """Reads clips of recordings, with the options of `IngestConfig`.
+
+    Attributes:
+      folder: where the recordings are; absolute.
+      silence_db: peak below which a clip is refused; None: never.
+    """
+
     folder: str
-    clips: tuple[ClipPlan, ...]
-    class_names: tuple[str, ...]
     sample_rate_hz: int
     min_seconds: float
     silence_db: float | None
     audio_format: str
+
+    def read(self, clip: ClipPlan) -> EncodedClip:
+        """Raises `AudioRejected` where a clip cannot be used."""
+        path = os.path.join(self.folder, clip.recording.path)
+        rate_hz = self.sample_rate_hz
+        piece = sound_file.read_clip(path, rate_hz, clip.start_s, clip.seconds)
+        # Again, since headers can promise more than there is.
+        sound_file.check_length(piece.seconds, self.min_seconds)
+        if self.silence_db is not None:
+            sound_file.check_level(piece.audio, self.silence_db)
+        return EncodedClip(
+            encoding.encode(piece.audio, self.audio_format, rate_hz),
+            piece.audio.size,
+            clip.recording.labels,
+            shard_statistics.conversions(piece, rate_hz),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class SceneMaker:
+    """Makes the synthetic scenes of the collection `seed`, `seconds` long."""
+
+    seed: int
+    seconds: float
+    sample_rate_hz: int
+    audio_format: str
+
+    def read(self, plan: ScenePlan) -> EncodedClip:
+        # Loads scipy, which processes that read recordings do without.
+        from data.synthetic.scenes import generate_scene
+
+        scene = generate_scene(
+            self.seed, plan.number, self.seconds, self.sample_rate_hz
+        )
+        audio, *stems = (
+            encoding.encode(sound, self.audio_format, self.sample_rate_hz)
+            for sound in (scene.audio, *scene.stems)
+        )
+        return EncodedClip(
+            audio,
+            scene.audio.size,
+            scene.labels if plan.is_labeled else (),
+            stems=tuple(stems),
+            stem_names=scene.stem_names,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipShardTask:
+    """A shard of clips.
+
+    Attributes:
+      shard: file name.
+      clips: in the order wanted.
+      class_names: label indices point here.
+      reader: reads or makes them.
+    """
+
+    shard: str
+    clips: tuple[ClipPlan, ...] | tuple[ScenePlan, ...]
+    class_names: tuple[str, ...]
+    reader: ClipReader | SceneMaker
 
     @property
     def num_items(self) -> int:
@@ -47,60 +120,7 @@ class ClipShardTask:
 
     def items(self) -> Iterator[Item]:
         for clip in self.clips:
-            yield (
-                clip.clip_id,
-                functools.partial(
-                    read_clip,
-                    os.path.join(self.folder, clip.recording.path),
-                    clip.start_s,
-                    clip.seconds,
-                    self.sample_rate_hz,
-                    self.min_seconds,
-                    self.silence_db,
-                    self.audio_format,
-                ),
-            )
-
-
-@dataclasses.dataclass(frozen=True)
-class EncodedClip:
-    """A clip as it is stored.
-
-    Attributes:
-      audio: in the audio format of the shard.
-      num_samples: its length.
-      conversions: what was done to get it, see `shard_statistics.conversions`.
-    """
-
-    audio: bytes
-    num_samples: int
-    conversions: tuple[str, ...]
-
-
-def read_clip(
-    path: str,
-    start_s: float,
-    seconds: float,
-    sample_rate_hz: int,
-    min_seconds: float,
-    silence_db: float | None,
-    audio_format: str,
-) -> EncodedClip:
-    """Reads a clip as `ClipShardTask` wants it.
-
-    Raises:
-      AudioRejected: it cannot be used.
-    """
-    piece = sound_file.read_clip(path, sample_rate_hz, start_s, seconds)
-    # Again, since headers can promise more than there is.
-    sound_file.check_length(piece.seconds, min_seconds)
-    if silence_db is not None:
-        sound_file.check_level(piece.audio, silence_db)
-    return EncodedClip(
-        encoding.encode(piece.audio, audio_format, sample_rate_hz),
-        piece.audio.size,
-        shard_statistics.conversions(piece, sample_rate_hz),
-    )
+            yield clip.clip_id, functools.partial(self.reader.read, clip)
 
 
 def write_clips(
@@ -118,26 +138,24 @@ def write_clips(
     from data.shards.shard_writer import ShardWriter
 
     index_of = {name: k for k, name in enumerate(task.class_names)}
-    account = ShardStatistics(task.sample_rate_hz)
+    account = shard_statistics.ShardStatistics(task.reader.sample_rate_hz)
     with ShardWriter(path) as writer:
         for plan, clip in zip(task.clips, clips, strict=True):
             if isinstance(clip, Rejected):
-                account.add_reject(_as_reject(plan, clip))
+                at = f"the clip at {plan.start_s:g} s: "
+                reason = clip.reason if plan.is_whole else at + clip.reason
+                account.add_reject((plan.source, clip.kind, reason))
                 continue
-            recording = plan.recording
             record = example_schema.ClipRecord(
                 clip_id=plan.clip_id,
-                source=recording.name,
+                source=plan.source,
                 start_s=plan.start_s,
-                labels=tuple(index_of[label] for label in recording.labels),
+                labels=tuple(index_of[label] for label in clip.labels),
                 audio=clip.audio,
                 num_samples=clip.num_samples,
+                stems=clip.stems,
+                stem_names=clip.stem_names,
             )
             writer.write(example_schema.serialize(record))
-            account.add(clip.num_samples, recording.labels, clip.conversions)
+            account.add(clip.num_samples, clip.labels, clip.conversions)
     return {**account.as_json(), "offsets": writer.offsets}
-
-
-def _as_reject(clip: ClipPlan, rejected: Rejected) -> Reject:
-    at = "" if clip.is_whole else f"the clip at {clip.start_s:g} s: "
-    return clip.recording.name, rejected.kind, at + rejected.reason

@@ -35,10 +35,8 @@ class ScanTask:
     def items(self) -> Iterator[Item]:
         for recording in self.recordings:
             path = os.path.join(self.folder, recording.path)
-            yield (
-                recording.name,
-                functools.partial(read_seconds, path, self.min_seconds),
-            )
+            read = functools.partial(read_seconds, path, self.min_seconds)
+            yield recording.name, read
 
 
 def scan(
@@ -50,12 +48,8 @@ def scan(
 ) -> tuple[list[tuple[Recording, float]], list[Reject]]:
     """Splits recordings into those with a length and those refused.
 
-    Args:
-      folder: where the recordings are.
-      recordings: as from `ingest_plan.find_recordings`.
-      min_seconds: shorter ones are refused.
-      output: folder for what the job keeps of a killed run.
-      jobs: runs the job.
+    Shorter ones than `min_seconds` are refused, too. The folder `output` keeps
+    what a killed run has read.
 
     Returns:
       (recording, seconds) of the good ones, and the rejects.

@@ -3,29 +3,24 @@
 import pathlib
 import shutil
 
+import soundfile
 from absl import logging
 
-from data.ingest import scene_shards
+from data.ingest import clip_shards, ingest_plan
 from data.ingest.ingest_config import SYNTHETIC, IngestConfig
-from data.ingest.ingest_plan import (
-    Plan,
-    find_recordings,
-    plan_clips,
-    plan_scenes,
-    scene_config,
-)
+from data.ingest.ingest_plan import Plan
 from data.jobs import beam_runner
 from data.jobs.decoder_pool import DecoderPool
 from data.jobs.decoding_jobs import DecodingJobs
 from data.run import rejects, run_directory, run_lock
+from data.run.atomic_write import atomic_path
 from data.run.errors import UserError
-from data.run.rejects import Reject, RejectLimit
+from data.run.rejects import RejectLimit
 from data.shards import shard_offsets, shard_statistics
 from data.shards.dataset_info import DATASET_FILE, DatasetInfo, Shard
+from data.synthetic.scenes import generate_scene
 
 STAGE = "write_shards"
-
-QUERY_FILE = "query.wav"
 _SCAN_FOLDER = "headers"
 
 
@@ -38,11 +33,10 @@ def run(config: IngestConfig) -> DatasetInfo:
     """
     runner = beam_runner.choose(config)
     is_synthetic = config.source == SYNTHETIC
+    workers = 1 if runner else config.workers
+    timeout_s = None if is_synthetic else config.item_timeout_seconds
     try:
-        with DecoderPool(
-            1 if runner else config.workers,
-            None if is_synthetic else config.item_timeout_seconds,
-        ) as pool:
+        with DecoderPool(workers, timeout_s) as pool:
             return _run(config, DecodingJobs(pool, runner))
     finally:
         run_lock.release(config.output)
@@ -61,41 +55,48 @@ def _run(config: IngestConfig, jobs: DecodingJobs) -> DatasetInfo:
             logging.warning("%s", error)
     if config.source == SYNTHETIC:
         run_directory.start(config.output, STAGE, config)
-        plan = plan_scenes(config)
-        # A scene that is not in the shards: number num_clips of the same seed.
-        scene_shards.write_query(
-            folder / QUERY_FILE,
-            config.seed,
-            scene_config(config),
-            config.num_clips,
-        )
+        plan = ingest_plan.plan_scenes(config)
+        _write_query(config)
     else:
         # Before the folder is made: it would keep a mistyped --input.
-        found = find_recordings(config)
+        found = ingest_plan.find_recordings(config)
         run_directory.start(config.output, STAGE, config)
-        plan = plan_clips(config, found, folder / _SCAN_FOLDER, jobs)
+        scans = folder / _SCAN_FOLDER
+        plan = ingest_plan.plan_clips(config, found, scans, jobs)
     return _write(plan, folder, config, jobs)
+
+
+def _write_query(config: IngestConfig) -> None:
+    """Writes a scene that is not in the shards, to search them with."""
+    rate_hz = config.sample_rate_hz
+    scene = generate_scene(
+        config.seed, config.num_clips, config.scene_seconds, rate_hz
+    )
+    with atomic_path(pathlib.Path(config.output) / "query.wav") as beside:
+        soundfile.write(str(beside), scene.audio, rate_hz)
 
 
 def _write(
     plan: Plan, folder: pathlib.Path, config: IngestConfig, jobs: DecodingJobs
 ) -> DatasetInfo:
     tasks = [task for tasks in plan.tasks.values() for task in tasks]
-    num_clips = sum(task.num_items for task in tasks)
-    limit = RejectLimit(
-        folder, num_clips + len(plan.refused), config.max_bad_fraction
-    )
+    num_inputs = len(plan.refused) + sum(task.num_items for task in tasks)
+    limit = RejectLimit(folder, num_inputs, config.max_bad_fraction)
     limit.add(plan.refused)
     accounts = jobs.run(
         STAGE,
-        plan.write_shard,
+        clip_shards.write_clips,
         tasks,
         folder,
         on_account=lambda account: limit.add(account["rejects"]),
     )
     left_out = (*limit.rejects, *plan.missing)
     rejects.write(folder, left_out)
-    by_split = _by_split(plan, accounts)
+    of_shard = {account["shard"]: account for account in accounts}
+    by_split = {
+        split: [of_shard[task.shard] for task in tasks]
+        for split, tasks in plan.tasks.items()
+    }
     for split, of_split in by_split.items():
         if not sum(account["clips"] for account in of_split):
             raise UserError(
@@ -111,46 +112,23 @@ def _write(
         class_names=plan.class_names,
         splits={
             split: tuple(
-                Shard(
-                    file=account["shard"],
-                    clips=account["clips"],
-                    seconds=account["seconds"],
-                    num_bytes=account["num_bytes"],
-                )
-                for account in of_split
+                Shard(a["shard"], a["clips"], a["seconds"], a["num_bytes"])
+                for a in of_split
             )
             for split, of_split in by_split.items()
         },
         has_stems=config.source == SYNTHETIC,
-        summary=_summary(plan, by_split, left_out),
+        summary={
+            **shard_statistics.totals(by_split, plan.class_names),
+            "rejects": rejects.count_kinds(left_out),
+            **plan.counts,
+            **{
+                name: sum(account["counts"][name] for account in accounts)
+                for name in shard_statistics.CONVERSIONS
+            },
+        },
     )
     shutil.rmtree(folder / _SCAN_FOLDER, ignore_errors=True)
     shard_offsets.write(info, {a["shard"]: a["offsets"] for a in accounts})
     info.save()
     return info
-
-
-def _by_split(plan: Plan, accounts: list[dict]) -> dict[str, list[dict]]:
-    of_shard = {account["shard"]: account for account in accounts}
-    return {
-        split: [of_shard[task.shard] for task in tasks]
-        for split, tasks in plan.tasks.items()
-    }
-
-
-def _summary(
-    plan: Plan,
-    by_split: dict[str, list[dict]],
-    left_out: tuple[Reject, ...],
-) -> dict:
-    """The counts in `dataset.json`, for people and for the report."""
-    every = [a for accounts in by_split.values() for a in accounts]
-    return {
-        **shard_statistics.totals(by_split, plan.class_names),
-        "rejects": rejects.count_kinds(left_out),
-        **plan.counts,
-        **{
-            name: sum(account["counts"][name] for account in every)
-            for name in (every[0]["counts"] if every else ())
-        },
-    }

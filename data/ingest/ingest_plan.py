@@ -1,21 +1,22 @@
 """From options to the shards that are to be written."""
 
+import collections
 import dataclasses
 import os
 import pathlib
 from collections.abc import Mapping
 
 from data.audio.sound_file import AudioRejected
-from data.ingest import clip_plan, clip_shards, header_scan, scene_shards
-from data.ingest.clip_shards import ClipShardTask
+from data.ingest import clip_plan, clip_shards, header_scan
+from data.ingest.clip_plan import ClipPlan, ScenePlan
+from data.ingest.clip_shards import ClipReader, ClipShardTask, SceneMaker
 from data.ingest.ingest_config import AUDIOSET, ESC, FSD50K, IngestConfig
-from data.ingest.scene_shards import SceneShardTask
-from data.jobs.decoding_jobs import DecodingJobs, WriteShard
+from data.jobs.decoding_jobs import DecodingJobs
 from data.run.rejects import Reject
-from data.sources import audioset, esc, fsd50k, label_table, sound_folder
+from data.sources import audioset, esc, fsd50k, sound_folder
 from data.sources.manifest import EVAL, TRAIN, UNLABELED, Manifest
 from data.sources.recording_files import Recording
-from data.synthetic.scenes import CLASS_NAMES, SceneConfig
+from data.synthetic.scenes import CLASS_NAMES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,6 @@ class Plan:
     """The shards to write, and what was found out before.
 
     Attributes:
-      write_shard: writes one of the tasks.
       tasks: of each split.
       class_names: label indices point here.
       refused: recordings left out already.
@@ -31,8 +31,7 @@ class Plan:
       counts: for the summary.
     """
 
-    write_shard: WriteShard
-    tasks: Mapping[str, list]
+    tasks: dict[str, list[ClipShardTask]]
     class_names: tuple[str, ...]
     refused: tuple[Reject, ...] = ()
     missing: tuple[Reject, ...] = ()
@@ -53,50 +52,36 @@ def find_recordings(config: IngestConfig) -> Manifest:
         return audioset.read(config.input, config.segments, config.class_labels)
     table = None
     if config.labels:
-        table = label_table.read(
-            config.labels, config.filename_column, config.label_column
+        table = sound_folder.read_labels(
+            config.labels,
+            config.filename_column,
+            config.label_column,
+            config.eval_folds,
         )
     return sound_folder.read(
         config.input, table, config.eval_folds, config.classes
     )
 
 
-def scene_config(config: IngestConfig) -> SceneConfig:
-    """What the synthetic scenes are like."""
-    return SceneConfig(
-        seconds=config.scene_seconds, sample_rate_hz=config.sample_rate_hz
-    )
-
-
 def plan_scenes(config: IngestConfig) -> Plan:
     """Shards of synthetic scenes, the split drawn."""
-    scene = scene_config(config)
-    names = [scene_shards.scene_name(k) for k in range(config.num_clips)]
-    splits = clip_plan.draw_splits(names, config.eval_fraction, config.seed)
-    rest = [k for k, split in enumerate(splits) if split == TRAIN]
-    held_out = clip_plan.draw_splits(
-        [names[k] for k in rest], config.unlabeled_fraction, config.seed
+    names = [ScenePlan(number).clip_id for number in range(config.num_clips)]
+    evaluated = clip_plan.held_out(names, config.eval_fraction, config.seed)
+    rest = [name for name in names if name not in evaluated]
+    unlabeled = clip_plan.held_out(rest, config.unlabeled_fraction, config.seed)
+    scenes_of = collections.defaultdict(list)
+    for number, name in enumerate(names):
+        split = EVAL if name in evaluated else TRAIN
+        if name in unlabeled:
+            split = UNLABELED
+        scenes_of[split].append(ScenePlan(number, name not in unlabeled))
+    maker = clip_shards.SceneMaker(
+        seed=config.seed,
+        seconds=config.scene_seconds,
+        sample_rate_hz=config.sample_rate_hz,
+        audio_format=config.audio_format,
     )
-    for k, drawn in zip(rest, held_out, strict=True):
-        if drawn == EVAL:
-            splits[k] = UNLABELED
-    tasks = {}
-    for split in sorted(set(splits)):
-        scenes = [k for k, drawn in enumerate(splits) if drawn == split]
-        tasks[split] = [
-            SceneShardTask(
-                shard,
-                config.seed,
-                numbers,
-                split != UNLABELED,
-                scene,
-                config.audio_format,
-            )
-            for shard, numbers in clip_plan.deal(
-                scenes, split, config.clips_per_shard
-            )
-        ]
-    return Plan(scene_shards.write_scenes, tasks, CLASS_NAMES)
+    return Plan(_tasks(config, scenes_of, CLASS_NAMES, maker), CLASS_NAMES)
 
 
 def plan_clips(
@@ -114,33 +99,25 @@ def plan_clips(
       jobs: runs the scan.
     """
     measured, refused = header_scan.scan(
-        config.input,
-        found.recordings,
-        config.min_seconds,
-        scan_folder,
-        jobs,
+        config.input, found.recordings, config.min_seconds, scan_folder, jobs
     )
     spans: list[tuple[Recording, float, float]] = []
     for recording, seconds in measured:
-        span = 0.0, seconds
+        span = (0.0, seconds)
         try:
             if recording.segment:
                 span = recording.segment.place(seconds, config.min_seconds)
+            spans.append((recording, *span))
         except AudioRejected as rejected:
             refused.append((recording.name, rejected.kind, rejected.reason))
-        else:
-            spans.append((recording, *span))
-    drawn = clip_plan.draw_splits(
-        [recording.path for recording, _, _ in spans],
-        config.eval_fraction,
-        config.seed,
-    )
+    paths = [recording.path for recording, _, _ in spans]
+    evaluated = clip_plan.held_out(paths, config.eval_fraction, config.seed)
     # A split that the table names is wanted, also where all of it is bad.
-    clips_of: dict[str, list[clip_plan.ClipPlan]] = {
+    clips_of: dict[str, list[ClipPlan]] = {
         recording.split: [] for recording in found.recordings if recording.split
     }
     unused_s = 0.0
-    for (recording, start_s, end_s), split in zip(spans, drawn, strict=True):
+    for recording, start_s, end_s in spans:
         clips = clip_plan.cut(
             recording,
             start_s,
@@ -149,34 +126,23 @@ def plan_clips(
             config.hop_seconds or config.clip_seconds,
             config.min_seconds,
         )
+        split = EVAL if recording.path in evaluated else TRAIN
         clips_of.setdefault(recording.split or split, []).extend(clips)
         unused_s += max(0, end_s - clips[-1].start_s - config.clip_seconds)
     class_names = found.class_names or tuple(
         sorted({label for r, _, _ in spans for label in r.labels})
     )
-    tasks = {
-        split: [
-            ClipShardTask(
-                shard=shard,
-                folder=os.path.abspath(config.input),
-                clips=clips,
-                class_names=class_names,
-                sample_rate_hz=config.sample_rate_hz,
-                min_seconds=config.min_seconds,
-                silence_db=None if config.keep_silent else config.silence_db,
-                audio_format=config.audio_format,
-            )
-            for shard, clips in clip_plan.deal(
-                clip_plan.shuffled(clips_of[split], config.seed, split),
-                split,
-                config.clips_per_shard,
-            )
-        ]
-        for split in sorted(clips_of)
-    }
+    reader = clip_shards.ClipReader(
+        folder=os.path.abspath(config.input),
+        sample_rate_hz=config.sample_rate_hz,
+        min_seconds=config.min_seconds,
+        silence_db=None if config.keep_silent else config.silence_db,
+        audio_format=config.audio_format,
+    )
+    for split, clips in clips_of.items():
+        clips_of[split] = clip_plan.shuffled(clips, config.seed, split)
     return Plan(
-        clip_shards.write_clips,
-        tasks,
+        _tasks(config, clips_of, class_names, reader),
         class_names,
         (*found.rejects, *refused),
         found.missing,
@@ -186,3 +152,20 @@ def plan_clips(
             "seconds_after_last_clip": round(unused_s, 3),
         },
     )
+
+
+def _tasks(
+    config: IngestConfig,
+    clips_of: Mapping[str, list[ClipPlan] | list[ScenePlan]],
+    class_names: tuple[str, ...],
+    reader: ClipReader | SceneMaker,
+) -> dict[str, list[ClipShardTask]]:
+    return {
+        split: [
+            ClipShardTask(shard, clips, class_names, reader)
+            for shard, clips in clip_plan.deal(
+                clips_of[split], split, config.clips_per_shard
+            )
+        ]
+        for split in sorted(clips_of)
+    }

@@ -18,8 +18,7 @@ from data.run.errors import UserError
 from data.run.rejects import Reject
 from data.sources import label_table, recording_files
 from data.sources.manifest import EVAL, TRAIN, Manifest
-from data.sources.recording_files import Recording
-from data.sources.segment import Segment
+from data.sources.recording_files import Recording, Segment
 
 _COLUMNS = ("YTID", "start_seconds", "end_seconds", "positive_labels")
 _VIDEO = re.compile(r"[A-Za-z0-9_-]{11}")
@@ -72,18 +71,23 @@ def read(folder: str, segments: Sequence[str], class_labels: str) -> Manifest:
         segment is in both splits, or no segment of a table has sound.
     """
     class_names, name_of = _read_classes(class_labels)
-    rows, repeated = _joined(
-        row for file in segments for row in _read_segments(file)
-    )
+    every = [row for file in segments for row in _read_segments(file)]
+    rows = _joined(every)
     found, others = recording_files.find_recordings(folder)
-    sound_of = _SoundFiles(found, rows)
+    sound_of = _by_name(found)
+    segments_of = collections.Counter(row.video for row in rows)
     recordings: list[Recording] = []
     rejects: list[Reject] = []
     missing: list[Reject] = []
     used: set[str] = set()
     tables_with_sound: set[str] = set()
     for row in rows:
-        recording = sound_of.find(row)
+        segment = Segment(0.0, row.end_s - row.start_s, True)
+        recording = sound_of.get(row.key)
+        if recording is None:
+            is_only_one = segments_of[row.video] == 1
+            segment = Segment(row.start_s, row.end_s, is_only_one)
+            recording = sound_of.get((row.video, None))
         if recording is None:
             name = f"{row.video}_{row.start_s:.3f}"
             missing.append((name, "missing", f"{row.where}: no sound of it"))
@@ -99,9 +103,10 @@ def read(folder: str, segments: Sequence[str], class_labels: str) -> Manifest:
             rejects.append((recording.name, "unknown_label", reason))
             continue
         labels = tuple(sorted({name_of[mid] for mid in row.mids}))
-        recordings.append(
-            dataclasses.replace(recording, labels=labels, split=row.split)
+        wanted = dataclasses.replace(
+            recording, labels=labels, split=row.split, segment=segment
         )
+        recordings.append(wanted)
     for row in rows:
         if row.table not in tables_with_sound:
             raise UserError(
@@ -110,53 +115,33 @@ def read(folder: str, segments: Sequence[str], class_labels: str) -> Manifest:
                 f"{found[0].name}"
             )
     apart, overlapping = _apart(recordings)
-    return Manifest(
-        apart,
-        class_names,
-        (*rejects, *overlapping),
-        tuple(missing),
-        {
-            "files_of_other_types": others,
-            "files_unused": len(found) - len(used),
-            "repeated_rows": repeated,
-        },
-    )
+    counts = {
+        "files_of_other_types": others,
+        "files_unused": len(found) - len(used),
+        "repeated_rows": len(every) - len(rows),
+    }
+    rejects += overlapping
+    return Manifest(apart, class_names, tuple(rejects), tuple(missing), counts)
 
 
-class _SoundFiles:
-    """Finds the sound of a segment by the names of files."""
-
-    def __init__(self, found: Iterable[Recording], rows: Iterable[_Row]):
-        self._segments_of = collections.Counter(row.video for row in rows)
-        self._at_s: dict[tuple[str, int], Recording] = {}
-        self._at_ms: dict[tuple[str, int], Recording] = {}
-        self._of_video: dict[str, Recording] = {}
-        for recording in found:
-            stem = os.path.splitext(recording.path.split("/")[-1])[0]
-            name = _FILE_NAME.fullmatch(stem)
-            if not name:
-                continue
-            video, start = name.groups()
-            if start is None:
-                self._of_video.setdefault(video, recording)
-                continue
-            start_ms = round(float(start) * 1000)
-            self._at_s.setdefault((video, start_ms), recording)
-            if "." not in start:
-                self._at_ms.setdefault((video, int(start)), recording)
-
-    def find(self, row: _Row) -> Recording | None:
-        """The file with its segment set, if there is one."""
-        named = self._at_s.get(row.key) or self._at_ms.get(row.key)
-        if named:
-            segment = Segment(0.0, row.end_s - row.start_s, True)
-            return dataclasses.replace(named, segment=segment)
-        of_video = self._of_video.get(row.video)
-        if of_video:
-            only_one = self._segments_of[row.video] == 1
-            segment = Segment(row.start_s, row.end_s, only_one)
-            return dataclasses.replace(of_video, segment=segment)
-        return None
+def _by_name(
+    found: Iterable[Recording],
+) -> dict[tuple[str, int | None], Recording]:
+    """Files by the video and start, in ms, of their names; None: no start."""
+    sound_of: dict[tuple[str, int | None], Recording] = {}
+    # A start without a point may be in ms, unless another file has it in s.
+    read_as_ms: dict[tuple[str, int | None], Recording] = {}
+    for recording in found:
+        stem = os.path.splitext(recording.path.split("/")[-1])[0]
+        name = _FILE_NAME.fullmatch(stem)
+        if not name:
+            continue
+        video, start = name.groups()
+        start_ms = None if start is None else round(float(start) * 1000)
+        sound_of.setdefault((video, start_ms), recording)
+        if start and "." not in start:
+            read_as_ms.setdefault((video, int(start)), recording)
+    return read_as_ms | sound_of
 
 
 def _apart(
@@ -165,16 +150,12 @@ def _apart(
     """Recordings in order; a segment over another's sound is refused."""
     kept: list[Recording] = []
     rejects: list[Reject] = []
+    last_of: dict[str, Segment] = {}
     for recording in sorted(
         recordings, key=lambda r: (os.fsencode(r.path), r.segment.start_s)
     ):
-        segment = recording.segment
-        before = kept[-1].segment if kept else None
-        if (
-            before
-            and kept[-1].path == recording.path
-            and segment.start_s < before.end_s
-        ):
+        segment, before = recording.segment, last_of.get(recording.path)
+        if before and segment.start_s < before.end_s:
             reason = (
                 f"its segment at {segment.start_s:g} s starts before the one "
                 f"at {before.start_s:g} s ends: give each a file of its own"
@@ -182,18 +163,17 @@ def _apart(
             rejects.append((recording.name, "overlap", reason))
         else:
             kept.append(recording)
+            last_of[recording.path] = segment
     return tuple(kept), rejects
 
 
-def _joined(rows: Iterable[_Row]) -> tuple[list[_Row], int]:
-    """One row a segment, and how many came again."""
+def _joined(rows: Sequence[_Row]) -> list[_Row]:
+    """One row a segment, with the labels of all of them."""
     joined: dict[tuple[str, int], _Row] = {}
-    repeated = 0
     for row in rows:
         first = joined.setdefault(row.key, row)
         if first is row:
             continue
-        repeated += 1
         if first.split != row.split:
             raise UserError(
                 f"{row.where}: the segment of {row.video} at {row.start_s:g} s "
@@ -202,7 +182,7 @@ def _joined(rows: Iterable[_Row]) -> tuple[list[_Row], int]:
             )
         mids = (*first.mids, *row.mids)
         joined[row.key] = dataclasses.replace(first, mids=mids)
-    return list(joined.values()), repeated
+    return list(joined.values())
 
 
 def _read_segments(file: str) -> Iterable[_Row]:
@@ -220,10 +200,8 @@ def _read_segments(file: str) -> Iterable[_Row]:
                 f"{where}: {_COLUMNS[0]} is {printable(video)!r}: an id of 11 "
                 "letters, digits, - and _ is wanted; get the table anew"
             )
-        start_s, end_s = (
-            _seconds(where, column, cell)
-            for column, cell in zip(_COLUMNS[1:3], (start, end), strict=True)
-        )
+        start_s = _seconds(where, _COLUMNS[1], start)
+        end_s = _seconds(where, _COLUMNS[2], end)
         if start_s >= end_s:
             raise UserError(
                 f"{where}: {video} starts at {start} s and ends at {end} s: "
@@ -258,9 +236,8 @@ def _read_classes(file: str) -> tuple[tuple[str, ...], dict[str, str]]:
     table = csv_table.read(file, "--class_labels")
     for column in ("index", "mid", "display_name"):
         table.require(column, "is it class_labels_indices.csv?")
-    class_names = label_table.names_by_number(
-        table.rows("index", "display_name"), table.name
-    )
+    numbers = table.rows("index", "display_name")
+    class_names = label_table.names_by_number(numbers, table.name)
     name_of: dict[str, str] = {}
     for line, mid, name in table.rows("mid", "display_name"):
         if not mid or name_of.setdefault(mid, name) != name:

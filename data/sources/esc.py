@@ -7,11 +7,11 @@ import os
 from collections.abc import Sequence
 
 from data.run import csv_table
-from data.run.csv_table import CsvTable, printable
+from data.run.csv_table import printable
 from data.run.errors import UserError
 from data.sources import label_table, manifest, recording_files
 from data.sources.label_table import LabelRow, LabelTable
-from data.sources.manifest import EVAL, TRAIN, Manifest
+from data.sources.manifest import Manifest
 
 _TABLES = ("meta/esc50.csv", "meta.csv")
 _COLUMNS = ("filename", "fold", "target", "category")
@@ -38,30 +38,30 @@ def read(
     cells = csv_table.read(_table_file(folder))
     for column in _COLUMNS:
         cells.require(column, "is it the table of ESC-50?")
+    rows = list(cells.rows(*_COLUMNS, "esc10"))
     if esc10_only:
         cells.require("esc10", "leave out --esc10_only")
-    rows = [
-        row
-        for row in cells.rows(*_COLUMNS, "esc10")
-        if not esc10_only or _is_esc10(cells, row[0], row[-1])
-    ]
-    class_names = label_table.names_by_number(
-        ((line, target, category) for line, _, _, target, category, _ in rows),
-        cells.name,
-    )
-    held_out = None
+        rows = [row for row in rows if _is_esc10(cells.name, row[0], row[-1])]
+    targets = [(line, target, name) for line, _, _, target, name, _ in rows]
+    class_names = label_table.names_by_number(targets, cells.name)
+    folds = {fold for _, _, fold, *_ in rows}
+    split_of = {fold: f"fold{fold}" for fold in folds}
     if eval_folds:
-        folds = {fold for _, _, fold, *_ in rows}
-        held_out = manifest.held_out(folds, eval_folds, cells.name)
-    table = LabelTable(
-        cells.name,
-        tuple(
-            _label_row(cells, line, name, fold, category, held_out)
-            for line, name, fold, _, category, _ in rows
-        ),
-    )
-    counts = {"files_of_other_types": others}
-    of_table = manifest.of_rows(found, [table], class_names, cells.name, counts)
+        split_of = manifest.split_of_folds(folds, eval_folds, cells.name)
+    labeled = []
+    for line, name, fold, _, category, _ in rows:
+        where = f"{cells.name}, line {line}"
+        if not name:
+            raise UserError(f"{where}: 'filename' is empty")
+        if not (fold.isascii() and fold.isdigit()):
+            raise UserError(
+                f"{where}: the fold of {printable(name)} is "
+                f"{printable(fold)!r}: a whole number is wanted"
+            )
+        path = f"audio/{name}"
+        labeled.append(LabelRow(line, path, (category,), split_of[fold]))
+    table = LabelTable(cells.name, tuple(labeled))
+    of_table = manifest.of_rows(found, [table], class_names, cells.name, others)
     manifest.check_held_out(of_table.recordings, eval_folds, folder)
     return of_table
 
@@ -77,32 +77,11 @@ def _table_file(folder: str) -> str:
     )
 
 
-def _is_esc10(cells: CsvTable, line: int, cell: str) -> bool:
+def _is_esc10(table: str, line: int, cell: str) -> bool:
     # Spreadsheets write capitals.
     if cell.lower() not in ("true", "false"):
         raise UserError(
-            f"{cells.name}, line {line}: esc10 is {printable(cell)!r}: True or "
+            f"{table}, line {line}: esc10 is {printable(cell)!r}: True or "
             "False is wanted"
         )
     return cell.lower() == "true"
-
-
-def _label_row(
-    cells: CsvTable,
-    line: int,
-    name: str,
-    fold: str,
-    category: str,
-    held_out: frozenset[str] | None,
-) -> LabelRow:
-    if not name:
-        raise UserError(f"{cells.name}, line {line}: 'filename' is empty")
-    if not (fold.isascii() and fold.isdigit()):
-        raise UserError(
-            f"{cells.name}, line {line}: the fold of {printable(name)} is "
-            f"{printable(fold)!r}: a whole number is wanted"
-        )
-    split = f"fold{fold}"
-    if held_out is not None:
-        split = EVAL if fold in held_out else TRAIN
-    return LabelRow(line, f"audio/{name}", (category,), split)

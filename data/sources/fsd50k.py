@@ -33,16 +33,12 @@ def read(folder: str) -> Manifest:
     """
     found, others = recording_files.find_recordings(folder)
     path_of = {os.path.splitext(r.path)[0]: r.path for r in found}
-    vocabulary = csv_table.read(
-        os.path.join(folder, _TRUTH, "vocabulary.csv"),
-        columns=("index", "label", "mid"),
-    )
-    class_names = label_table.names_by_number(
-        vocabulary.rows("index", "label"), vocabulary.name
-    )
+    file = os.path.join(folder, _TRUTH, "vocabulary.csv")
+    vocabulary = csv_table.read(file, columns=("index", "label", "mid"))
+    numbers = vocabulary.rows("index", "label")
+    class_names = label_table.names_by_number(numbers, vocabulary.name)
     tables = [_read_truth(folder, name, path_of) for name in ("dev", "eval")]
-    counts = {"files_of_other_types": others}
-    return manifest.of_rows(found, tables, class_names, vocabulary.name, counts)
+    return manifest.of_rows(found, tables, class_names, vocabulary.name, others)
 
 
 def _read_truth(
@@ -64,14 +60,8 @@ def _read_truth(
                 f"{printable(split)!r}: {' or '.join(_DEV_SPLITS)} is wanted"
             )
         path = f"FSD50K.{part}_audio/{name}"
-        rows.append(
-            LabelRow(
-                line,
-                path_of.get(path, f"{path}.wav"),
-                label_table.split_labels(labels, ","),
-                split if part == "dev" else EVAL,
-            )
-        )
-    if not rows:
-        raise UserError(f"{cells.name} has a header but no row")
+        path = path_of.get(path, f"{path}.wav")
+        labels = label_table.split_labels(labels, ",")
+        split = split if part == "dev" else EVAL
+        rows.append(LabelRow(line, path, labels, split))
     return LabelTable(cells.name, tuple(rows))

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import difflib
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from data.run.csv_table import printable
 from data.run.errors import UserError
@@ -39,7 +39,7 @@ def of_rows(
     tables: Sequence[LabelTable],
     class_names: tuple[str, ...],
     classes_from: str,
-    counts: dict[str, int],
+    others: int,
 ) -> Manifest:
     """The recordings that rows name, with the rows' labels and splits.
 
@@ -48,7 +48,7 @@ def of_rows(
       tables: of different files.
       class_names: the known labels, in order.
       classes_from: what knows them, for messages.
-      counts: of the manifest; "files_unused" is added.
+      others: how many files of other types there are.
 
     Raises:
       UserError: as in `match`.
@@ -59,24 +59,24 @@ def of_rows(
         of_table, missing_of_table = match(found, table)
         row_of |= of_table
         missing += missing_of_table
-    recordings = [
-        dataclasses.replace(
-            recording,
-            labels=row_of[recording.path].labels,
-            split=row_of[recording.path].split,
-        )
-        for recording in found
-        if recording.path in row_of
-    ]
+    recordings = labeled(found, row_of)
     kept, rejects = refuse_unknown(recordings, class_names, classes_from)
     unused = len(found) - len(row_of)
-    return Manifest(
-        kept,
-        class_names,
-        rejects,
-        tuple(missing),
-        {**counts, "files_unused": unused},
-    )
+    counts = {"files_of_other_types": others, "files_unused": unused}
+    return Manifest(kept, class_names, rejects, tuple(missing), counts)
+
+
+def labeled(
+    found: Sequence[Recording],
+    row_of: Mapping[str, LabelRow],
+    rest: LabelRow | None = None,
+) -> list[Recording]:
+    """Recordings with the labels and split of their row, else of `rest`."""
+    return [
+        dataclasses.replace(recording, labels=row.labels, split=row.split)
+        for recording in found
+        if (row := row_of.get(recording.path, rest))
+    ]
 
 
 def match(
@@ -131,27 +131,23 @@ def _key(path: str) -> str:
     return path.removeprefix("./")
 
 
-def held_out(
+def split_of_folds(
     folds: Collection[str], eval_folds: Sequence[str], table: str
-) -> frozenset[str]:
-    """The folds that make the split "eval"; by default the last one.
-
-    Args:
-      folds: those there are.
-      eval_folds: those named.
-      table: that has the folds, for messages.
+) -> dict[str, str]:
+    """The split of each fold: "eval" of those named, by default of the last.
 
     Raises:
-      UserError: a fold that is named is not there.
+      UserError: a fold that is named is not among those of the table.
     """
     ordered = sorted(set(folds), key=lambda fold: (len(fold), fold))
     for fold in eval_folds:
-        if fold not in folds:
+        if fold not in ordered:
             raise UserError(
                 f"--eval_folds: no row of {table} has fold {fold}; its "
                 f"folds are {', '.join(ordered)}"
             )
-    return frozenset(eval_folds or ordered[-1:])
+    held_out = eval_folds or ordered[-1:]
+    return {fold: EVAL if fold in held_out else TRAIN for fold in ordered}
 
 
 def check_held_out(
@@ -166,26 +162,26 @@ def check_held_out(
 
 
 def refuse_unknown(
-    recordings: Sequence[Recording], classes: Collection[str], known_from: str
+    recordings: Sequence[Recording], classes: Sequence[str], known_from: str
 ) -> tuple[tuple[Recording, ...], tuple[Reject, ...]]:
-    """Splits recordings into those of known classes and the rejects."""
-    known = frozenset(classes)
+    """Splits recordings into those of known classes and the rejects.
+
+    Args:
+      recordings: to be split.
+      classes: that are known; empty: all are.
+      known_from: what knows them, for messages.
+    """
     kept, rejects = [], []
+    known = frozenset(classes)
     for recording in recordings:
         unknown = [label for label in recording.labels if label not in known]
-        if unknown:
-            reason = _not_known(unknown[0], classes, known_from)
+        if known and unknown:
+            near = difflib.get_close_matches(unknown[0], classes, 3, 0.5)
+            reason = (
+                f"label {unknown[0]!r} is not in {known_from}: did you mean "
+                f"{' or '.join(near or sorted(classes)[:3])}?"
+            )
             rejects.append((recording.name, "unknown_label", reason))
         else:
             kept.append(recording)
     return tuple(kept), tuple(rejects)
-
-
-def _not_known(label: str, classes: Collection[str], known_from: str) -> str:
-    near = difflib.get_close_matches(label, classes, 3, 0.5)
-    near = near or sorted(classes)[:3]
-    return (
-        f"label {label!r} is not in {known_from}: did you mean "
-        + " or ".join(near)
-        + "?"
-    )

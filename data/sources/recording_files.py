@@ -1,20 +1,62 @@
-"""The sound files of a folder."""
+"""The sound files of a folder, and the segment of each that is wanted."""
 
 import collections
 import dataclasses
 import os
-import stat
 
+from data.audio import sound_file
+from data.audio.sound_file import AudioRejected
 from data.run.csv_table import printable
 from data.run.errors import UserError
 from data.shards.dataset_info import DATASET_FILE
-from data.sources.segment import Segment
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 _TFRECORD_SUFFIX = ".tfrecord"
-_HEAD_BYTES = 1 << 16
 # Keys of AudioSet's published SequenceExamples.
 _EMBEDDING_KEYS = (b"video_id", b"audio_embedding")
+# Codecs pad, and cuts and lengths of videos are not exact (our choice).
+_TOLERANCE_S = 0.5
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a video.
+
+    Attributes:
+      start_s, end_s: in the video.
+      may_be_cut_out: whether the sound file may hold the segment alone.
+    """
+
+    start_s: float
+    end_s: float
+    may_be_cut_out: bool
+
+    def place(
+        self, file_seconds: float, min_seconds: float
+    ) -> tuple[float, float]:
+        """Start and end in a sound file, s.
+
+        A file that is no longer than the segment is taken for the segment,
+        one that reaches the segment's end for the whole video, both to 0.5 s.
+
+        Raises:
+          AudioRejected: it is neither, or the segment is too short.
+        """
+        seconds = self.end_s - self.start_s
+        if self.may_be_cut_out and file_seconds <= seconds + _TOLERANCE_S:
+            start_s, end_s = 0.0, min(seconds, file_seconds)
+        elif file_seconds >= self.end_s - _TOLERANCE_S:
+            start_s, end_s = self.start_s, min(self.end_s, file_seconds)
+        else:
+            raise AudioRejected(
+                "wrong_length",
+                f"with {file_seconds:.2f} s it is neither the segment from "
+                f"{self.start_s:g} to {self.end_s:g} s nor a video that "
+                "reaches its end: fetch it again, or put the start into the "
+                "file's name",
+            )
+        sound_file.check_length(end_s - start_s, min_seconds)
+        return start_s, end_s
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,53 +98,44 @@ def find_recordings(folder: str) -> tuple[list[Recording], int]:
         TFRecord files.
     """
     if not os.path.isdir(folder):
+        exists = os.path.exists(folder)
+        what = "is not a folder" if exists else "does not exist"
         raise UserError(
-            f"--input={folder} "
-            + (
-                "is not a folder"
-                if os.path.exists(folder)
-                else "does not exist"
-            )
-            + ": name the folder of recordings"
+            f"--input={folder} {what}: name the folder of recordings"
         )
+
+    def refuse(error: OSError) -> None:
+        raise UserError(
+            f"folder {printable(error.filename)} cannot be read "
+            f"({error.strerror})"
+        ) from error
+
     found, others, visited = [], collections.Counter(), set()
     tfrecord = ""
-    waiting = [""]
-    while waiting:
-        inside = waiting.pop()
-        here = os.path.join(folder, inside)
-        try:
-            status = os.stat(here)
-            entries = os.listdir(here)
-        except OSError as error:
-            raise UserError(
-                f"folder {printable(here)} cannot be read ({error.strerror})"
-            ) from error
+    root = os.path.join(folder, "")
+    for here, folders, files in os.walk(root, onerror=refuse, followlinks=True):
+        status = os.stat(here)
         if (status.st_dev, status.st_ino) in visited:
-            continue  # A link back, or to a folder seen before.
+            folders.clear()  # A link back, or to a folder seen before.
+            continue
         visited.add((status.st_dev, status.st_ino))
         # In a fixed order, so that of two links the same one counts.
-        for name in sorted(entries, key=os.fsencode, reverse=True):
-            if name.startswith("."):
-                continue
-            path = f"{inside}/{name}" if inside else name
+        folders[:] = sorted(filter(_is_visible, folders), key=os.fsencode)
+        files = sorted(filter(_is_visible, files), key=os.fsencode)
+        for name in reversed(files):
+            file = os.path.join(here, name)
             suffix = os.path.splitext(name)[1].lower()
-            try:
-                status = os.stat(os.path.join(folder, path))
-            except OSError:  # A broken link: decoding gives the reason.
-                status = None
-            if status and stat.S_ISDIR(status.st_mode):
-                waiting.append(path)
-            elif suffix not in AUDIO_SUFFIXES:
+            if suffix not in AUDIO_SUFFIXES:
                 others[suffix or "no suffix"] += 1
                 if suffix == _TFRECORD_SUFFIX:
-                    tfrecord = os.path.join(folder, path)
-            elif status:
-                found.append(
-                    Recording(path, status.st_size, status.st_mtime_ns)
-                )
-            else:
-                found.append(Recording(path, 0, 0))
+                    tfrecord = file
+                continue
+            num_bytes = modified_ns = 0
+            if os.path.exists(file):  # A broken link is told by decoding it.
+                status = os.stat(file)
+                num_bytes, modified_ns = status.st_size, status.st_mtime_ns
+            path = file.removeprefix(root)
+            found.append(Recording(path, num_bytes, modified_ns))
     # A folder of shards can hold a sound file too, to search them with.
     if tfrecord and others[_TFRECORD_SUFFIX] >= len(found):
         _refuse_tfrecord(folder, tfrecord)
@@ -119,13 +152,12 @@ def find_recordings(folder: str) -> tuple[list[Recording], int]:
     return found, others.total()
 
 
-def _refuse_tfrecord(folder: str, file: str) -> None:
-    """Raises `UserError` where one of our shards or AudioSet's records.
+def _is_visible(name: str) -> bool:
+    return not name.startswith(".")
 
-    Args:
-      folder: the --input.
-      file: a TFRecord file in it.
-    """
+
+def _refuse_tfrecord(folder: str, file: str) -> None:
+    """Raises `UserError` where a file is one of our shards, or AudioSet's."""
     if os.path.exists(os.path.join(os.path.dirname(file), DATASET_FILE)):
         raise UserError(
             f"--input={folder} holds shards, as this program writes them "
@@ -134,7 +166,7 @@ def _refuse_tfrecord(folder: str, file: str) -> None:
         )
     try:
         with open(file, "rb") as stream:
-            head = stream.read(_HEAD_BYTES)
+            head = stream.read(1 << 16)
     except OSError:
         return  # Told as a file of another type.
     if all(key in head for key in _EMBEDDING_KEYS):

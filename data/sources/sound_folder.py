@@ -1,14 +1,19 @@
 """--source=folder: recordings, with labels from a CSV or from folder names."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 
+from data.run import csv_table
 from data.run.csv_table import printable
 from data.run.errors import UserError
 from data.run.rejects import Reject
 from data.sources import label_table, manifest, recording_files
-from data.sources.label_table import LabelRow, LabelTable
-from data.sources.manifest import EVAL, TRAIN, Manifest
+from data.sources.label_table import LABEL_SEPARATOR, LabelRow, LabelTable
+from data.sources.manifest import TRAIN, Manifest
+
+_SPLIT_COLUMN, _FOLD_COLUMN = "split", "fold"
+_SPLIT_NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
 def read(
@@ -21,19 +26,19 @@ def read(
 
     Names that start with "." are left out: they are what systems write.
     Without a table, the first sub-folder of the path is the label. Without a
-    row in the table a file is kept, unlabeled (our choice).
+    row in the table a file is kept, unlabeled (our choice), in the split
+    "train" where the table has splits.
 
     Args:
       folder: where to look; links to folders are followed.
-      table: labels, and where it has them splits or folds; a row names a
-        file by its path in the folder or by its bare name.
-      eval_folds: folds that make the split "eval", the others "train". When
-        empty, a `split` column decides, else the last fold is "eval".
+      table: as from `read_labels`; a row names a file by its path in the
+        folder or by its bare name.
+      eval_folds: as for `read_labels`.
       classes: the known labels; empty: all are.
 
     Raises:
       UserError: the folder is missing or has no audio, a row names two
-        files, two rows name one, no row matches, or a fold is unknown.
+        files, two rows name one, no row matches, or a fold has no file.
     """
     found, others = recording_files.find_recordings(folder)
     counts = {"files_of_other_types": others}
@@ -44,43 +49,83 @@ def read(
         ]
     else:
         row_of, missing = manifest.match(found, table)
-        split_of = _split_rule(table, eval_folds)
         counts["files_without_row"] = len(found) - len(row_of)
-        recordings = []
-        for recording in found:
-            row = row_of.get(recording.path)
-            recordings.append(
-                dataclasses.replace(
-                    recording,
-                    labels=row.labels if row else (),
-                    split=split_of(row),
-                )
-            )
+        rest = LabelRow(0, "", (), TRAIN if table.rows[0].split else "")
+        recordings = manifest.labeled(found, row_of, rest)
         manifest.check_held_out(recordings, eval_folds, folder)
-    kept, rejects = tuple(recordings), ()
-    if classes:
-        kept, rejects = manifest.refuse_unknown(kept, classes, "--classes")
+    kept, rejects = manifest.refuse_unknown(recordings, classes, "--classes")
     return Manifest(kept, tuple(classes), rejects, tuple(missing), counts)
+
+
+def read_labels(
+    file: str,
+    filename_column: str,
+    label_column: str,
+    eval_folds: Sequence[str] = (),
+) -> LabelTable:
+    """Reads a label CSV; a row with an empty label cell is unlabeled.
+
+    Args:
+      file: the CSV.
+      filename_column: of the files' names.
+      label_column: of the labels, several joined by ;.
+      eval_folds: folds that make the split "eval", the others "train". When
+        empty, a `split` column decides, else the last fold is "eval".
+
+    Raises:
+      UserError: the file cannot be read, a column or fold is missing, or a
+        row is wrong; with the row's line.
+    """
+    cells = csv_table.read(file, "--labels")
+    for column, flag in (
+        (filename_column, "--filename_column"),
+        (label_column, "--label_column"),
+    ):
+        cells.require(column, f"name the right one with {flag}")
+    has_split = _SPLIT_COLUMN in cells.columns
+    has_fold = _FOLD_COLUMN in cells.columns
+    if eval_folds and not has_fold:
+        raise UserError(
+            f"--eval_folds={','.join(eval_folds)} needs a column "
+            f"{_FOLD_COLUMN!r}, which {cells.name} has not"
+        )
+    by_fold = has_fold and (eval_folds or not has_split)
+    rows = []
+    for line, name, labels, split, fold in cells.rows(
+        filename_column, label_column, _SPLIT_COLUMN, _FOLD_COLUMN
+    ):
+        where = f"{cells.name}, line {line}"
+        if not name:
+            raise UserError(f"{where}: {filename_column!r} is empty")
+        if has_split and not _SPLIT_NAME.fullmatch(split):
+            raise UserError(
+                f"{where}: the split of {printable(name)} is {split!r}; use "
+                "letters, digits and _, e.g. train or eval"
+            )
+        if has_fold and not fold:
+            raise UserError(f"{where}: the fold of {printable(name)} is empty")
+        if printable(labels) != labels:
+            raise UserError(
+                f"{where}: the labels {printable(labels)!r} are not UTF-8: "
+                "save the table as UTF-8"
+            )
+        labels = label_table.split_labels(labels, LABEL_SEPARATOR)
+        rows.append(LabelRow(line, name, labels, fold if by_fold else split))
+    table = LabelTable(cells.name, tuple(rows))
+    if not any(row.labels for row in rows):
+        raise UserError(
+            f"{table.name}: column {label_column!r} is empty in all "
+            f"{len(rows)} rows; name another with --label_column, or leave "
+            "out --labels"
+        )
+    if not by_fold:
+        return table
+    folds = {row.split for row in rows}
+    split_of = manifest.split_of_folds(folds, eval_folds, table.name)
+    rows = (dataclasses.replace(row, split=split_of[row.split]) for row in rows)
+    return LabelTable(table.name, tuple(rows))
 
 
 def _folder_label(path: str) -> tuple[str, ...]:
     first, *rest = path.split("/")
     return (printable(first),) if rest else ()
-
-
-def _split_rule(
-    table: LabelTable, eval_folds: Sequence[str]
-) -> Callable[[LabelRow | None], str]:
-    """The split of a row; None stands for a file without one."""
-    if eval_folds and not table.has_fold:
-        raise UserError(
-            f"--eval_folds={','.join(eval_folds)} needs a column "
-            f"{label_table.FOLD_COLUMN!r}, which {table.name} has not"
-        )
-    if table.has_fold and (eval_folds or not table.has_split):
-        folds = {row.fold for row in table.rows}
-        held_out = manifest.held_out(folds, eval_folds, table.name)
-        return lambda row: EVAL if row and row.fold in held_out else TRAIN
-    if table.has_split:
-        return lambda row: row.split if row else TRAIN
-    return lambda row: ""

@@ -1,15 +1,14 @@
-"""Synthetic backgrounds: one function per kind, and their registry.
+"""Synthetic backgrounds: one `Synthesizer` per kind, and their registry.
 
-Each function takes a random generator, a length in samples and a sample rate
-in Hz, and returns a waveform of that length at an arbitrary level. As for the
-events, the color is random and the kind lies in the structure (our choice).
+As for the events, the color is random and the kind lies in the structure (our
+choice).
 """
-
-from collections.abc import Callable
 
 import numpy as np
 
 from data.synthetic.signals import (
+    Rng,
+    Synthesizer,
     harmonics,
     log_uniform,
     random_rolloff,
@@ -19,50 +18,40 @@ from data.synthetic.signals import (
 )
 
 
-def colored_noise(
-    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
-) -> np.ndarray:
+def colored_noise(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     """Steady noise; its color comes from `recolor`."""
     return rng.standard_normal(num_samples)
 
 
-def hum(
-    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
-) -> np.ndarray:
+def hum(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     """Steady mains-like harmonics over noise."""
     f0_hz = np.full(num_samples, log_uniform(rng, 45.0, 160.0))
-    tone = harmonics(f0_hz, random_rolloff(rng, 24), sample_rate_hz)
+    tone = harmonics(f0_hz, random_rolloff(rng, 24), rate_hz)
     noise = rng.standard_normal(num_samples)
     # A single sample has no deviation.
     tone /= tone.std() or 1.0
     return tone + rng.uniform(0.3, 1.0) * noise
 
 
-def rain(
-    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
-) -> np.ndarray:
+def rain(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     """Dense drops of differing strength over steady noise."""
     drops = rng.standard_normal(num_samples)
-    drops *= rng.random(num_samples) < 400.0 / sample_rate_hz
-    drops *= np.sqrt(sample_rate_hz / 400.0)
+    drops *= rng.random(num_samples) < 400.0 / rate_hz
+    drops *= np.sqrt(rate_hz / 400.0)
     return drops + rng.uniform(0.5, 1.2) * rng.standard_normal(num_samples)
 
 
-def wind(
-    rng: np.random.Generator, num_samples: int, sample_rate_hz: int
-) -> np.ndarray:
+def wind(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     """Broad noise whose level and peak drift with slow gusts."""
-    time_s = times_s(num_samples, sample_rate_hz)
+    time_s = times_s(num_samples, rate_hz)
     rates_hz, starts = rng.uniform(0.1, 0.5, 3), rng.uniform(0.0, 1.0, 3)
     gusts = np.sin(2 * np.pi * (np.outer(rates_hz, time_s) + starts[:, None]))
     gust = gusts.mean(0)
     center_hz = log_uniform(rng, 250.0, 1500.0) * 2.0 ** (0.7 * gust)
-    return swept_noise(rng, center_hz, 1.2, sample_rate_hz) * 2.0**gust
+    return swept_noise(rng, center_hz, 1.2, rate_hz) * 2.0**gust
 
 
-BACKGROUND_SYNTHESIZERS: dict[
-    str, Callable[[np.random.Generator, int, int], np.ndarray]
-] = {
+BACKGROUND_SYNTHESIZERS: dict[str, Synthesizer] = {
     "colored_noise": colored_noise,
     "hum": hum,
     "rain": rain,
@@ -71,21 +60,8 @@ BACKGROUND_SYNTHESIZERS: dict[
 
 
 def synthesize_background(
-    kind: str,
-    rng: np.random.Generator,
-    num_samples: int,
-    sample_rate_hz: int,
+    kind: str, rng: Rng, num_samples: int, rate_hz: int
 ) -> np.ndarray:
-    """Returns one randomly colored background.
-
-    Args:
-        kind: a key of `BACKGROUND_SYNTHESIZERS`.
-        rng: source of every random choice.
-        num_samples: length of the background.
-        sample_rate_hz: samples per second.
-
-    Returns:
-        Waveform at an arbitrary level, (num_samples,).
-    """
-    audio = BACKGROUND_SYNTHESIZERS[kind](rng, num_samples, sample_rate_hz)
-    return recolor(audio, rng, sample_rate_hz)
+    """One background of a kind, randomly colored; see `Synthesizer`."""
+    audio = BACKGROUND_SYNTHESIZERS[kind](rng, num_samples, rate_hz)
+    return recolor(audio, rng, rate_hz)

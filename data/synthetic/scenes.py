@@ -22,7 +22,6 @@ channels assumes. Types overlap, so a single class leaves the type open.
 
 import dataclasses
 import functools
-from collections.abc import Callable
 
 import numpy as np
 
@@ -31,7 +30,7 @@ from data.synthetic.backgrounds import (
     synthesize_background,
 )
 from data.synthetic.events import EVENT_SYNTHESIZERS, synthesize_event
-from data.synthetic.signals import log_uniform
+from data.synthetic.signals import Rng, Synthesizer, log_uniform, to_samples
 
 CLASS_NAMES: tuple[str, ...] = tuple(sorted(EVENT_SYNTHESIZERS))
 
@@ -65,63 +64,17 @@ SCENE_TYPES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 STRAY_PROBABILITY = 0.15
 
+# Events in a scene, and their levels over the background, both measured where
+# they are active.
+MIN_EVENTS, MAX_EVENTS = 1, 4
+MIN_LEVEL_DB, MAX_LEVEL_DB = 0.0, 20.0
+
 _PEAK = 0.95
 # A source sounds again and again, each time drawn anew: what two times of a
 # scene share is which sources it has, not their pitch or color.
 _INSTANCE_S = (0.9, 1.8)
 _PAUSE_S = (0.05, 0.4)
 _LEVEL_SPREAD_DB = 3.0
-
-
-@dataclasses.dataclass(frozen=True)
-class SceneConfig:
-    """What a scene looks like.
-
-    Attributes:
-        seconds: length of the scene in seconds.
-        sample_rate_hz: samples per second.
-        min_events: fewest events in a scene, at least 1.
-        max_events: most events in a scene, at most the number of classes.
-        min_level_db: lowest event level over the background, both measured
-            where they are active.
-        max_level_db: highest event level over the background.
-    """
-
-    seconds: float = 5.0
-    sample_rate_hz: int = 16000
-    min_events: int = 1
-    max_events: int = 4
-    min_level_db: float = 0.0
-    max_level_db: float = 20.0
-
-    def __post_init__(self) -> None:
-        if not self.seconds > 0:
-            raise ValueError(
-                f"seconds must be positive, got {self.seconds}; "
-                "the default is 5.0."
-            )
-        if self.sample_rate_hz < 4000:
-            raise ValueError(
-                "sample_rate_hz must be at least 4000 for the events to be "
-                f"recognizable, got {self.sample_rate_hz}."
-            )
-        if not 1 <= self.min_events <= self.max_events <= len(CLASS_NAMES):
-            raise ValueError(
-                "need 1 <= min_events <= max_events <= "
-                f"{len(CLASS_NAMES)} (the number of classes), got "
-                f"min_events={self.min_events} and "
-                f"max_events={self.max_events}."
-            )
-        if self.min_level_db > self.max_level_db:
-            raise ValueError(
-                f"min_level_db {self.min_level_db} is above max_level_db "
-                f"{self.max_level_db}; swap them."
-            )
-
-    @property
-    def num_samples(self) -> int:
-        """Length of a scene in samples."""
-        return max(1, round(self.seconds * self.sample_rate_hz))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,13 +95,13 @@ class Scene:
     labels: tuple[str, ...]
 
 
-def _active_rms(audio: np.ndarray, sample_rate_hz: int) -> float:
+def _active_rms(audio: np.ndarray, rate_hz: int) -> float:
     """RMS over the 50 ms blocks within 20 dB of the loudest block.
 
     A level over the whole event would make sparse events (knocks) much
     louder where they sound than steady ones (a siren).
     """
-    block = max(1, round(0.05 * sample_rate_hz))
+    block = to_samples(0.05, rate_hz)
     blocks = np.pad(audio, (0, -audio.size % block)).reshape(-1, block)
     powers = np.mean(np.square(blocks), axis=1)
     active = powers >= 0.01 * powers.max()
@@ -157,7 +110,7 @@ def _active_rms(audio: np.ndarray, sample_rate_hz: int) -> float:
 
 
 def _draw_classes(
-    rng: np.random.Generator, own_classes: tuple[str, ...], count: int
+    rng: Rng, own_classes: tuple[str, ...], count: int
 ) -> tuple[str, ...]:
     """Draws distinct event classes for a scene, its own ones preferred."""
     own = np.array([name in own_classes for name in CLASS_NAMES])
@@ -167,40 +120,25 @@ def _draw_classes(
     return tuple(CLASS_NAMES[index] for index in drawn)
 
 
-def _draw_background(
-    rng: np.random.Generator, own_kinds: tuple[str, ...]
-) -> str:
-    """Draws the background kind of a scene, its own ones preferred."""
-    stray = rng.uniform() < STRAY_PROBABILITY
-    kinds = tuple(BACKGROUND_SYNTHESIZERS) if stray else own_kinds
-    return kinds[rng.integers(len(kinds))]
-
-
 def _add_instances(
     stem: np.ndarray,
-    synthesize: Callable[[np.random.Generator, int, int], np.ndarray],
-    rng: np.random.Generator,
+    synthesize: Synthesizer,
+    rng: Rng,
     rate_hz: int,
     level_db: float,
     active_s: tuple[float, float],
     pause_s: tuple[float, float],
 ) -> None:
-    """Adds one instance of a source after another, each drawn anew.
+    """Adds to (samples,) one instance of a source after another.
 
-    Args:
-        stem: (samples,) that takes them.
-        synthesize: (rng, samples, rate) -> one instance.
-        rng: source of every random choice.
-        rate_hz: samples per second.
-        level_db: mean level of the instances, relative to RMS 1.
-        active_s: first and last second of the source.
-        pause_s: shortest and longest pause between instances.
+    They sound between the seconds `active_s`, with pauses between the two of
+    `pause_s`, and are at `level_db` on average, relative to RMS 1.
     """
     position = round(active_s[0] * rate_hz)
     end = min(stem.size, round(active_s[1] * rate_hz))
     while position < end:
         instance_s = log_uniform(rng, *_INSTANCE_S)
-        size = min(max(1, round(instance_s * rate_hz)), stem.size - position)
+        size = min(to_samples(instance_s, rate_hz), stem.size - position)
         instance = synthesize(rng, size, rate_hz)
         gain_db = level_db + rng.uniform(-_LEVEL_SPREAD_DB, _LEVEL_SPREAD_DB)
         instance *= 10.0 ** (gain_db / 20.0) / _active_rms(instance, rate_hz)
@@ -209,43 +147,39 @@ def _add_instances(
 
 
 def generate_scene(
-    seed: int, index: int, config: SceneConfig | None = None
+    seed: int, index: int, seconds: float = 5.0, sample_rate_hz: int = 16000
 ) -> Scene:
     """Generates scene number `index` of the collection `seed`.
 
-    The result depends on the three arguments alone: not on which scenes were
+    The result depends on the arguments alone: not on which scenes were
     generated before, nor on the process.
 
     Args:
         seed: names the collection, at least 0.
         index: names the scene in it, at least 0.
-        config: what the scene looks like; `SceneConfig()` if None.
-
-    Returns:
-        The scene with its stems and labels.
+        seconds: length of the scene.
+        sample_rate_hz: at least 4000 for the events to be recognizable.
     """
-    config = config or SceneConfig()
-    rng = np.random.Generator(
-        np.random.PCG64(np.random.SeedSequence([seed, index]))
-    )
-    rate_hz, num_samples = config.sample_rate_hz, config.num_samples
-
-    scene_type = tuple(SCENE_TYPES)[rng.integers(len(SCENE_TYPES))]
-    own_classes, own_kinds = SCENE_TYPES[scene_type]
-    count = int(rng.integers(config.min_events, config.max_events + 1))
+    rng = Rng(np.random.PCG64([seed, index]))
+    types = list(SCENE_TYPES.values())
+    own_classes, own_kinds = types[rng.integers(len(types))]
+    count = rng.integers(MIN_EVENTS, MAX_EVENTS + 1)
     classes = _draw_classes(rng, own_classes, count)
-    kind = _draw_background(rng, own_kinds)
+    if rng.uniform() < STRAY_PROBABILITY:
+        own_kinds = tuple(BACKGROUND_SYNTHESIZERS)
+    kind = own_kinds[rng.integers(len(own_kinds))]
 
+    num_samples = to_samples(seconds, sample_rate_hz)
     stems = np.zeros((count + 1, num_samples), np.float32)
-    for stem, name in zip(stems, classes, strict=False):
-        level_db = rng.uniform(config.min_level_db, config.max_level_db)
-        active_s = rng.uniform(0.6, 1.0) * config.seconds
-        begin_s = rng.uniform(0.0, config.seconds - active_s)
+    for stem, name in zip(stems[:-1], classes, strict=True):
+        level_db = rng.uniform(MIN_LEVEL_DB, MAX_LEVEL_DB)
+        active_s = rng.uniform(0.6, 1.0) * seconds
+        begin_s = rng.uniform(0.0, seconds - active_s)
         _add_instances(
             stem,
             functools.partial(synthesize_event, name),
             rng,
-            rate_hz,
+            sample_rate_hz,
             level_db,
             (begin_s, begin_s + active_s),
             _PAUSE_S,
@@ -254,9 +188,9 @@ def generate_scene(
         stems[-1],
         functools.partial(synthesize_background, kind),
         rng,
-        rate_hz,
+        sample_rate_hz,
         0.0,
-        (0.0, config.seconds),
+        (0.0, seconds),
         (0.0, 0.0),
     )
 

@@ -1,38 +1,49 @@
-"""Signal building blocks of the synthetic events and backgrounds (NumPy)."""
+"""Signal building blocks of the synthetic events and backgrounds (NumPy).
+
+In all of them `rng` is the source of every random choice, `num_samples` the
+length of the result, and `rate_hz` the sample rate.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 from scipy import fft
+
+Rng = np.random.Generator
+
+Synthesizer = Callable[[Rng, int, int], np.ndarray]
+"""(rng, num_samples, rate_hz) -> waveform of any level, (num_samples,)."""
 
 # Nothing is synthesized above this share of the sample rate, so that no
 # partial aliases or sits on the Nyquist edge.
 _MAX_RELATIVE_HZ = 0.45
 
 
-def times_s(num_samples: int, sample_rate_hz: int) -> np.ndarray:
+def times_s(num_samples: int, rate_hz: int) -> np.ndarray:
     """Returns the time of each sample in seconds, (num_samples,)."""
-    return np.arange(num_samples) / sample_rate_hz
+    return np.arange(num_samples) / rate_hz
 
 
-def to_samples(duration_s: float, sample_rate_hz: int) -> int:
+def to_samples(duration_s: float, rate_hz: int) -> int:
     """Returns the duration in whole samples, at least one."""
-    return max(1, round(duration_s * sample_rate_hz))
+    return max(1, round(duration_s * rate_hz))
 
 
-def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+def log_uniform(rng: Rng, low: float, high: float) -> float:
     """Draws a value whose logarithm is uniform between two bounds."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def random_register_hz(rng: np.random.Generator, sample_rate_hz: int) -> float:
+def random_register_hz(rng: Rng, rate_hz: int) -> float:
     """Draws the pitch region of a pitched event, in Hz.
 
     Every pitched class draws from this one range (our choice), so that the
     place on the frequency axis does not give the class away.
     """
-    return log_uniform(rng, 300.0, min(2600.0, 0.16 * sample_rate_hz))
+    return log_uniform(rng, 300.0, min(2600.0, 0.16 * rate_hz))
 
 
-def random_rolloff(rng: np.random.Generator, num_harmonics: int) -> np.ndarray:
+def random_rolloff(rng: Rng, num_harmonics: int) -> np.ndarray:
     """Draws harmonic amplitudes of a random tilt, (num_harmonics,)."""
     orders = np.arange(1, num_harmonics + 1)
     tilt = orders ** -rng.uniform(0.4, 2.5)
@@ -40,21 +51,17 @@ def random_rolloff(rng: np.random.Generator, num_harmonics: int) -> np.ndarray:
 
 
 def harmonics(
-    f0_hz: np.ndarray, amplitudes: np.ndarray, sample_rate_hz: int
+    f0_hz: np.ndarray, amplitudes: np.ndarray, rate_hz: int
 ) -> np.ndarray:
-    """Sums harmonics of a gliding fundamental.
+    """Sums harmonics of a gliding fundamental, (samples,).
 
     Args:
         f0_hz: fundamental at each sample, (samples,).
         amplitudes: one per harmonic, (harmonics,). Harmonics that would
             pass 0.45 of the sample rate are left out.
-        sample_rate_hz: samples per second.
-
-    Returns:
-        Waveform, (samples,).
     """
-    phase = np.cumsum(f0_hz) * (2.0 * np.pi / sample_rate_hz)
-    highest = int(_MAX_RELATIVE_HZ * sample_rate_hz / np.max(f0_hz))
+    phase = np.cumsum(f0_hz) * (2.0 * np.pi / rate_hz)
+    highest = int(_MAX_RELATIVE_HZ * rate_hz / np.max(f0_hz))
     amplitudes = amplitudes[: max(1, highest)]
     # sin((k+1)p) = 2 cos(p) sin(kp) - sin((k-1)p): two multiplications per
     # harmonic, where a sine each would cost ten times as much.
@@ -72,22 +79,17 @@ def damped_modes(
     amplitudes: np.ndarray,
     decays_s: np.ndarray,
     num_samples: int,
-    sample_rate_hz: int,
+    rate_hz: int,
 ) -> np.ndarray:
-    """Sums exponentially decaying sinusoids that start at sample 0.
+    """Sums decaying sinusoids that start at sample 0, (num_samples,).
 
     Args:
         mode_hz: frequency of each mode, (modes,).
         amplitudes: initial amplitude of each mode, (modes,).
         decays_s: time to fall to 1/e, (modes,).
-        num_samples: length of the result.
-        sample_rate_hz: samples per second.
-
-    Returns:
-        Waveform, (num_samples,).
     """
-    audible = mode_hz < _MAX_RELATIVE_HZ * sample_rate_hz
-    exponents = (2j * np.pi * mode_hz - 1.0 / decays_s) / sample_rate_hz
+    audible = mode_hz < _MAX_RELATIVE_HZ * rate_hz
+    exponents = (2j * np.pi * mode_hz - 1.0 / decays_s) / rate_hz
     # exp(c (a M + b)) = exp(c a M) exp(c b): two short tables per mode.
     block = int(np.ceil(np.sqrt(num_samples)))
     total = np.zeros((block, block))
@@ -100,34 +102,21 @@ def damped_modes(
     return total.ravel()[:num_samples]
 
 
-def recolor(
-    audio: np.ndarray,
-    rng: np.random.Generator,
-    sample_rate_hz: int,
-    spread_db: float = 5.0,
-) -> np.ndarray:
-    """Filters a waveform by a random smooth equalizer, zero phase.
+def recolor(audio: np.ndarray, rng: Rng, rate_hz: int) -> np.ndarray:
+    """Filters (samples,) by a random smooth equalizer, zero phase.
 
     Gains at eight frequencies, an octave apart and 62.5 Hz the lowest, are
-    normal with the given spread, and linear in between on the log-frequency
-    axis. Together with a random tilt of up to 3 dB per octave this makes the
-    average spectrum of an event say little about its class (our choice).
-
-    Args:
-        audio: (samples,).
-        rng: source of the gains.
-        sample_rate_hz: samples per second.
-        spread_db: standard deviation of each gain in decibels.
-
-    Returns:
-        Filtered waveform, (samples,).
+    normal with a deviation of 5 dB, and linear in between on the
+    log-frequency axis. Together with a random tilt of up to 3 dB per octave
+    this makes the average spectrum of an event say little about its class
+    (our choice).
     """
     octaves = np.arange(8.0)
-    gains_db = rng.normal(0.0, spread_db, octaves.size)
+    gains_db = rng.normal(0.0, 5.0, octaves.size)
     gains_db += rng.uniform(-3.0, 3.0) * (octaves - octaves.mean())
     # The padding keeps the filter's short response from wrapping around.
     padded = fft.next_fast_len(audio.size + 512, real=True)
-    bins_hz = np.arange(padded // 2 + 1) * (sample_rate_hz / padded)
+    bins_hz = np.arange(padded // 2 + 1) * (rate_hz / padded)
     # Gains follow the bins coarsely (a few Hz): interpolating logarithms at
     # every bin of a long waveform would cost more than the transforms.
     grid_hz = np.linspace(0.0, bins_hz[-1], 513)
@@ -139,31 +128,22 @@ def recolor(
 
 
 def swept_noise(
-    rng: np.random.Generator,
-    center_hz: np.ndarray,
-    width_octaves: float,
-    sample_rate_hz: int,
+    rng: Rng, center_hz: np.ndarray, width_octaves: float, rate_hz: int
 ) -> np.ndarray:
-    """Draws noise whose spectral peak moves.
+    """Draws noise whose spectral peak moves, (samples,).
 
     Args:
-        rng: source of the noise.
         center_hz: peak at each sample, (samples,).
         width_octaves: standard deviation of the bell-shaped gain.
-        sample_rate_hz: samples per second.
-
-    Returns:
-        Waveform, (samples,).
     """
     num_samples = center_hz.size
     frame, hop = 512, 256
     num_frames = num_samples // hop + 2
-    centers = center_hz[
-        np.minimum(np.arange(num_frames) * hop, num_samples - 1)
-    ]
+    starts = np.minimum(np.arange(num_frames) * hop, num_samples - 1)
     bins_hz = np.maximum(np.arange(frame // 2 + 1), 0.5)
-    bins_hz *= sample_rate_hz / frame
-    distance = np.log2(bins_hz[None, :] / centers[:, None]) / width_octaves
+    bins_hz *= rate_hz / frame
+    ratios = bins_hz[None, :] / center_hz[starts][:, None]
+    distance = np.log2(ratios) / width_octaves
     noise = rng.standard_normal((num_frames, frame))
     # (frames, frame)
     frames = fft.irfft(fft.rfft(noise) * np.exp(-0.5 * distance**2), frame)
@@ -175,13 +155,10 @@ def swept_noise(
 
 
 def decay_envelope(
-    num_samples: int,
-    attack_s: float,
-    decay_s: float,
-    sample_rate_hz: int,
+    num_samples: int, attack_s: float, decay_s: float, rate_hz: int
 ) -> np.ndarray:
     """Returns a linear attack then an exponential decay, (num_samples,)."""
-    time_s = times_s(num_samples, sample_rate_hz)
+    time_s = times_s(num_samples, rate_hz)
     return np.minimum(time_s / attack_s, 1.0) * np.exp(-time_s / decay_s)
 
 

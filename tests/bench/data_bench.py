@@ -23,7 +23,7 @@ import tensorflow as tf  # noqa: E402
 
 from data.audio import codec, encoding  # noqa: E402
 from data.ingest import clip_plan, clip_shards  # noqa: E402
-from data.ingest.clip_shards import ClipShardTask  # noqa: E402
+from data.ingest.clip_shards import ClipReader, ClipShardTask  # noqa: E402
 from data.shards import shard_offsets  # noqa: E402
 from data.shards.dataset_info import DatasetInfo  # noqa: E402
 from data.shards.record_check import parse_checked  # noqa: E402
@@ -93,13 +93,11 @@ def _print_ingest(folder: pathlib.Path) -> None:
         )
         task = ClipShardTask(
             shard="shard",
-            folder=str(source),
             clips=clips,
             class_names=(),
-            sample_rate_hz=RATE_HZ,
-            min_seconds=MIN_S,
-            silence_db=None,
-            audio_format=encoding.PCM16,
+            reader=ClipReader(
+                str(source), RATE_HZ, MIN_S, None, encoding.PCM16
+            ),
         )
 
         def write(task=task):

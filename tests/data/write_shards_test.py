@@ -14,7 +14,7 @@ from data.jobs.decoder_pool import DecoderPool
 from data.run.errors import UserError
 from data.shards import example_schema
 from data.shards.dataset_info import DatasetInfo
-from data.synthetic.scenes import CLASS_NAMES, SceneConfig, generate_scene
+from data.synthetic.scenes import CLASS_NAMES, generate_scene
 from tests.data.ingested import clips, records, rejects
 from tests.data.jobs.shard_jobs_test import ROOT, files
 from tests.data.sound_files import tone, write
@@ -207,7 +207,7 @@ def test_scenes_carry_their_stems(tmp_path):
     info = ingest_job.run(synthetic(tmp_path, seed=3))
     assert info.has_stems and info.class_names == CLASS_NAMES
     assert info.summary["clips"] == {"eval": 2, "train": 7}
-    scene = generate_scene(3, 4, SceneConfig(0.5, 16000))
+    scene = generate_scene(3, 4, 0.5, 16000)
     for record in records(info, ["train", "eval"]):
         parsed = example_schema.parse(record, stems=True)
         if parsed[example_schema.CLIP_ID] == b"scene-0000004":

@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 
-from data.ingest import clip_plan
-from data.sources.recording_files import Recording
-from data.sources.segment import Segment
+from data.ingest import clip_plan, ingest_plan
+from data.ingest.ingest_config import IngestConfig
+from data.sources.recording_files import Recording, Segment
 
 RECORDING = Recording("a.wav", 1, 1)
 
@@ -13,10 +13,8 @@ RECORDING = Recording("a.wav", 1, 1)
     "seconds, hop_seconds, starts",
     [
         (3.0, 10.0, [0]),  # Shorter than a clip.
-        (10.0, 10.0, [0]),
         (10.2, 10.0, [0]),  # The remainder is below min_seconds.
         (10.25, 10.0, [0, 10]),
-        (30.0, 10.0, [0, 10, 20]),
         (17.0, 4.0, [0, 4, 8]),  # The third clip reaches the end.
         (31.0, 15.0, [0, 15, 30]),
     ],
@@ -43,18 +41,16 @@ def test_cuts_of_a_segment_stay_in_it():
 def test_clip_ids_name_the_start_where_a_recording_is_cut():
     [whole] = clip_plan.cut(RECORDING, 0.0, 5.0, 10.0, 10.0, 0.25)
     assert whole.clip_id == "a.wav"
-    clips = clip_plan.cut(RECORDING, 0.0, 5.0, 2.0, 2.0, 0.25)
-    ids = [clip.clip_id for clip in clips]
-    assert ids == ["a.wav#0.000", "a.wav#2.000", "a.wav#4.000"]
+    clips = clip_plan.cut(RECORDING, 0.0, 5.0, 3.0, 3.0, 0.25)
+    assert [c.clip_id for c in clips] == ["a.wav#0.000", "a.wav#3.000"]
 
 
 def test_drawn_share_is_exact_and_depends_on_name_and_seed_only():
     names = [f"{k}.wav" for k in range(101)]
-    drawn = clip_plan.draw_splits(names, 0.25, seed=3)
-    assert drawn.count("eval") == 25 and drawn.count("train") == 76
-    backwards = clip_plan.draw_splits(names[::-1], 0.25, seed=3)
-    assert drawn == backwards[::-1]
-    assert drawn != clip_plan.draw_splits(names, 0.25, seed=4)
+    drawn = clip_plan.held_out(names, 0.25, seed=3)
+    assert len(drawn) == 25 and drawn < set(names)
+    assert drawn == clip_plan.held_out(names[::-1], 0.25, seed=3)
+    assert drawn != clip_plan.held_out(names, 0.25, seed=4)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +59,7 @@ def test_drawn_share_is_exact_and_depends_on_name_and_seed_only():
 )
 def test_both_splits_get_one_where_they_can(count, fraction, num_eval):
     names = [str(k) for k in range(count)]
-    drawn = clip_plan.draw_splits(names, fraction, seed=0)
-    assert drawn.count("eval") == num_eval
+    assert len(clip_plan.held_out(names, fraction, seed=0)) == num_eval
 
 
 def test_shuffled_is_a_permutation_of_seed_and_split():
@@ -84,3 +79,19 @@ def test_deal_keeps_order_and_balances():
         ("train-00002-of-00003.tfrecord", (6, 7, 8, 9)),
     ]
     assert clip_plan.deal([], "eval", 4) == []
+
+
+def test_unlabeled_scenes_are_taken_from_train():
+    config = IngestConfig(
+        source="synthetic",
+        output="-",
+        num_clips=10,
+        scene_seconds=0.25,
+        unlabeled_fraction=0.4,
+    )
+    has_labels = {
+        split: [bool(t.reader.read(c).labels) for t in tasks for c in t.clips]
+        for split, tasks in ingest_plan.plan_scenes(config).tasks.items()
+    }
+    unlabeled = {"unlabeled": [False] * 3}
+    assert has_labels == {"eval": [True] * 2, "train": [True] * 5} | unlabeled

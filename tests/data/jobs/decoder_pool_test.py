@@ -11,11 +11,13 @@ import time
 
 import pytest
 
-from data.ingest import clip_shards, header_scan, scene_shards
+from data.ingest import header_scan
+from data.ingest.clip_plan import ClipPlan, ScenePlan
+from data.ingest.clip_shards import ClipReader, SceneMaker
 from data.jobs import decoder_pool
 from data.jobs.decoder_pool import DecoderPool, GivenUp
 from data.run.errors import UserError
-from data.synthetic.scenes import SceneConfig
+from data.sources.recording_files import Recording
 from tests.data.jobs.shard_jobs_test import ROOT
 from tests.data.sound_files import write
 
@@ -128,12 +130,13 @@ def has_tensorflow():
 
 
 def test_clips_and_scenes_are_read_without_tensorflow(tmp_path):
-    path = str(write(tmp_path / "a.wav"))
-    scene = 0, 1, SceneConfig(0.5, 8000), "flac"
+    path = write(tmp_path / "a.wav")
+    reader = ClipReader(str(tmp_path), 8000, 0.1, -80, "flac")
+    clip = ClipPlan(Recording("a.wav", 1, 1), 0.0, 1.0, True)
     calls = [
-        (clip_shards.read_clip, path, 0, 1, 8000, 0.1, -80, "flac"),
-        (header_scan.read_seconds, path, 0.1),
-        (scene_shards.make_scene, *scene),
+        (reader.read, clip),
+        (header_scan.read_seconds, str(path), 0.1),
+        (SceneMaker(0, 0.5, 8000, "flac").read, ScenePlan(1)),
         (has_tensorflow,),
     ]
     items = [(str(call), functools.partial(*call)) for call in calls]

@@ -1,12 +1,8 @@
-import numpy as np
 import pytest
 
-from data.ingest import ingest_job
-from data.ingest.ingest_config import IngestConfig
 from data.run.errors import UserError
 from data.sources import esc
-from tests.data.ingested import clips, rejects, starts
-from tests.data.sound_files import tone, write
+from tests.data.sources.manifests import found_of, touch
 
 HEADER = "filename,fold,target,category,esc10,src_file,take\n"
 TABLE = (
@@ -21,35 +17,20 @@ TABLE = (
 def published(tmp_path, text=TABLE, table="meta/esc50.csv"):
     """A folder as published, without a sound of the second fold's dog."""
     root = tmp_path / "in"
-    for name in (
-        "1-100032-A-0",
-        "1-26143-A-21",
-        "2-103426-A-3",
-        "5-9032-A-0",
-        "extra",
-    ):
-        (root / "audio").mkdir(parents=True, exist_ok=True)
-        (root / "audio" / f"{name}.wav").write_bytes(b"RIFF")
-    (root / table).parent.mkdir(exist_ok=True)
+    names = ("1-100032-A-0", "1-26143-A-21", "2-103426-A-3", "5-9032-A-0", "x")
+    touch(root, *(f"audio/{name}.wav" for name in names), table)
     (root / table).write_text(text)
     return str(root)
-
-
-def splits_of(found):
-    return {
-        r.path.removeprefix("audio/"): (r.labels, r.split)
-        for r in found.recordings
-    }
 
 
 @pytest.mark.parametrize("table", ["meta/esc50.csv", "meta.csv"])
 def test_folds_are_splits_and_targets_order_the_classes(tmp_path, table):
     found = esc.read(published(tmp_path, table=table))
-    assert splits_of(found) == {
-        "1-100032-A-0.wav": (("dog",), "fold1"),
-        "1-26143-A-21.wav": (("sneezing",), "fold1"),
-        "2-103426-A-3.wav": (("cow",), "fold2"),
-        "5-9032-A-0.wav": (("dog",), "fold5"),
+    assert found_of(found) == {
+        "audio/1-100032-A-0.wav": (("dog",), "fold1"),
+        "audio/1-26143-A-21.wav": (("sneezing",), "fold1"),
+        "audio/2-103426-A-3.wav": (("cow",), "fold2"),
+        "audio/5-9032-A-0.wav": (("dog",), "fold5"),
     }
     assert found.class_names == ("dog", "cow", "sneezing")
     assert found.counts == {"files_of_other_types": 1, "files_unused": 1}
@@ -60,17 +41,10 @@ def test_folds_are_splits_and_targets_order_the_classes(tmp_path, table):
 
 def test_eval_folds_make_train_and_eval(tmp_path):
     found = esc.read(published(tmp_path), eval_folds=("1", "5"))
-    assert [split for _, split in splits_of(found).values()] == [
-        "eval",
-        "eval",
-        "train",
-        "eval",
-    ]
+    splits = [recording.split for recording in found.recordings]
+    assert splits == ["eval", "eval", "train", "eval"]
     with pytest.raises(UserError, match="has fold 3; its folds are 1, 2, 5"):
         esc.read(published(tmp_path), eval_folds=("3",))
-
-
-def test_a_held_out_fold_without_sound_is_told(tmp_path):
     root = published(tmp_path, TABLE + "4-1-A-3.wav,4,3,cow,False,1,A\n")
     with pytest.raises(UserError, match="--eval_folds=4: .*no file of these"):
         esc.read(root, eval_folds=("4",))
@@ -78,10 +52,10 @@ def test_a_held_out_fold_without_sound_is_told(tmp_path):
 
 def test_esc10_only_keeps_its_rows_and_classes(tmp_path):
     found = esc.read(published(tmp_path), esc10_only=True)
-    assert list(splits_of(found)) == [
-        "1-100032-A-0.wav",
-        "1-26143-A-21.wav",
-        "5-9032-A-0.wav",
+    assert [labels for labels, _ in found_of(found).values()] == [
+        ("dog",),
+        ("sneezing",),
+        ("dog",),
     ]
     assert found.class_names == ("dog", "sneezing")
     assert found.counts["files_unused"] == 2
@@ -99,8 +73,6 @@ ROW = "1-100032-A-0.wav,1,0,dog,True,100032,A\n"
         (HEADER + ROW + ROW.replace(",0,", ",0.5,"), "line 3: the number of"),
         (HEADER + ROW + ",1,0,dog,True,,\n", "line 3: 'filename' is empty"),
         (HEADER + ROW + ROW, "line 3: audio/1-100032-A-0.wav is already in li"),
-        (HEADER + ROW.replace("dog", ""), "line 2: the name of class 0 is ''"),
-        (HEADER + ROW.replace("100032", "7"), "no row matches a file; line 2"),
     ],
 )
 def test_a_wrong_row_is_told_with_its_line(tmp_path, text, message):
@@ -119,38 +91,6 @@ def test_a_wrong_esc10_is_told(tmp_path):
 
 
 def test_a_folder_without_table_is_told(tmp_path):
-    write(tmp_path / "in" / "audio" / "a.wav")
+    touch(tmp_path / "in", "audio/a.wav")
     with pytest.raises(UserError, match="neither meta/esc50.csv nor meta.csv"):
         esc.read(str(tmp_path / "in"))
-
-
-def test_from_a_published_folder_to_shards(tmp_path):
-    root = published(tmp_path)
-    for number, path in enumerate(sorted((tmp_path / "in/audio").iterdir())):
-        write(path, tone(0.5, 44100, 500 + 250 * number), 44100)
-    options = {
-        "source": "esc",
-        "input": root,
-        "output": str(tmp_path / "out"),
-        "clip_seconds": 0.3,
-        "min_seconds": 0.1,
-        "workers": 1,
-    }
-    info = ingest_job.run(IngestConfig(**options))
-    assert info.summary["clips"] == {"fold1": 4, "fold2": 2, "fold5": 2}
-    assert info.training_splits(()) == ("fold1", "fold2", "fold5")
-    assert info.summary["files_unused"] == 1
-    assert info.summary["rejects"] == {"no_such_file": 1}
-    assert list(rejects(tmp_path)) == ["audio/2-104168-A-0.wav"]
-    cow = "audio/2-103426-A-3.wav"
-    found = clips(info, ["fold2"])
-    assert {name: labels for name, (_, labels) in found.items()} == {
-        f"{cow}#0.000": ["cow"],
-        f"{cow}#0.300": ["cow"],
-    }
-    assert starts(info)[f"{cow}#0.300"] == (cow, pytest.approx(0.3))
-    np.testing.assert_allclose(
-        found[f"{cow}#0.300"][0][400:2800],
-        tone(0.5, 16000, 1000)[5200:7600],
-        atol=2e-3,
-    )

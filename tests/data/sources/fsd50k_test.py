@@ -1,12 +1,8 @@
-import numpy as np
 import pytest
 
-from data.ingest import ingest_job
-from data.ingest.ingest_config import IngestConfig
 from data.run.errors import UserError
 from data.sources import fsd50k
-from tests.data.ingested import clips, starts
-from tests.data.sound_files import tone, write
+from tests.data.sources.manifests import found_of, touch
 
 VOCABULARY = (
     "0,Accelerating_and_revving_and_vroom,/m/07q2z82\n"
@@ -26,14 +22,8 @@ EVAL = "fname,labels,mids\n" + '37199,"Accordion,Music","/m/0mkg,/m/04rlf"\n'
 def published(tmp_path, dev=DEV, evaluation=EVAL, vocabulary=VOCABULARY):
     """A folder as published, with one recording converted, one missing."""
     root = tmp_path / "in"
-    for name in (
-        "FSD50K.dev_audio/64760.wav",
-        "FSD50K.dev_audio/16399.flac",
-        "FSD50K.dev_audio/37199.wav",
-        "FSD50K.eval_audio/37199.wav",
-    ):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(b"RIFF")
+    touch(root / "FSD50K.dev_audio", "64760.wav", "16399.flac", "37199.wav")
+    touch(root / "FSD50K.eval_audio", "37199.wav")
     truth = root / "FSD50K.ground_truth"
     truth.mkdir()
     (truth / "dev.csv").write_text(dev)
@@ -44,17 +34,12 @@ def published(tmp_path, dev=DEV, evaluation=EVAL, vocabulary=VOCABULARY):
 
 def test_rows_name_recordings_by_number_and_part(tmp_path):
     found = fsd50k.read(published(tmp_path))
-    assert [(r.path, r.labels, r.split) for r in found.recordings] == [
-        ("FSD50K.dev_audio/16399.flac", ("Chink_and_clink",), "val"),
-        ("FSD50K.dev_audio/64760.wav", ("Accordion", "Music"), "train"),
-        ("FSD50K.eval_audio/37199.wav", ("Accordion", "Music"), "eval"),
-    ]
-    assert found.class_names == (
-        "Accelerating_and_revving_and_vroom",
-        "Accordion",
-        "Chink_and_clink",
-        "Music",
-    )
+    assert found_of(found) == {
+        "FSD50K.dev_audio/16399.flac": (("Chink_and_clink",), "val"),
+        "FSD50K.dev_audio/64760.wav": (("Accordion", "Music"), "train"),
+        "FSD50K.eval_audio/37199.wav": (("Accordion", "Music"), "eval"),
+    }
+    assert found.class_names[1:] == ("Accordion", "Chink_and_clink", "Music")
     assert found.counts == {"files_of_other_types": 3, "files_unused": 1}
     [(name, kind, reason)] = found.missing
     assert (name, kind) == ("FSD50K.dev_audio/007.wav", "no_such_file")
@@ -82,8 +67,6 @@ ROW = "64760,Music,/m/04rlf,train\n"
         (DEV.replace("val", "test"), "dev.csv, line 3: the split of 16399 is "),
         (DEV + ",Music,/m/04rlf,train\n", "dev.csv, line 5: 'fname' is empty"),
         (DEV + ROW, "dev.csv, line 5: .*64760.wav is already in line 2"),
-        (DEV.replace('"', ""), "dev.csv.*quote cells that hold a comma"),
-        (DEV.splitlines()[0] + "\n1,Music,,val", "dev.csv: no row matches"),
     ],
 )
 def test_a_wrong_row_is_told_with_its_line(tmp_path, dev, message):
@@ -99,34 +82,3 @@ def test_a_wrong_vocabulary_or_a_missing_table_is_told(tmp_path):
     (tmp_path / "in/FSD50K.ground_truth/vocabulary.csv").unlink()
     with pytest.raises(UserError, match="vocabulary.csv does not exist"):
         fsd50k.read(root)
-
-
-def test_from_a_published_folder_to_shards(tmp_path):
-    root = published(tmp_path)
-    for number, path in enumerate(sorted((tmp_path / "in").glob("*audio/*"))):
-        write(path, tone(1.5, 16000, 500 + 250 * number))
-    options = {
-        "source": "fsd50k",
-        "input": root,
-        "output": str(tmp_path / "out"),
-        "clip_seconds": 1.0,
-        "workers": 1,
-    }
-    info = ingest_job.run(IngestConfig(**options))
-    assert info.summary["clips"] == {"eval": 2, "train": 2, "val": 2}
-    assert info.summary["rejects"] == {"no_such_file": 1}
-    found = clips(info)
-    assert {name: labels for name, (_, labels) in found.items()} == {
-        **{
-            f"FSD50K.{name}.wav#{start}.000": ["Accordion", "Music"]
-            for name in ("dev_audio/64760", "eval_audio/37199")
-            for start in (0, 1)
-        },
-        "FSD50K.dev_audio/16399.flac#0.000": ["Chink_and_clink"],
-        "FSD50K.dev_audio/16399.flac#1.000": ["Chink_and_clink"],
-    }
-    last = "FSD50K.eval_audio/37199.wav#1.000"
-    assert starts(info)[last] == ("FSD50K.eval_audio/37199.wav", 1.0)
-    np.testing.assert_allclose(
-        found[last][0], tone(1.5, 16000, 1250)[16000:], atol=1e-4
-    )

@@ -14,7 +14,6 @@ def test_names_are_in_the_order_of_their_numbers():
     [
         ([], "t.csv has no row"),
         ([(2, "1.0", "a")], "line 2: the number of class 'a' is '1.0'"),
-        ([(2, "-1", "a")], "line 2: the number of class 'a' is '-1'"),
         ([(2, "1", "")], "line 2: the name of class 1 is ''"),
         ([(2, "1", "\udce9")], r"line 2: the name of class 1 is .*xe9"),
         ([(2, "1", "a"), (3, "1", "b")], "line 3: class 1 is 'b', but 'a'"),

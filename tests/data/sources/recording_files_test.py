@@ -1,21 +1,19 @@
 import pytest
 
 from data.audio.sound_file import AudioRejected
-from data.sources.segment import Segment
+from data.sources.recording_files import Segment
 
 
 @pytest.mark.parametrize(
     "start_s, end_s, may_be_cut_out, file_seconds, place",
     [
         # The segment alone, somewhat short or long.
-        (30, 40, True, 10.0, (0, 10)),
         (30, 40, True, 9.2, (0, 9.2)),
         (30, 40, True, 10.5, (0, 10)),
         # The whole video.
         (30, 40, True, 120.0, (30, 40)),
         (30, 40, True, 39.6, (30, 39.6)),
         (3, 10, True, 9.7, (3, 9.7)),
-        (0, 7, True, 61.0, (0, 7)),
         (0, 7, True, 4.0, (0, 4)),
         # Known to be the whole video.
         (2, 10, False, 10.0, (2, 10)),
@@ -38,12 +36,10 @@ def test_the_length_tells_a_segment_from_a_video(
 )
 def test_a_length_that_fits_neither_is_refused(segment, file_seconds):
     message = f"with {file_seconds:.2f} s it is neither.*30 to 40 s"
-    with pytest.raises(AudioRejected, match=message) as caught:
+    with pytest.raises(AudioRejected, match=message):
         segment.place(file_seconds, 0.25)
-    assert caught.value.kind == "wrong_length"
 
 
 def test_a_segment_that_is_too_short_is_refused():
-    with pytest.raises(AudioRejected, match="0.2 s is shorter than") as caught:
+    with pytest.raises(AudioRejected, match="0.2 s is shorter than"):
         Segment(30, 30.2, True).place(60.0, 0.25)
-    assert caught.value.kind == "too_short"
