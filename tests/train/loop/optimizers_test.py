@@ -31,14 +31,6 @@ def _steps(gradient, steps, **options):
     return before, {v.name: np.array(v) for v in variables}
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_steps_go_down(optimizer):
-    before, after = _steps(0.7, 3, optimizer=optimizer)
-    for name, value in after.items():
-        assert np.isfinite(value).all()
-        assert (value < before[name]).all()
-
-
 @pytest.mark.parametrize("optimizer", ["adamw", "lamb", "lars"])
 def test_weight_decay_leaves_out_biases_and_norms(optimizer):
     before, after = _steps(0.0, 2, optimizer=optimizer, weight_decay=DECAY)
