@@ -1,12 +1,8 @@
 """Trainers that are killed, stopped or out of disk go on to the same bits."""
 
-import os
 import pathlib
-import re
-import shutil
 import signal
 import subprocess
-import sys
 import time
 import zipfile
 
@@ -14,102 +10,48 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.run import run_directory, run_lock
-from data.run.entry_point import EXIT_DISK_FULL, EXIT_STOPPED
+from data.run import run_lock
+from data.run.entry_point import EXIT_STOPPED
 from data.run.errors import UserError
-from tests.train.loop.distributed_run import SEPARATION
-from tests.train.loop.distribution_test import ROOT, start_cluster
-from tests.train.small_shards import chirp_clips, noise_clips, write_shards
-from train.loop.checkpoints import FOLDER, last_step
-from train.separation.separation_config import SeparationConfig
+from tests.train.small_shards import noise_clips, write_shards
+from tests.train.trainer_runs import (
+    SEPARATION,
+    saved_step,
+    start,
+    train,
+    wait_for,
+)
+from train.loop.checkpoints import FOLDER
 
 STEPS = 30
-# Heartbeats of TensorFlow are missed after 10 s; the rest is a slow machine.
-LOST_WITHIN_S = 120
-PRETRAIN = [
-    "train/pretrain_contrastive.py",
-    "--comparison=mix_vs_mix",
-    "--objective=similarity",
-    "--width=0.0625",
-    "--embedding_dim=5",
-    "--head_units=6",
-    "--projection_dim=4",
-    "--warmup_steps=4",
-]
-SEPARATE = [
-    "train/train_separation.py",
-    "--crop_seconds=0.2",
-    "--bottleneck=5",
-    "--conv_channels=7",
-    "--num_dilations=2",
-    "--num_repeats=1",
-    f"--keep_steps=N=0,mid=7,last={STEPS}",
-]
-OPTIONS = [
-    f"--steps={STEPS}",
-    "--batch_size=3",
-    "--learning_rate=0.01",
-    "--checkpoint_every=3",
-    "--log_every=2",
-    "--examples_every=0",
-]
 
 
 @pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("shards")
-    write_shards(folder, noise_clips(7, 16000))
-    return folder
-
-
-def start(command, shards, output):
-    script, *flags = command
-    flags += [*OPTIONS, f"--shards={shards}", f"--output={output}"]
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / script), *flags],
-        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(command, shards, output, code=0):
-    """What the process says, after it ended with that code."""
-    process = start(command, shards, output)
-    _, told = process.communicate()
-    assert process.returncode == code, told[-3000:]
-    return told
+def arguments(tmp_path_factory):
+    """(objective, folder) -> those of a run in folder/objective."""
+    shards = tmp_path_factory.mktemp("shards")
+    write_shards(shards, noise_clips(7, 16000))
+    options = {
+        "shards": str(shards),
+        "steps": STEPS,
+        "batch_size": 3,
+        "learning_rate": 0.01,
+        "checkpoint_every": 3,
+        "log_every": 2,
+    }
+    return lambda objective, folder: {
+        **options,
+        "objectives": [objective],
+        "output": str(folder),
+    }
 
 
 @pytest.fixture(scope="module")
-def whole(shards, tmp_path_factory):
-    """Command -> folder of its run that nothing disturbed."""
-    made = {}
-
-    def of(command):
-        if command[0] not in made:
-            folder = tmp_path_factory.mktemp("whole") / "run"
-            finish(command, shards, folder)
-            made[command[0]] = folder
-        return made[command[0]]
-
-    return of
-
-
-def saved_step(run):
-    """Step of the newest checkpoint that is complete."""
-    names = [path.stem for path in (run / FOLDER).glob("ckpt-*.index")]
-    return max((int(name.split("-")[1]) for name in names), default=0)
-
-
-def wait_for(step, run, *processes):
-    """Until that checkpoint is there; fails where no process makes it."""
-    while saved_step(run) < step:
-        for process in processes:
-            if process.poll() is not None:
-                raise AssertionError(process.communicate()[1][-3000:])
-        time.sleep(0.005)
+def separated(arguments, tmp_path_factory):
+    """A run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(**arguments(SEPARATION, folder))
+    return folder / SEPARATION
 
 
 def result(run):
@@ -137,9 +79,9 @@ def assert_same_result(run, expected_run):
         np.testing.assert_array_equal(found[name], value, err_msg=name)
     # Nothing half-written stays.
     names = {path.name for path in (run / FOLDER).iterdir()} - {"checkpoint"}
-    whole = {name for name in names if name.endswith(".index")}
-    stems = {pathlib.Path(name).stem for name in whole}
-    assert names - whole == {f"{s}.data-00000-of-00001" for s in stems}
+    stems = {pathlib.Path(name).stem for name in names}
+    parts = (".index", ".data-00000-of-00001")
+    assert names == {stem + part for stem in stems for part in parts}
 
 
 def kill_at(process, run, step, later_s):
@@ -153,39 +95,54 @@ def kill_at(process, run, step, later_s):
     return process.returncode != 0
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.long)])
-@pytest.mark.parametrize("command", [PRETRAIN, SEPARATE])
+@pytest.mark.parametrize(
+    "objective, kills",
+    [
+        ("similarity", 1),
+        pytest.param("similarity", 20, marks=pytest.mark.long),
+        pytest.param(SEPARATION, 20, marks=pytest.mark.long),
+    ],
+)
 def test_killed_trainer_ends_with_the_bits_of_an_uninterrupted_one(
-    tmp_path, shards, whole, command, kills
+    tmp_path, arguments, objective, kills
 ):
     rng = np.random.default_rng(0)
-    moments = []
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    killed = 0
     for share in (np.arange(kills) + rng.uniform(size=kills)) / kills:
-        process = start(command, shards, tmp_path)
-        if kill_at(process, tmp_path, share * STEPS, rng.uniform(0, 0.2)):
-            moments.append(saved_step(tmp_path))
-    assert moments
-    finish(command, shards, tmp_path)
-    expected = whole(command)
-    assert_same_result(tmp_path, expected)
-    histories = [run / "history.csv" for run in (tmp_path, expected)]
+        process = start(arguments(objective, run))
+        step, later_s = share * STEPS, rng.uniform(0, 0.2)
+        killed += kill_at(process, run / objective, step, later_s)
+    assert killed
+    for folder in (run, whole):
+        train(**arguments(objective, folder))
+    assert_same_result(run / objective, whole / objective)
+    histories = [run / objective / "history.csv" for run in (run, whole)]
     assert histories[0].read_bytes() == histories[1].read_bytes()
-    print(f"{command[0]}: killed after the checkpoints {moments}")
 
 
-def test_a_stopped_trainer_says_where_and_goes_on(tmp_path, shards, whole):
-    process = start(SEPARATE, shards, tmp_path)
-    wait_for(3, tmp_path, process)
+def test_a_stopped_trainer_says_where_and_goes_on(
+    tmp_path, arguments, separated
+):
+    """Though it is killed the next time, with a checkpoint half-written."""
+    run, arguments = tmp_path / SEPARATION, arguments(SEPARATION, tmp_path)
+    process = start(arguments)
+    wait_for(3, run, process)
     # Nobody else may write meanwhile.
     with pytest.raises(UserError, match=f"by process {process.pid} on"):
-        run_lock.take(tmp_path)
+        run_lock.take(run)
     process.send_signal(signal.SIGTERM)
     told = process.communicate()[1].splitlines()
     assert process.returncode == EXIT_STOPPED, told
-    step = saved_step(tmp_path)
+    step = saved_step(run)
     assert 3 <= step < STEPS
+    assert told[-1] == (
+        f"stopped: stopped by SIGTERM; step {step} is saved, run again to go on"
+    )
+    process = start(arguments)
+    assert kill_at(process, run, step + 1, 0.02)
     # As a process leaves them that is killed while it saves.
-    half = tmp_path / FOLDER / f"ckpt-{step + 1}_temp"
+    half = run / FOLDER / f"ckpt-{STEPS + 1}_temp"
     half.mkdir()
     (half / "part-00000-of-00001.index.tempstate12").write_bytes(b"x")
     for name in (
@@ -193,12 +150,9 @@ def test_a_stopped_trainer_says_where_and_goes_on(tmp_path, shards, whole):
         "ckpt-1.index.tempstate3",
         "ckpt-1.data-00000-of-00001",
     ):
-        (tmp_path / FOLDER / name).write_bytes(b"x")
-    assert told[-1] == (
-        f"stopped: stopped by SIGTERM; step {step} is saved, run again to go on"
-    )
-    finish(SEPARATE, shards, tmp_path)
-    assert_same_result(tmp_path, whole(SEPARATE))
+        (run / FOLDER / name).write_bytes(b"x")
+    train(**arguments)
+    assert_same_result(run, separated)
 
 
 @pytest.fixture
@@ -208,14 +162,13 @@ def disk(tmp_path):
     folder.mkdir()
 
     def resize(size_bytes):
-        options = f"size={size_bytes}"
-        if folder.is_mount():
-            options += ",remount"
-        if shutil.which("mount") is None:
-            pytest.skip("there is no mount here (apt install mount)")
+        remount = ",remount" if folder.is_mount() else ""
+        options = f"size={size_bytes}{remount}"
         command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        if subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("file systems cannot be mounted here (run as root)")
+        try:
+            subprocess.run(command, capture_output=True, check=True)
+        except (FileNotFoundError, subprocess.CalledProcessError):
+            pytest.skip("no mount here (run as root, apt install mount)")
         return folder
 
     yield resize
@@ -224,120 +177,20 @@ def disk(tmp_path):
 
 
 def test_a_full_disk_costs_the_steps_since_the_last_checkpoint(
-    disk, shards, whole
+    disk, arguments, separated
 ):
-    expected = whole(SEPARATE)
-
     def size_of(pattern):
-        return sum(p.stat().st_size for p in expected.glob(pattern))
+        return sum(p.stat().st_size for p in separated.glob(pattern))
 
     checkpoint = size_of(f"{FOLDER}/ckpt-{STEPS}.*")
-    two_networks = size_of("processors/N.keras") + size_of("processors/mid.*")
+    networks = size_of("processors/*.keras")
     # Two fit, a third one does not; the oldest goes after it was written.
-    run = disk(two_networks + round(2.5 * checkpoint)) / "run"
-    told = finish(SEPARATE, shards, run, EXIT_DISK_FULL).splitlines()
-    assert re.fullmatch(
-        r"error: no space left on the disk \(.*ckpt-9.*\); free some and run "
-        "again: what is finished is kept",
-        told[-1],
-    )
-    assert saved_step(run) == 6
+    folder = disk(networks + round(2.5 * checkpoint))
+    arguments = arguments(SEPARATION, folder) | {"tensorboard": False}
+    # The entry point tells it in a line.
+    with pytest.raises(tf.errors.OpError, match="ckpt-9.*No space left"):
+        train(**arguments)
+    assert saved_step(folder / SEPARATION) == 6
     disk(100 * checkpoint)
-    finish(SEPARATE, shards, run)
-    assert_same_result(run, expected)
-
-
-def test_what_may_change_when_a_run_goes_on(tmp_path):
-    def again(**changes):
-        config = SeparationConfig(**{"batch_size": 3, **changes})
-        run_directory.start(str(tmp_path), "stage", config)
-
-    again()
-    again(
-        steps=2_000_000,
-        strategy="mirrored",
-        checkpoint_every=7,
-        keep_checkpoints=5,
-        log_every=3,
-        max_skipped_steps=1,
-        max_bad_fraction=0.5,
-        tensorboard=False,
-    )
-    for name, value in [
-        ("batch_size", 6),
-        ("seed", 2),
-        ("learning_rate", 0.5),
-        ("precision", "mixed_bfloat16"),
-        ("crop_seconds", 2.0),
-    ]:
-        with pytest.raises(UserError, match=f"with --{name}=.*now it is "):
-            again(**{name: value})
-    run_lock.release(tmp_path)
-
-
-def start_workers(shards, folder):
-    changes = {
-        "objectives": [SEPARATION],
-        "steps": STEPS,
-        "checkpoint_every": 3,
-        "keep_steps": ["N=0"],
-        "tensorboard": False,
-        "examples_every": 0,
-    }
-    return start_cluster(2, shards, folder, "multi_worker", 1, changes)
-
-
-def ends(processes, within_s=900):
-    """Exit code, and what it says of a stop, of each; none may hang."""
-    told = []
-    for process in processes:
-        try:
-            told.append(process.communicate(timeout=within_s)[1])
-        except subprocess.TimeoutExpired:
-            process.kill()
-            told.append(process.communicate()[1])
-    lines = [
-        [line for line in text.splitlines() if line.startswith("stopped: ")]
-        for text in told
-    ]
-    return [
-        (process.returncode, *own)
-        for process, own in zip(processes, lines, strict=True)
-    ]
-
-
-@pytest.mark.parametrize("lost", [0, pytest.param(1, marks=pytest.mark.long)])
-def test_a_cluster_survives_the_loss_of_its_processes(tmp_path, lost):
-    """One is stopped, then one is killed: the weights are those of a cluster
-    that nothing disturbed."""
-    shards, folder = tmp_path / "shards", tmp_path / "runs"
-    write_shards(shards, chirp_clips(13, 16000))
-    assert ends(start_workers(shards, tmp_path / "whole")) == [(0,), (0,)]
-    run = folder / SEPARATION
-
-    workers = start_workers(shards, folder)
-    wait_for(3, run, *workers)
-    workers[1].send_signal(signal.SIGTERM)
-    (chief, said), (other, other_said) = ends(workers)
-    step = saved_step(run)
-    assert chief == other == EXIT_STOPPED
-    saved = f"; step {step} is saved, run again to go on"
-    assert said == f"stopped: another process was stopped{saved}"
-    assert other_said == f"stopped: stopped by SIGTERM{saved}"
-
-    workers = start_workers(shards, folder)
-    wait_for(saved_step(run) + 3, run, *workers)
-    workers[lost].kill()
-    told = ends(workers, LOST_WITHIN_S)
-    assert told[lost] == (-signal.SIGKILL,)
-    code, said = told[1 - lost]
-    # Not `saved_step`: a checkpoint counts once it is listed.
-    assert code == EXIT_STOPPED
-    assert re.fullmatch(
-        r"stopped: another process of the cluster was lost \([^{}]+\): "
-        f"start all of them again, to go on from step {last_step(run)}",
-        said,
-    )
-
-    assert ends(start_workers(shards, folder)) == [(0,), (0,)]
-    assert_same_result(run, tmp_path / "whole" / SEPARATION)
+    train(**arguments)
+    assert_same_result(folder / SEPARATION, separated)

@@ -73,15 +73,11 @@ def write_shards(
                     stems=tuple(map(encode, stems[k])) if stems else (),
                     stem_names=tuple("s" for _ in stems[k]) if stems else (),
                 )
-                writer.write(
-                    example_schema.with_channels(
-                        example_schema.serialize(record),
-                        {
-                            name: [encode(c) for c in of_clip[k]]
-                            for name, of_clip in channels.items()
-                        },
-                    )
+                record = example_schema.with_channels(
+                    example_schema.serialize(record),
+                    {p: [*map(encode, of[k])] for p, of in channels.items()},
                 )
+                writer.write(record)
         seconds = sum(len(clips[k]) for k in mine) / RATE_HZ
         shards.append(Shard(path.name, len(mine), seconds, path.stat().st_size))
         offsets[path.name] = writer.offsets

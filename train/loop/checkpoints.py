@@ -12,9 +12,6 @@ from train.loop.training_options import TrainingOptions
 
 FOLDER = "checkpoints"
 
-# What TensorFlow writes before it renames it.
-_HALF_WRITTEN = ("*_temp", "*.tempstate*", "checkpoint.tmp*")
-
 
 def last_step(run: pathlib.Path) -> int:
     """Step of the newest checkpoint in a run directory; 0 without one."""
@@ -52,49 +49,49 @@ class Checkpoints:
         Raises:
           UserError: there are some, but none can be read.
         """
-        manager = self._manager_of(run)
-        for path in reversed(manager.checkpoints):
+        state = tf.train.get_checkpoint_state(str(run / FOLDER))
+        paths = state.all_model_checkpoint_paths if state else []
+        for path in reversed(paths):
             try:
                 self._checkpoint.restore(path).assert_existing_objects_matched()
                 return int(self._step)
             except (IndexError, tf.errors.OpError) as error:
                 reason = str(error).splitlines()[0]
                 logging.warning("%s cannot be read (%s)", path, reason)
-        if manager.checkpoints:
+        if paths:
             raise UserError(
-                f"no checkpoint in {manager.directory} can be read: delete "
-                "that folder to start again"
+                f"no checkpoint in {run / FOLDER} can be read: delete that "
+                "folder to start again"
             )
         return 0
 
     def save(self, run: pathlib.Path, step: int) -> None:
         """Writes a checkpoint; removes those that are not to be kept."""
         if self._manager is None:
-            self._manager = self._manager_of(run)
+            self._manager = tf.train.CheckpointManager(
+                self._checkpoint,
+                str(run / FOLDER),
+                max_to_keep=self._options.keep_checkpoints,
+                keep_checkpoint_every_n_hours=(
+                    self._options.keep_checkpoint_every_hours or None
+                ),
+            )
             _remove_rests(run / FOLDER)
         self._step.assign(step)
         self._manager.save(checkpoint_number=step)
 
-    def _manager_of(self, run: pathlib.Path) -> tf.train.CheckpointManager:
-        return tf.train.CheckpointManager(
-            self._checkpoint,
-            str(run / FOLDER),
-            max_to_keep=self._options.keep_checkpoints,
-            keep_checkpoint_every_n_hours=(
-                self._options.keep_checkpoint_every_hours or None
-            ),
-        )
-
 
 def _remove_rests(folder: pathlib.Path) -> None:
     """What a process left that was killed while it saved or removed one."""
-    rests = [path for kind in _HALF_WRITTEN for path in folder.glob(kind)]
+    # Names that TensorFlow writes to before it renames.
+    kinds = ("*_temp", "*.tempstate*", "checkpoint.tmp*")
+    rests = [path for kind in kinds for path in folder.glob(kind)]
     # The index goes first.
     for path in folder.glob("*.data-*"):
-        if not path.with_name(f"{path.stem}.index").exists():
+        if not path.with_suffix(".index").exists():
             rests.append(path)
     for path in rests:
         if path.is_dir():
             shutil.rmtree(path)
         else:
-            path.unlink(missing_ok=True)
+            path.unlink()

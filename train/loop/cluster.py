@@ -11,7 +11,8 @@ import os
 from data.run.errors import UserError
 
 _TF_CONFIG = "TF_CONFIG"
-_SLURM_TASK, _SLURM_TASKS = "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"
+# Number of this process, and of all.
+_SLURM = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,9 +43,7 @@ def of(strategy: str) -> Cluster:
     if strategy != "multi_worker":
         return Cluster()
     if is_slurm():
-        return Cluster(
-            int(os.environ[_SLURM_TASK]), int(os.environ[_SLURM_TASKS])
-        )
+        return Cluster(*(int(os.environ[name]) for name in _SLURM))
     text = os.environ.get(_TF_CONFIG)
     if not text:
         raise UserError(
@@ -52,31 +51,27 @@ def of(strategy: str) -> Cluster:
             "the processes: see Several devices in the README"
         )
     try:
-        return _of_tf_config(json.loads(text))
+        config = json.loads(text)
+        jobs, task = config["cluster"], config["task"]
+        if others := jobs.keys() - {"chief", "worker"}:
+            raise ValueError(f"no job {others.pop()!r} can train here")
+        # The chief, where there is one, comes first.
+        order = [
+            (job, index)
+            for job in ("chief", "worker")
+            for index in range(len(jobs.get(job, ())))
+        ]
+        place = order.index((task["type"], int(task["index"])))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
             f"TF_CONFIG={text} is not understood ({error!r}): it should be "
             '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": '
             '"worker", "index": 0}}, with an index for each process'
         ) from error
+    return Cluster(place, len(order))
 
 
 def is_slurm() -> bool:
     """Whether Slurm describes the processes."""
     # A batch script that starts none by srun knows no number of tasks.
-    wanted = {_SLURM_TASK, _SLURM_TASKS}
-    return _TF_CONFIG not in os.environ and wanted <= os.environ.keys()
-
-
-def _of_tf_config(config: dict) -> Cluster:
-    jobs, task = config["cluster"], config["task"]
-    # The chief, where there is one, comes first.
-    order = [
-        (job, index)
-        for job in ("chief", "worker")
-        for index in range(len(jobs.get(job, ())))
-    ]
-    others = set(jobs) - {"chief", "worker"}
-    if others:
-        raise ValueError(f"no job {others.pop()!r} can train here")
-    return Cluster(order.index((task["type"], int(task["index"]))), len(order))
+    return _TF_CONFIG not in os.environ and {*_SLURM} <= os.environ.keys()

@@ -76,56 +76,36 @@ def separate_random_states(
 @functools.cache
 def _made(strategy: str, tpu: str) -> tf.distribute.Strategy:
     """One for a process: a second one would mix up its exchanges with it."""
-    return _STRATEGIES[strategy](tpu)
-
-
-def _default(tpu: str) -> tf.distribute.Strategy:
+    if strategy == "mirrored":
+        devices = tf.config.list_logical_devices("GPU")
+        devices = devices or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([d.name for d in devices])
+    if strategy == "multi_worker":
+        processes = cluster.of(strategy)
+        # None: that of TF_CONFIG.
+        resolver = _slurm_resolver(processes) if cluster.is_slurm() else None
+        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    if strategy == "tpu":
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu)
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return tf.distribute.TPUStrategy(resolver)
     return tf.distribute.get_strategy()
-
-
-def _mirrored(tpu: str) -> tf.distribute.Strategy:
-    devices = tf.config.list_logical_devices("GPU")
-    devices = devices or tf.config.list_logical_devices("CPU")
-    return tf.distribute.MirroredStrategy([device.name for device in devices])
-
-
-def _multi_worker(tpu: str) -> tf.distribute.Strategy:
-    processes = cluster.of("multi_worker")
-    resolver = None
-    if cluster.is_slurm():
-        resolver = _slurm_resolver(processes)
-    return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
 
 
 def _slurm_resolver(
     processes: cluster.Cluster,
 ) -> tf.distribute.cluster_resolver.ClusterResolver:
-    resolvers = tf.distribute.cluster_resolver
     # It is asked for addresses only: GPUs are those that Slurm lets a task
     # see, and TensorFlow counts them.
-    slurm = resolvers.SlurmClusterResolver(
+    slurm = tf.distribute.cluster_resolver.SlurmClusterResolver(
         gpus_per_node=processes.num_workers,
         gpus_per_task=1,
         auto_set_gpu=False,
     )
-    return resolvers.SimpleClusterResolver(
+    return tf.distribute.cluster_resolver.SimpleClusterResolver(
         slurm.cluster_spec(),
         task_type="worker",
         task_id=processes.worker,
         rpc_layer="grpc",
     )
-
-
-def _tpu(tpu: str) -> tf.distribute.Strategy:
-    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu)
-    tf.config.experimental_connect_to_cluster(resolver)
-    tf.tpu.experimental.initialize_tpu_system(resolver)
-    return tf.distribute.TPUStrategy(resolver)
-
-
-_STRATEGIES = {
-    "default": _default,
-    "mirrored": _mirrored,
-    "multi_worker": _multi_worker,
-    "tpu": _tpu,
-}

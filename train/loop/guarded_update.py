@@ -20,15 +20,14 @@ class GuardedUpdate:
     def __init__(self, learner: keras.Model):
         self._learner = learner
         self._statistics = [
-            (variable, tf.identity(variable.value))
+            variable
             for variable in learner.non_trainable_variables
             if tf.as_dtype(variable.dtype).is_floating
         ]
+        self._before = [tf.identity(v.value) for v in self._statistics]
 
     def apply(
-        self,
-        gradients: list[tf.Tensor],
-        scalars: dict[str, tf.Tensor],
+        self, gradients: list[tf.Tensor], scalars: dict[str, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
         """Applies gradients of the scaled loss, summed over replicas.
 
@@ -49,24 +48,21 @@ class GuardedUpdate:
         # fault.
         dtype = loss_dtype(*gradients)
         scale = optimizer.scale_loss(tf.constant(1.0, dtype))
-        is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
         norms = [tf.cast(tf.norm(g), dtype) for g in gradients]
         norm = tf.norm(tf.stack(norms)) / scale
         finite = tf.math.is_finite(cross_replica.total(scalars["loss"]))
-        if is_scaled:
-            overflows = ~tf.math.is_finite(norm) & (scale > 1)
-            norm = tf.where(overflows, tf.zeros_like(norm), norm)
+        overflows = ~tf.math.is_finite(norm) & (scale > 1)
+        norm = tf.where(overflows, tf.zeros_like(norm), norm)
         finite &= tf.math.is_finite(norm)
         if self._learner.max_gradient_norm:
             shrink = self._learner.max_gradient_norm / tf.maximum(
                 norm, self._learner.max_gradient_norm
             )
             gradients = [g * tf.cast(shrink, g.dtype) for g in gradients]
-        before = [value for _, value in self._statistics]
         # What updates variables of several replicas may stand in no branch of
         # a replica, but in one across replicas.
         tf.distribute.get_replica_context().merge_call(
-            self._move_or_restore, args=(finite, gradients, before)
+            self._move_or_restore, args=(finite, gradients, self._before)
         )
         figures = scalars | {"gradient_norm": cross_replica.equal_share(norm)}
         figures = {n: tf.where(finite, v, 0.0) for n, v in figures.items()}
@@ -87,17 +83,5 @@ class GuardedUpdate:
         )
 
     def _restore(self, before: list[tf.Tensor]) -> None:
-        for (variable, _), value in zip(self._statistics, before, strict=True):
+        for variable, value in zip(self._statistics, before, strict=True):
             variable.assign(value)
-
-
-def sums_no_gradients(
-    optimizer: keras.optimizers.Optimizer,
-) -> keras.optimizers.Optimizer:
-    """The optimizer, which takes gradients as those of the global batch.
-
-    Keras would sum them over replicas once more. It has no public way to say
-    so, and a second exchange of all gradients is too dear.
-    """
-    optimizer._all_reduce_sum_gradients = list
-    return optimizer

@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from train.loop.guarded_update import sums_no_gradients
 from train.loop.training_options import TrainingOptions
 
 
@@ -32,20 +31,21 @@ def make_optimizer(
     Weight decay leaves out biases and norms: all that has one dimension.
     """
     rate, decay = learning_rate(options), options.weight_decay
-    if options.optimizer == "lars":
-        optimizer = LARS(rate, weight_decay=decay)
-    elif options.optimizer == "adam":
+    if options.optimizer == "adam":
         optimizer = keras.optimizers.Adam(rate)
     else:
         makers = {
             "adamw": keras.optimizers.AdamW,
             "lamb": keras.optimizers.Lamb,
+            "lars": LARS,
         }
         optimizer = makers[options.optimizer](rate, weight_decay=decay)
         optimizer.exclude_from_weight_decay(
             [v for v in model.trainable_variables if len(v.shape) <= 1]
         )
-    optimizer = sums_no_gradients(optimizer)
+    # Keras would sum gradients over replicas once more. It has no public way to
+    # say so, and a second exchange of all of them is too dear.
+    optimizer._all_reduce_sum_gradients = list
     if options.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(model.trainable_variables)
@@ -96,7 +96,7 @@ class LARS(keras.optimizers.Optimizer):
         velocity = self._velocities[self._get_variable_index(variable)]
         if len(variable.shape) > 1:
             gradient = gradient + self.decay * variable
-            of_weights, of_gradient = _norm(variable), _norm(gradient)
+            of_weights, of_gradient = ops.norm(variable), ops.norm(gradient)
             both = ops.logical_and(of_weights > 0, of_gradient > 0)
             # Divides by 1 where it is not used.
             trust = of_weights / ops.where(both, of_gradient, 1.0)
@@ -111,7 +111,3 @@ class LARS(keras.optimizers.Optimizer):
             "weight_decay": self.decay,
             "trust_coefficient": self.trust_coefficient,
         }
-
-
-def _norm(x):
-    return ops.sqrt(ops.sum(ops.square(x)))

@@ -1,20 +1,21 @@
 """What a run tells of itself: history.csv, TensorBoard, a note."""
 
+import contextlib
 import csv
 import math
 import pathlib
 import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from data.run import csv_table
 from data.run.run_directory import HISTORY_FILE
-from train.loop.step_observer import StepObserver
 
 TENSORBOARD_FOLDER = "tensorboard"
 # 0 or 1 of each step; where it is 1, the other figures say nothing.
 SKIPPED = "skipped"
-_STEP = "step"
 
 _LOSSES = "losses"
 _GROUP_OF = {
@@ -30,13 +31,32 @@ _GROUP_OF = {
 }
 
 
-class TrainingLog(StepObserver):
+class Step(NamedTuple):
+    """A step that was started; to read a value of it waits for its end.
+
+    Attributes:
+      number: from 1.
+      scalars: of the global batch.
+      read_status: POSITION and FAILED of its examples, of any shape.
+    """
+
+    number: int
+    scalars: dict[str, tf.Tensor]
+    read_status: dict[str, tf.Tensor]
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether its update was left out."""
+        return float(self.scalars[SKIPPED]) > 0
+
+
+class TrainingLog:
     """Means of the steps' figures, every so often.
 
     A row of history.csv has the means since the row before. It holds nothing
     that depends on the machine's speed: the same seed gives the same file.
     TensorBoard has the same figures by group: losses/..., optimizer/...,
-    embedding/..., separation/....
+    embedding/..., separation/..., and the speed.
 
     Means are over the steps that were not skipped, NaN where all were;
     "skipped" is how many were.
@@ -45,100 +65,106 @@ class TrainingLog(StepObserver):
       folder: the run directory.
       start_step: the step that the run goes on from; what was told of later
         ones is dropped, in both.
+      batch_size: examples of a step.
       tensorboard: whether to write for TensorBoard.
 
     Attributes:
-      note: the last losses as a short text.
+      note: the last losses and the speed as a short text.
       writer: as TensorBoard's default writer, lets others write to the same
-        run with `tf.summary`.
+        run with `tf.summary`; to be closed at the end.
     """
 
     def __init__(
-        self, folder: pathlib.Path, start_step: int, tensorboard: bool = True
+        self,
+        folder: pathlib.Path,
+        start_step: int,
+        batch_size: int,
+        tensorboard: bool = True,
     ):
         self.note = ""
+        self._batch_size = batch_size
+        self._since, self._waited = time.monotonic(), 0.0
         self._file = folder / HISTORY_FILE
-        self._sums, self._count = {}, 0
-        self._columns = _drop_later_rows(self._file, start_step)
+        header, *rows = read_rows(self._file) or [[]]
+        kept = [row for row in rows if int(row[0]) <= start_step]
+        self._columns = header if kept else []
+        if kept:
+            csv_table.write(self._file, [header, *kept])
+        else:
+            self._file.unlink(missing_ok=True)
         self.writer = (
             _open_writer(folder / TENSORBOARD_FOLDER, start_step)
             if tensorboard
             else tf.summary.create_noop_writer()
         )
 
-    def add(self, step, scalars, read_status):
-        for name, value in scalars.items():
-            known = self._sums.get(name)
-            self._sums[name] = value if known is None else known + value
-        self._count += 1
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around what waits for data."""
+        start = time.monotonic()
+        yield
+        self._waited += time.monotonic() - start
 
-    def flush(self, step, figures):
-        if not self._count:
-            return
-        means = {name: float(total) for name, total in self._sums.items()}
-        skipped = round(means.pop(SKIPPED, 0))
-        used = self._count - skipped
-        means = {n: v / used if used else math.nan for n, v in means.items()}
-        if SKIPPED in self._sums:
-            means[SKIPPED] = skipped
-        self._sums, self._count = {}, 0
-        row = means | dict(figures)
-        self._write_row(step, row)
-        points = {f"{_group(name)}/{name}": row[name] for name in row}
-        with self.writer.as_default(step):
-            for tag, value in points.items():
-                if not math.isnan(value):
-                    tf.summary.scalar(tag, value)
-        self.writer.flush()
-        self.note = ", ".join(
+    def flush(self, steps: Sequence[Step], figures: dict[str, float]) -> None:
+        """Tells of the steps since the last call.
+
+        Args:
+          steps: one or more.
+          figures: of the last one only; NaN where one is not known.
+        """
+        used = [step.scalars for step in steps if not step.is_skipped]
+        means = {
+            name: float(sum(scalars[name] for scalars in used)) / len(used)
+            if used
+            else math.nan
+            for name in steps[0].scalars
+            if name != SKIPPED
+        }
+        skipped = len(steps) - len(used)
+        row = means | {SKIPPED: skipped} | figures
+        self._write_row({"step": steps[-1].number} | row)
+        notes = [
             f"{name} {value:.4g}"
             for name, value in means.items()
-            if _group(name) == _LOSSES and not math.isnan(value)
-        )
+            if name not in _GROUP_OF and not math.isnan(value)
+        ]
         if skipped:
-            self.note += f", {skipped} skipped" if self.note else "all skipped"
+            notes.append(f"{skipped} skipped" if notes else "all skipped")
+        now = time.monotonic()
+        spent = max(now - self._since, 1e-9)
+        rate = len(steps) * self._batch_size / spent
+        waiting = self._waited / spent
+        self._since, self._waited = now, 0.0
+        notes.append(f"{rate:.3g} examples/s, {waiting:.1%} waiting for data")
+        self.note = ", ".join(notes)
+        with self.writer.as_default(steps[-1].number):
+            for name, value in row.items():
+                if not math.isnan(value):
+                    group = _GROUP_OF.get(name, _LOSSES)
+                    tf.summary.scalar(f"{group}/{name}", value)
+            tf.summary.scalar("speed/examples_per_second", rate)
+            tf.summary.scalar("speed/waiting_for_data", waiting)
+        self.writer.flush()
 
-    def close(self) -> None:
-        """Ends TensorBoard's file."""
-        self.writer.close()
-
-    def _write_row(self, step: int, row: dict[str, float]) -> None:
-        cells = {_STEP: step} | {
-            name: "" if math.isnan(value) else value
-            for name, value in row.items()
-        }
-        new = [name for name in cells if name not in self._columns]
+    def _write_row(self, row: dict[str, float]) -> None:
+        new = [name for name in row if name not in self._columns]
         if new:
             # Rows of before have nothing to say on a new column.
-            rows = _read(self._file)[1:]
-            blank = [""] * len(new)
+            rows = read_rows(self._file)[1:]
             self._columns += new
-            rows = [self._columns, *(row + blank for row in rows)]
-            csv_table.write(self._file, rows)
+            rows = [cells + [""] * len(new) for cells in rows]
+            csv_table.write(self._file, [self._columns, *rows])
+        cells = [row.get(name, math.nan) for name in self._columns]
         csv_table.append(
-            self._file, [cells.get(name, "") for name in self._columns]
+            self._file, ["" if math.isnan(cell) else cell for cell in cells]
         )
 
 
-def _group(name: str) -> str:
-    return _GROUP_OF.get(name, _LOSSES)
+def read_rows(file: pathlib.Path) -> list[list[str]]:
+    """Header and rows of a CSV of ours; none where there is no file.
 
-
-def _drop_later_rows(file: pathlib.Path, last: int) -> list[str]:
-    """Leaves the rows up to a step; returns the columns."""
-    if not file.exists():
-        return []
-    header, *rows = _read(file) or [[]]
-    kept = [row for row in rows if int(row[0]) <= last]
-    if not kept:
-        file.unlink()
-        return []
-    csv_table.write(file, [header, *kept])
-    return header
-
-
-def _read(file: pathlib.Path) -> list[list[str]]:
-    """Header and rows, without one that a kill has cut short."""
+    Without a row that a kill has cut short.
+    """
     if not file.exists():
         return []
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True)

@@ -18,12 +18,9 @@ from data.run.progress import Progress
 from data.shards.record_index import RecordIndex
 from train.loop import cluster, distribution
 from train.loop.checkpoints import Checkpoints, last_step
-from train.loop.cluster import Cluster
-from train.loop.failed_reads import FailedReads
-from train.loop.skipped_steps import SkippedSteps
-from train.loop.step_observer import StepSpeed
+from train.loop.step_records import StepRecords
 from train.loop.stop_signal import StopSignal
-from train.loop.training_log import TrainingLog
+from train.loop.training_log import Step, TrainingLog
 from train.loop.training_options import TrainingOptions
 
 # What TensorFlow raises where another process has gone.
@@ -100,19 +97,58 @@ def train(
     start = checkpoints.restore(folder)
     processes = cluster.of(options.strategy)
     distribution.separate_random_states(learner, strategy, processes.worker)
-    steps = _Steps(strategy, learner)
     if processes.num_workers > 1:
-        _check_all_agree(steps, start, options)
-    with _own_folder(folder, processes) as own_folder:
-        _train(
-            steps,
-            make_dataset,
-            options,
-            own_folder,
-            index,
-            start,
-            checkpoints,
-            at_step if processes.is_chief else (),
+        _check_all_agree(strategy, start, options)
+    if 0 < start >= options.steps:
+        return
+    devices = _Devices(strategy, learner)
+    with contextlib.ExitStack() as stack:
+        if not processes.is_chief:
+            # All of them save: a variable may need every process to be read.
+            own = stack.enter_context(tempfile.TemporaryDirectory())
+            folder, at_step = pathlib.Path(own), ()
+        shows = options.tensorboard and processes.is_chief
+        log = TrainingLog(folder, start, options.batch_size, shows)
+        stack.callback(log.writer.close)
+        stack.enter_context(log.writer.as_default())
+        if start == 0:
+            for function in at_step:
+                function(0)
+            if options.steps == 0:
+                return
+        records = StepRecords(index, options, folder, start)
+        batches = devices.batches(make_dataset, start)
+        progress = Progress("step", options.steps, "steps", done=start)
+        stop = stack.enter_context(StopSignal(processes.num_workers))
+        # Since the last row of the log.
+        steps = []
+        for number in range(start + 1, options.steps + 1):
+            with log.waiting(), records.explained(steps):
+                batch, read_status = next(batches)
+            scalars, read_status, votes = devices.train(
+                batch, read_status, stop.vote()
+            )
+            steps.append(Step(number, scalars, read_status))
+            # A run killed before it is saved comes by here once more.
+            for function in at_step:
+                function(number)
+            ends = stop.is_asked(votes) or number == options.steps
+            saves = ends or number % options.checkpoint_every == 0
+            if saves or number % options.log_every == 0:
+                log.flush(steps, devices.figures(batch))
+                records.flush(steps)
+                steps.clear()
+            if saves:
+                checkpoints.save(folder, number)
+            if processes.is_chief:
+                progress.update(number, log.note)
+            if ends:
+                break
+    if processes.is_chief:
+        progress.finish(log.note)
+    if number < options.steps:
+        raise Stopped(
+            f"{stop.reason}; step {number} is saved, run again to go on"
         )
 
 
@@ -135,15 +171,14 @@ def tells_of_lost_processes(trainer):
             reason = found[1] if found else type(error).__name__
             raise Stopped(
                 f"another process of the cluster was lost ({reason}): start "
-                "all of them again, to go on from step "
-                f"{last_step(folder)}"
+                f"all of them again, to go on from step {last_step(folder)}"
             ) from error
 
     return told
 
 
-class _Steps:
-    """What runs on all devices."""
+class _Devices:
+    """What runs on all of them."""
 
     def __init__(self, strategy: tf.distribute.Strategy, learner: keras.Model):
         self._strategy, self._learner = strategy, learner
@@ -161,11 +196,7 @@ class _Steps:
         """Scalars, read status and votes of the global batch."""
         shares = self._strategy.run(self._learner.train_step, args=(batch,))
         votes = self._strategy.run(lambda: tf.identity(vote))
-        return (
-            self._sum(shares),
-            self._gather(read_status),
-            self._sum([votes])[0],
-        )
+        return self._sum(shares), self._gather(read_status), self._sum(votes)
 
     def figures(self, batch) -> dict[str, float]:
         """Diagnostics of the global batch, and the learning rate."""
@@ -173,11 +204,6 @@ class _Steps:
         rate = self._learner.optimizer.learning_rate
         figures["learning_rate"] = tf.convert_to_tensor(rate)
         return {name: float(value) for name, value in figures.items()}
-
-    @tf.function
-    def everywhere(self, value):
-        """(replicas,) what the processes pass for a scalar."""
-        return self._gather(self._strategy.run(lambda: value[None]))
 
     @tf.function(jit_compile=False)
     def _diagnose(self, batch):
@@ -196,85 +222,8 @@ class _Steps:
         )
 
 
-def _train(
-    steps: _Steps,
-    make_dataset: MakeDataset,
-    options: TrainingOptions,
-    folder: pathlib.Path,
-    index: RecordIndex,
-    start: int,
-    checkpoints: Checkpoints,
-    at_step: Sequence[Callable[[int], None]],
-) -> None:
-    if 0 < start >= options.steps:
-        return
-    processes = cluster.of(options.strategy)
-    log = TrainingLog(folder, start, options.tensorboard and processes.is_chief)
-    with contextlib.closing(log), log.writer.as_default():
-        if start == 0:
-            _call_all(at_step, 0)
-            if options.steps == 0:
-                return
-        reads = FailedReads(index, options, folder)
-        skipped = SkippedSteps(index, options, folder, start)
-        speed = StepSpeed(options.batch_size, start)
-        observers = [speed, log, reads, skipped]
-        batches = steps.batches(make_dataset, start)
-        progress = Progress("step", options.steps, "steps", done=start)
-        with StopSignal(processes.num_workers) as stop:
-            for step in range(start + 1, options.steps + 1):
-                with speed.waiting(), reads.explained():
-                    batch, read_status = next(batches)
-                scalars, read_status, votes = steps.train(
-                    batch, read_status, stop.vote()
-                )
-                for observer in observers:
-                    observer.add(step, scalars, read_status)
-                # A run killed before it is saved comes by here once more.
-                _call_all(at_step, step)
-                ends = stop.is_asked(votes) or step == options.steps
-                saves = ends or step % options.checkpoint_every == 0
-                if saves or step % options.log_every == 0:
-                    figures = steps.figures(batch)
-                    for observer in observers:
-                        observer.flush(step, figures)
-                if saves:
-                    checkpoints.save(folder, step)
-                note = ", ".join(filter(None, (log.note, speed.note)))
-                if processes.is_chief:
-                    progress.update(step, note)
-                if ends:
-                    break
-    if processes.is_chief:
-        progress.finish(note)
-    if step < options.steps:
-        raise Stopped(
-            f"{stop.reason}; step {step} is saved, run again to go on"
-        )
-
-
-def _call_all(at_step: Sequence[Callable[[int], None]], step: int) -> None:
-    for function in at_step:
-        function(step)
-
-
-@contextlib.contextmanager
-def _own_folder(
-    folder: pathlib.Path, processes: Cluster
-) -> Iterator[pathlib.Path]:
-    """The run directory in the first process; in others a temporary one.
-
-    All of them save: a variable may need every process to be read.
-    """
-    if processes.is_chief:
-        yield folder
-        return
-    with tempfile.TemporaryDirectory() as own:
-        yield pathlib.Path(own)
-
-
 def _check_all_agree(
-    steps: _Steps, start: int, options: TrainingOptions
+    strategy: tf.distribute.Strategy, start: int, options: TrainingOptions
 ) -> None:
     """Raises a `UserError` where processes would run different steps."""
     facts = [start]
@@ -283,9 +232,13 @@ def _check_all_agree(
         # Paths may differ.
         if not isinstance(value, str) or field.metadata["choices"]:
             facts.append(value)
-    digest = zlib.crc32(repr(facts).encode())
-    found = steps.everywhere(tf.constant(digest, tf.int64))
-    if len(np.unique(found)) > 1:
+    digest = tf.constant([zlib.crc32(repr(facts).encode())], tf.int64)
+
+    @tf.function
+    def of_all():
+        return strategy.gather(strategy.run(lambda: digest), axis=0)
+
+    if len(np.unique(of_all())) > 1:
         raise UserError(
             "the processes disagree about the flags, or about the last "
             f"checkpoint (here step {start}): give all of them the same flags, "

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from data.run.flag_fields import option
 from data.run.rejects import MAX_BAD_FRACTION
 
-STRATEGIES = ("default", "mirrored", "multi_worker", "tpu")
 OPTIMIZERS = ("adam", "adamw", "lamb", "lars")
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +31,7 @@ class TrainingOptions:
         "Devices that train together. default: one. mirrored: all GPUs of this "
         "machine. multi_worker: those of several machines, which TF_CONFIG or "
         "Slurm describes. tpu: the one that --tpu names.",
-        choices=STRATEGIES,
+        choices=("default", "mirrored", "multi_worker", "tpu"),
         runtime_only=True,
     )
     tpu: str = option(
@@ -61,7 +59,7 @@ class TrainingOptions:
     precision: str = option(
         "float32",
         "Compute precision; weights, losses and spectrograms stay float32.",
-        choices=PRECISIONS,
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
     )
     max_skipped_steps: int = option(
         20,

@@ -1,100 +1,101 @@
 """One device, several of one process, and several processes: one result."""
 
 import json
-import os
-import pathlib
+import re
+import signal
 import socket
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.train.loop.distributed_run import SEPARATION
+from data.run.entry_point import EXIT_STOPPED
 from tests.train.small_shards import chirp_clips, write_shards
+from tests.train.trainer_runs import (
+    SEPARATION,
+    saved_step,
+    start,
+    train,
+    wait_for,
+)
 from train.contrastive.contrastive_config import OBJECTIVES
+from train.loop.checkpoints import last_step
 
-ROOT = pathlib.Path(__file__).parents[3]
-
-
-def start(shards, folder, strategy, devices, changes=None, **environment):
-    """A process of `distributed_run`; its log is folder/../<name>.log."""
-    command = [sys.executable, "-m", "tests.train.loop.distributed_run"]
-    command += [shards, folder, strategy, devices, json.dumps(changes or {})]
-    folder.parent.mkdir(exist_ok=True)
-    return subprocess.Popen(
-        [str(part) for part in command],
-        cwd=ROOT,
-        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""} | environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+# Joint has the losses of two objectives.
+ENCODERS = ["joint", "triplet"]
+OTHERS = sorted({*OBJECTIVES} - {*ENCODERS})
+# Heartbeats of TensorFlow are missed after 10 s; the rest is a slow machine.
+LOST_WITHIN_S = 120
 
 
-def start_cluster(size, *arguments, **options):
-    """Processes of a cluster on this machine."""
-    sockets = [socket.socket() for _ in range(size)]
+@pytest.fixture(scope="module")
+def arguments(tmp_path_factory):
+    """(objectives, folder) -> those of runs in folder/<objective>."""
+    shards = tmp_path_factory.mktemp("shards")
+    write_shards(shards, chirp_clips(13, 16000))
+
+    def arguments(objectives, folder):
+        common = {"objectives": objectives, "output": str(folder)}
+        common |= {"shards": str(shards), "tensorboard": False}
+        if objectives == [SEPARATION]:
+            return common
+        return common | {
+            # Masks are drawn by each replica for itself.
+            "dropout": 0.0,
+            # In float32 rounding decides whether a ReLU passes, and so changes
+            # gradients by a hundredth, on one device as well.
+            "precision": "float64",
+        }
+
+    return arguments
+
+
+@pytest.fixture(scope="module")
+def one_device(arguments, tmp_path_factory):
+    """Objective -> its run on one device."""
+    folder = tmp_path_factory.mktemp("one")
+
+    def run_of(objective):
+        if not (folder / objective).exists():
+            train(**arguments([objective], folder))
+        return folder / objective
+
+    return run_of
+
+
+def _start_cluster(arguments):
+    """Two processes on this machine."""
+    sockets = [socket.socket() for _ in range(2)]
     for one in sockets:
         one.bind(("127.0.0.1", 0))
     workers = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
     for one in sockets:
         one.close()
-    processes = []
-    for index in range(size):
-        task = {"type": "worker", "index": index}
-        config = {"cluster": {"worker": workers}, "task": task}
-        processes.append(
-            start(*arguments, **options, TF_CONFIG=json.dumps(config))
-        )
-    return processes
+    arguments = arguments | {"strategy": "multi_worker"}
+    tasks = [{"type": "worker", "index": index} for index in range(2)]
+    configs = [{"cluster": {"worker": workers}, "task": t} for t in tasks]
+    return [start(arguments, TF_CONFIG=json.dumps(c)) for c in configs]
 
 
-def _finish(processes):
+def _ends(processes, within_s=900):
+    """Exit code of each, and what it says of a stop; none may hang."""
+    ends = []
     for process in processes:
-        _, errors = process.communicate(timeout=900)
-        assert process.returncode == 0, errors[-3000:]
-
-
-# Each of them takes half a minute; joint has both losses.
-JOINT = ["joint"]
-SOME = [*JOINT, "triplet", SEPARATION]
-ALL = [*OBJECTIVES, SEPARATION]
-SETUPS = {
-    "short": {"one": SOME, "mirrored_2": SOME, "workers_2": JOINT},
-    "long": {
-        "one": ALL,
-        "mirrored_2": ALL,
-        "mirrored_4": JOINT,
-        "workers_2": SOME,
-    },
-}
-# Of one process: strategy and devices.
-DEVICES = {
-    "one": ("default", 1),
-    "mirrored_2": ("mirrored", 2),
-    "mirrored_4": ("mirrored", 4),
-}
-
-
-def _train(folder, setups):
-    """One run directory for each setup and objective."""
-    shards = folder / "shards"
-    write_shards(shards, chirp_clips(13, 16000))
-    for setup, objectives in setups.items():
-        changes = {"objectives": objectives}
-        if setup in DEVICES:
-            options = (shards, folder / setup, *DEVICES[setup], changes)
-            _finish([start(*options)])
-        else:
-            options = (shards, folder / setup, "multi_worker", 1, changes)
-            _finish(start_cluster(2, *options))
+        try:
+            told = process.communicate(timeout=within_s)[1]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            told = process.communicate()[1]
+        # TensorFlow may tell more after it.
+        said = re.search("^stopped: .*", told, re.MULTILINE)
+        ends.append((process.returncode, said[0] if said else told[-3000:]))
+    return ends
 
 
 def _state(run):
     """Weights, statistics and optimizer of the last checkpoint, by name."""
-    latest = tf.train.latest_checkpoint(str(run / "checkpoints"))
-    reader = tf.train.load_checkpoint(latest)
+    reader = tf.train.load_checkpoint(str(run / "checkpoints"))
     arrays = {
         name: reader.get_tensor(name)
         for name in reader.get_variable_to_shape_map()
@@ -106,7 +107,7 @@ def _state(run):
     }
 
 
-def _tolerance(objective):
+def _tolerance(run):
     """Of what differs in rounding only, relative or absolute.
 
     Encoders compute in float64 (2e-16): sums over a million activations and
@@ -115,42 +116,84 @@ def _tolerance(objective):
     negative that rounding decides, is far above. Separators compute in
     float32 (6e-8).
     """
-    return 1e-5 if objective == SEPARATION else 1e-10
+    return 1e-5 if run.name == SEPARATION else 1e-10
 
 
-@pytest.mark.parametrize(
-    "setups",
-    [
-        pytest.param(SETUPS["short"], id="short"),
-        pytest.param(SETUPS["long"], id="long", marks=pytest.mark.long),
-    ],
-)
-def test_devices_give_the_weights_of_one(setups, tmp_path):
-    """After 10 steps: weights, moving statistics, losses."""
-    _train(tmp_path, setups)
-    for setup, objectives in setups.items():
-        for objective in objectives:
-            _assert_same(tmp_path / "one", tmp_path / setup, objective)
-
-
-def _assert_same(one, other, objective):
-    within = _tolerance(objective)
-    expected, found = _state(one / objective), _state(other / objective)
+def _assert_same(run, expected_run):
+    within = _tolerance(run)
+    expected, found = _state(expected_run), _state(run)
     assert found.keys() == expected.keys()
     for name, array in expected.items():
         np.testing.assert_allclose(
-            found[name],
-            array,
-            rtol=within,
-            atol=within,
-            err_msg=f"{other.name}, {objective}: {name}",
+            found[name], array, within, within, err_msg=f"{run}: {name}"
         )
-    losses = [
-        np.genfromtxt(
-            run / objective / "history.csv", delimiter=",", names=True
-        )["loss"]
-        for run in (one, other)
+
+
+@pytest.mark.parametrize(
+    "strategy, devices, objectives",
+    [
+        ("mirrored", 2, ENCODERS),
+        ("mirrored", 2, [SEPARATION]),
+        pytest.param("mirrored", 2, OTHERS, marks=pytest.mark.long),
+        pytest.param("mirrored", 4, ["joint"], marks=pytest.mark.long),
+        pytest.param("multi_worker", 1, ENCODERS, marks=pytest.mark.long),
+        pytest.param("multi_worker", 1, [SEPARATION], marks=pytest.mark.long),
+    ],
+)
+def test_devices_give_the_weights_of_one(
+    arguments, one_device, tmp_path, strategy, devices, objectives
+):
+    """Weights, moving statistics, losses."""
+    arguments = arguments(objectives, tmp_path)
+    if strategy == "multi_worker":
+        processes = _start_cluster(arguments)
+    else:
+        arguments |= {"strategy": strategy, "devices": devices}
+        processes = [start(arguments)]
+    for code, told in _ends(processes):
+        assert code == 0, told
+    for objective in objectives:
+        run, expected = tmp_path / objective, one_device(objective)
+        _assert_same(run, expected)
+        losses, wanted = (
+            np.genfromtxt(of / "history.csv", delimiter=",", names=True)["loss"]
+            for of in (run, expected)
+        )
+        np.testing.assert_allclose(losses, wanted, _tolerance(run))
+        # It was trained.
+        assert losses[-1] != losses[0]
+
+
+@pytest.mark.parametrize("lost", [0, pytest.param(1, marks=pytest.mark.long)])
+def test_a_cluster_survives_the_loss_of_its_processes(
+    arguments, one_device, tmp_path, lost
+):
+    """One is killed, then one is stopped, and then a single device goes on:
+    the weights are those of one that nothing disturbed."""
+    run, arguments = tmp_path / "joint", arguments(["joint"], tmp_path)
+    workers = _start_cluster(arguments)
+    wait_for(2, run, *workers)
+    workers[lost].kill()
+    ends = _ends(workers, LOST_WITHIN_S)
+    assert ends[lost][0] == -signal.SIGKILL
+    code, told = ends[1 - lost]
+    assert code == EXIT_STOPPED, told
+    # Not `saved_step`: a checkpoint counts once it is listed.
+    assert re.fullmatch(
+        r"stopped: another process of the cluster was lost \([^{}]+\): "
+        f"start all of them again, to go on from step {last_step(run)}",
+        told,
+    )
+
+    workers = _start_cluster(arguments)
+    wait_for(saved_step(run) + 2, run, *workers)
+    workers[1].send_signal(signal.SIGTERM)
+    ends = _ends(workers)
+    saved = f"; step {saved_step(run)} is saved, run again to go on"
+    assert ends == [
+        (EXIT_STOPPED, f"stopped: another process was stopped{saved}"),
+        (EXIT_STOPPED, f"stopped: stopped by SIGTERM{saved}"),
     ]
-    np.testing.assert_allclose(losses[1], losses[0], rtol=within)
-    # It was trained.
-    assert losses[0][-1] != losses[0][0]
+
+    train(**arguments)
+    _assert_same(run, one_device("joint"))

@@ -26,36 +26,25 @@ def _send(number):
     os.kill(os.getpid(), number)
 
 
-def test_alone_it_is_heeded_at_once(heard):
+@pytest.mark.parametrize("first, second", [SIGNALS, SIGNALS[::-1]])
+def test_one_is_heeded_at_once_a_second_gets_the_former_handler(
+    heard, first, second
+):
     votes = tf.constant(0.0)
     with StopSignal(1) as stop:
         assert not stop.is_asked(votes) and stop.reason == ""
-        _send(signal.SIGTERM)
-        assert stop.is_asked(votes)
-        assert stop.reason == "stopped by SIGTERM"
-    assert heard == []
-
-
-@pytest.mark.parametrize("first", SIGNALS)
-@pytest.mark.parametrize("second", SIGNALS)
-def test_a_second_signal_gets_the_former_handler(heard, first, second):
-    with StopSignal(1) as stop:
         _send(first)
-        assert heard == []
+        assert stop.is_asked(votes) and heard == []
         _send(second)
         assert heard == [second]
         assert stop.reason == f"stopped by {first.name}"
 
 
-@pytest.mark.parametrize("fails", [False, True])
-def test_handlers_are_put_back(heard, fails):
+def test_handlers_are_put_back(heard):
     before = [signal.getsignal(number) for number in SIGNALS]
-    try:
-        with StopSignal(1):
-            inside = [signal.getsignal(number) for number in SIGNALS]
-            assert not fails
-    except AssertionError:
-        assert fails
+    with pytest.raises(ZeroDivisionError), StopSignal(1):
+        inside = [signal.getsignal(number) for number in SIGNALS]
+        _ = 1 / 0
     assert not set(inside) & set(before)
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
@@ -69,7 +58,6 @@ def test_processes_stop_after_the_same_step(heard):
             if step == 4:
                 _send(signal.SIGTERM)
             votes = tf.add_n([stop.vote() for stop in processes])
-            assert votes == (1.0 if step >= 4 else 0.0)
             asked.append([stop.is_asked(votes) for stop in processes])
     assert asked == 4 * [3 * [False]] + [3 * [True]]
     assert [stop.reason for stop in processes] == [

@@ -4,31 +4,37 @@ import math
 import pathlib
 
 import numpy as np
-import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing import plugin_event_accumulator
 
 from evaluate.pages.report_runs import read_history
-from train.loop.training_log import TrainingLog
+from train.loop import shown_sound, training_log
+from train.loop.training_log import Step, TrainingLog
 
 
-def _add(log, **scalars):
-    scalars = {name: tf.constant(value) for name, value in scalars.items()}
-    log.add(0, scalars, {})
+def _step(number, skipped=0.0, **scalars):
+    scalars |= {"skipped": skipped}
+    return Step(number, {k: tf.constant(v) for k, v in scalars.items()}, {})
+
+
+def _shown(folder: pathlib.Path):
+    """What TensorBoard would show."""
+    shown = plugin_event_accumulator.EventAccumulator(
+        str(folder / "tensorboard")
+    )
+    return shown.Reload()
 
 
 def _points(folder: pathlib.Path) -> dict[str, list[tuple[int, float]]]:
-    """(step, value) of every tag, as TensorBoard would show them."""
-    loader = plugin_event_accumulator.EventAccumulator(
-        str(folder / "tensorboard")
-    )
-    loader.Reload()
+    """(step, value) of every tag but the speed."""
+    shown = _shown(folder)
     return {
         tag: [
             (event.step, float(tf.make_ndarray(event.tensor_proto)))
-            for event in loader.Tensors(tag)
+            for event in shown.Tensors(tag)
         ]
-        for tag in loader.Tags()["tensors"]
+        for tag in shown.Tags()["tensors"]
+        if not tag.startswith("speed/")
     }
 
 
@@ -36,109 +42,86 @@ def _rows(folder: pathlib.Path) -> list[str]:
     return (folder / "history.csv").read_text().splitlines()
 
 
-def test_rows_are_means_since_the_row_before(tmp_path):
-    log = TrainingLog(tmp_path, 0, False)
-    for loss in (1.0, 2.0, 6.0):
-        _add(log, loss=loss, gradient_norm=4 * loss)
-    log.flush(3, {})
-    _add(log, loss=0.5, gradient_norm=0.25)
-    log.flush(4, {})
+def test_figures_are_those_since_the_row_before(tmp_path, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(training_log.time, "monotonic", lambda: now)
+    log = TrainingLog(tmp_path, 40, batch_size=6)
+    for waited, worked in ((3.0, 1.0), (0.5, 3.5)):
+        with log.waiting():
+            now += waited
+        now += worked
+    losses = {41: 1.0, 42: 6.0}
+    log.flush(
+        [_step(k, loss=v, gradient_norm=4 * v) for k, v in losses.items()], {}
+    )
+    # 2 steps in 8 seconds, 3.5 of them waiting.
+    assert log.note == "loss 3.5, 1.5 examples/s, 43.8% waiting for data"
+    # A clock that stands still is no fault.
+    log.flush([_step(43, loss=0.5, gradient_norm=0.25)], {})
     assert _rows(tmp_path) == [
-        "step,loss,gradient_norm",
-        "3,3.0,12.0",
-        "4,0.5,0.25",
+        "step,loss,gradient_norm,skipped",
+        "42,3.5,14.0,0",
+        "43,0.5,0.25,0",
     ]
-    assert not (tmp_path / "tensorboard").exists()
+    speeds = _shown(tmp_path).Tensors("speed/waiting_for_data")
+    found = [(e.step, float(tf.make_ndarray(e.tensor_proto))) for e in speeds]
+    assert found == [(42, 0.4375), (43, 0.0)]
 
 
-def test_skipped_steps_are_counted_and_in_no_mean(tmp_path):
-    log = TrainingLog(tmp_path, 0, True)
-    _add(log, loss=2.0, skipped=0.0)
-    _add(log, loss=0.0, skipped=1.0)
-    _add(log, loss=5.0, skipped=0.0)
-    log.flush(3, {})
-    assert log.note == "loss 3.5, 1 skipped"
-    _add(log, loss=0.0, skipped=1.0)
-    log.flush(4, {"learning_rate": 0.125})
-    log.close()
-    assert log.note == "all skipped"
+def test_skipped_steps_are_counted_and_tags_are_grouped(tmp_path):
+    """A skipped step, and what is not known, is in no mean."""
+    log = TrainingLog(tmp_path, 0, 1)
+    steps = [
+        _step(1, loss=2.0, triplet=1.0, gradient_norm=8.0),
+        _step(2, loss=0.0, triplet=0.0, gradient_norm=0.0, skipped=1.0),
+        _step(3, loss=5.0, triplet=2.0, gradient_norm=4.0),
+    ]
+    log.flush(steps, {"uniformity": -1.5, "channel_activity": math.nan})
+    assert log.note.startswith("loss 3.5, triplet 1.5, 1 skipped, ")
+    log.flush([steps[1]._replace(number=4)], {"learning_rate": 0.125})
+    assert log.note.startswith("all skipped, ")
     assert _rows(tmp_path) == [
-        "step,loss,skipped,learning_rate",
-        "3,3.5,1,",
-        "4,,1,0.125",
+        "step,loss,triplet,gradient_norm,skipped,uniformity,channel_activity,"
+        "learning_rate",
+        "3,3.5,1.5,6.0,1,-1.5,,",
+        "4,,,,1,,,0.125",
     ]
     assert _points(tmp_path) == {
         "losses/loss": [(3, 3.5)],
+        "losses/triplet": [(3, 1.5)],
+        "optimizer/gradient_norm": [(3, 6.0)],
         "optimizer/skipped": [(3, 1), (4, 1)],
+        "embedding/uniformity": [(3, -1.5)],
         "optimizer/learning_rate": [(4, 0.125)],
     }
 
 
-def test_nothing_is_read_before_a_row_is_due(tmp_path):
-    class _Unread:
-        def __init__(self, value):
-            self.value = value
-
-        def __add__(self, other):
-            return _Unread(self.value + other.value)
-
-        def __float__(self):
-            assert due
-            return float(self.value)
-
-    due = False
-    log = TrainingLog(tmp_path, 0, False)
-    log.add(1, {"loss": _Unread(3)}, {})
-    log.add(2, {"loss": _Unread(5)}, {})
-    due = True
-    log.flush(2, {})
-    assert _rows(tmp_path) == ["step,loss", "2,4.0"]
-
-
-def test_a_flush_without_a_step_writes_nothing(tmp_path):
-    log = TrainingLog(tmp_path, 0, True)
-    log.flush(0, {"learning_rate": 1.0})
-    log.close()
-    assert not (tmp_path / "history.csv").exists()
-    assert _points(tmp_path) == {}
-
-
-def test_tags_are_grouped(tmp_path):
-    log = TrainingLog(tmp_path, 0, True)
-    _add(log, loss=1.0, similarity=0.75, gradient_norm=2.0)
-    log.flush(
-        7,
-        {
-            "learning_rate": 0.5,
-            "uniformity": -1.5,
-            "channel_activity": math.nan,
-        },
-    )
-    log.close()
-    assert _points(tmp_path) == {
-        "losses/loss": [(7, 1.0)],
-        "losses/similarity": [(7, 0.75)],
-        "optimizer/gradient_norm": [(7, 2.0)],
-        "optimizer/learning_rate": [(7, 0.5)],
-        "embedding/uniformity": [(7, -1.5)],
+def test_a_sound_is_heard_and_seen(tmp_path):
+    """By TensorBoard's plugins for them; a tag has one kind of data."""
+    log = TrainingLog(tmp_path, 0, 1)
+    image, sound = np.zeros((13, 29, 3), "u1"), np.zeros(4000, "f4")
+    with log.writer.as_default():
+        assert shown_sound.is_due(20, 10) and not shown_sound.is_due(21, 10)
+        shown_sound.show("views/clip_1/first", image, sound, 8000, 20)
+    log.writer.close()
+    shown = _shown(tmp_path)
+    plugins = {
+        tag: shown.SummaryMetadata(tag).plugin_data.plugin_name
+        for tag in shown.Tags()["tensors"]
     }
-    assert _rows(tmp_path) == [
-        "step,loss,similarity,gradient_norm,learning_rate,uniformity,"
-        "channel_activity",
-        "7,1.0,0.75,2.0,0.5,-1.5,",
-    ]
-    assert log.note == "loss 1, similarity 0.75"
+    assert plugins == {
+        "views/clip_1/first": "images",
+        "views/clip_1/first_sound": "audio",
+    }
 
 
 def _run(folder, start, stop, offset=0.0, every=10):
-    log = TrainingLog(folder, start, True)
-    for step in range(start + 1, stop + 1):
-        _add(log, loss=step + offset)
-        if step % every == 0:
-            log.flush(step, {})
-            with log.writer.as_default():
-                tf.summary.scalar("probe/mAP", step / 1000, step)
-    log.close()
+    log = TrainingLog(folder, start, 1)
+    for step in range(start + every, stop + 1, every):
+        log.flush([_step(step, loss=step + offset)], {})
+        with log.writer.as_default():
+            tf.summary.scalar("probe/mAP", step / 1000, step)
+    log.writer.close()
 
 
 def test_steps_that_are_run_again_show_once(tmp_path):
@@ -146,7 +129,7 @@ def test_steps_that_are_run_again_show_once(tmp_path):
     _run(tmp_path, 40, 70, offset=0.5)
     _run(tmp_path, 60, 80, offset=0.25)
     steps = [10, 20, 30, 40, 50, 60, 70, 80]
-    losses = [5.5, 15.5, 25.5, 35.5, 46, 56, 65.75, 75.75]
+    losses = [10, 20, 30, 40, 50.5, 60.5, 70.25, 80.25]
     points = _points(tmp_path)
     assert points["losses/loss"] == list(zip(steps, losses, strict=True))
     assert [step for step, _ in points["probe/mAP"]] == steps
@@ -154,38 +137,26 @@ def test_steps_that_are_run_again_show_once(tmp_path):
     assert history["loss"].to_dict() == dict(zip(steps, losses, strict=True))
 
 
-def test_a_start_from_nothing_forgets_an_old_history(tmp_path):
-    (tmp_path / "history.csv").write_text("step,old\n5,1.0\n")
-    log = TrainingLog(tmp_path, 0, False)
-    _add(log, loss=1.0)
-    log.flush(1, {})
-    assert _rows(tmp_path) == ["step,loss", "1,1.0"]
+def test_what_is_there_of_a_run_before(tmp_path):
+    history = tmp_path / "history.csv"
 
+    def after(before, start):
+        history.write_bytes(before)
+        log = TrainingLog(tmp_path, start, 1, tensorboard=False)
+        log.flush([_step(51, loss=2.0)], {})
+        with log.writer.as_default():
+            assert not shown_sound.is_due(20, 10)
+        return _rows(tmp_path)
 
-def test_a_row_that_a_kill_cut_short_is_dropped(tmp_path):
-    # As written by csv, and then part of "60,1.5".
-    (tmp_path / "history.csv").write_bytes(b"step,loss\r\n5,1.0\r\n6")
-    log = TrainingLog(tmp_path, 50, False)
-    _add(log, loss=2.0)
-    log.flush(51, {})
-    assert _rows(tmp_path) == ["step,loss", "5,1.0", "51,2.0"]
-
-
-def test_new_columns_leave_old_rows_empty(tmp_path):
-    (tmp_path / "history.csv").write_text("step,old,loss\n5,3.0,1.0\n")
-    log = TrainingLog(tmp_path, 5, False)
-    _add(log, loss=2.0, triplet=0.5)
-    log.flush(6, {})
-    history = read_history(tmp_path / "history.csv")
-    assert list(history) == ["old", "loss", "triplet"]
-    assert list(history.index) == [5, 6]
-    np.testing.assert_array_equal(
-        history.to_numpy().T, [[3, np.nan], [1, 2], [np.nan, 0.5]]
-    )
-
-
-@pytest.mark.parametrize("tensorboard", [False, True])
-def test_others_write_where_tensorboard_is_wanted(tmp_path, tensorboard):
-    log = TrainingLog(tmp_path, 0, tensorboard)
-    with log.writer.as_default():
-        assert bool(tf.summary.should_record_summaries()) == tensorboard
+    # Another run.
+    assert after(b"step,old\n51,1.0\n", 0) == ["step,loss,skipped", "51,2.0,0"]
+    # As written by csv, and then part of "60,1.5" that a kill has cut short.
+    old = b"step,loss,skipped\r\n5,1.0,0\r\n6"
+    assert after(old, 50) == ["step,loss,skipped", "5,1.0,0", "51,2.0,0"]
+    # Without a column that came later.
+    assert after(b"step,old,loss\n5,3.0,1.0\n", 50) == [
+        "step,old,loss,skipped",
+        "5,3.0,1.0,",
+        "51,,2.0,0",
+    ]
+    assert not (tmp_path / "tensorboard").exists()

@@ -8,12 +8,14 @@ import tensorflow as tf
 
 from data.run.errors import UserError
 from data.shards.record_index import RecordIndex
+from data.shards.record_reader import FAILED, POSITION, numbers_tried
 from tests.data.shards.damaged_shards import flip
 from tests.train.small_shards import noise_clips, write_shards
 from train.contrastive import view_pipeline
 from train.contrastive.view_pipeline import VIEWS, ViewSpec
 from train.loop import training_loop
-from train.loop.failed_reads import FailedReads
+from train.loop.step_records import SKIPPED_FILE, StepRecords
+from train.loop.training_log import Step
 from train.loop.training_options import TrainingOptions
 from train.separation.mixture_pipeline import batches_of_pairs
 
@@ -28,27 +30,19 @@ OPTIONS = TrainingOptions(
 SPEC = ViewSpec("mix_vs_mix", (), 0, 60, 10**6, -120.0, 0)
 
 
-class _Level(keras.Model):
-    """Follows the level of what it is shown; keeps all of it."""
+class _Seen(keras.Model):
+    """Keeps all that it is shown, and learns nothing."""
 
     def __init__(self):
         super().__init__()
-        self.dense = keras.layers.Dense(1)
-        self.dense.build((None, 1))
         self.built = True
-        self.optimizer = keras.optimizers.SGD(0.1)
-        self.optimizer.build(self.trainable_variables)
+        self.optimizer = keras.optimizers.SGD()
         self.seen = []
 
     def train_step(self, batch):
         audio = batch[VIEWS] if isinstance(batch, dict) else batch
         tf.py_function(lambda x: self.seen.append(x.numpy()), [audio], [])
-        with tf.GradientTape() as tape:
-            level = self.dense(tf.reshape(audio[..., :1], [-1, 1]))
-            loss = tf.reduce_mean(level**2)
-        variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
-        return {"loss": loss, "skipped": tf.zeros([])}
+        return {"loss": tf.reduce_mean(audio), "skipped": tf.zeros([])}
 
     def diagnostics(self, batch):
         return {}
@@ -66,28 +60,25 @@ def _of_pairs(index):
     )
 
 
-TRAINERS = pytest.mark.parametrize("pipeline", [_of_views, _of_pairs])
-
-
 @pytest.fixture
 def shards(tmp_path):
     return write_shards(tmp_path / "shards", noise_clips(10, 100))
 
 
-def _train(shards, folder, pipeline, at_step=None, **changes):
+@pytest.fixture
+def index(shards):
+    return RecordIndex.of(shards, ["train"])
+
+
+def _train(shards, folder, pipeline, at_step=(), **changes):
     options = dataclasses.replace(OPTIONS, **changes)
     strategy = training_loop.prepare(options)
     folder.mkdir(exist_ok=True)
-    learner = _Level()
+    learner = _Seen()
+    # Of the shards as they are now.
     index = RecordIndex.of(shards, ["train"])
     training_loop.train(
-        strategy,
-        learner,
-        pipeline(index),
-        options,
-        folder,
-        index,
-        [at_step] if at_step else [],
+        strategy, learner, pipeline(index), options, folder, index, at_step
     )
     return np.stack(learner.seen)
 
@@ -100,17 +91,16 @@ def _listed(folder):
         ]
 
 
-def _damage(shards, *numbers):
-    index = RecordIndex.of(shards, ["train"])
+def _damage(index, *numbers):
     for number in numbers:
         flip(index.file_of(number), index.offset_of[number] + 30)
 
 
-@TRAINERS
-def test_bad_records_are_replaced_and_listed(shards, tmp_path, pipeline):
+@pytest.mark.parametrize("pipeline", [_of_views, _of_pairs])
+def test_bad_records_are_replaced_and_listed(shards, index, tmp_path, pipeline):
     whole = _train(shards, tmp_path / "whole", pipeline)
     assert not (tmp_path / "whole" / "bad_records.csv").exists()
-    _damage(shards, 3, 7)
+    _damage(index, 3, 7)
     seen = _train(shards, tmp_path / "bad", pipeline)
     assert _listed(tmp_path / "bad") == [
         ("train-0.tfrecord", 3, "checksum", "clip6"),
@@ -121,17 +111,12 @@ def test_bad_records_are_replaced_and_listed(shards, tmp_path, pipeline):
     clips = 1 if pipeline is _of_pairs else 2
     epochs = 12 * 3 * 2 / clips / 10
     assert 1 - same.mean() == pytest.approx(0.2, abs=0.2 / epochs)
-    header = [
-        (tmp_path / run / "history.csv").read_text().splitlines()[0]
-        for run in ("whole", "bad")
-    ]
-    assert header == ["step,loss,skipped,learning_rate"] * 2
 
 
 def test_past_the_limit_the_run_stops_and_goes_on_with_another(
-    shards, tmp_path
+    shards, index, tmp_path
 ):
-    _damage(shards, 1, 3, 7)
+    _damage(index, 1, 3, 7)
     folder = tmp_path / "run"
     told = r"3 of 10 clips cannot be read \(0.3\).*--max_bad_fraction=0.2"
     with pytest.raises(UserError, match=told):
@@ -143,39 +128,17 @@ def test_past_the_limit_the_run_stops_and_goes_on_with_another(
     assert _listed(folder) == _listed(tmp_path / "whole")
 
 
-class _Killed(Exception):
-    pass
-
-
-def test_killed_and_resumed_sees_the_same(shards, tmp_path):
-    _damage(shards, 3, 7)
-    expected = _train(shards, tmp_path / "whole", _of_views)
-
-    def kill(done):
-        if done == 9:
-            raise _Killed
-
-    folder = tmp_path / "parts"
-    with pytest.raises(_Killed):
-        _train(shards, folder, _of_views, kill)
-    rest = _train(shards, folder, _of_views)
-    np.testing.assert_array_equal(rest, expected[-len(rest) :])
-    assert _listed(folder) == _listed(tmp_path / "whole")
-
-
 def test_a_missing_shard_stops_before_the_first_step(shards, tmp_path):
     (shards.folder / "train-1.tfrecord").unlink()
     steps = []
     told = "5 of 10 clips cannot be read.*5 are missing_file, as record 0 of"
     with pytest.raises(UserError, match=told):
-        _train(shards, tmp_path / "run", _of_views, steps.append)
+        _train(shards, tmp_path / "run", _of_views, [steps.append])
     assert steps == [0]
-    seen = _train(shards, tmp_path / "run", _of_views, max_bad_fraction=0.5)
-    assert np.isfinite(seen).all() and seen.shape == (12, 3, 2, 60)
 
 
-def test_nothing_readable_is_told_not_hung_on(shards, tmp_path):
-    _damage(shards, *range(10))
+def test_nothing_readable_is_told_not_hung_on(shards, index, tmp_path):
+    _damage(index, *range(10))
     told = "none of the 8 records tried for one example can be read"
     with pytest.raises(UserError, match=told):
         _train(shards, tmp_path, _of_views, max_bad_fraction=1)
@@ -184,13 +147,72 @@ def test_nothing_readable_is_told_not_hung_on(shards, tmp_path):
         _train(shards, tmp_path, _of_views)
 
 
-def test_other_errors_are_not_explained(shards, tmp_path):
-    index = RecordIndex.of(shards, ["train"])
-    reads = FailedReads(index, OPTIONS, tmp_path)
+def test_other_errors_are_not_explained(index, tmp_path):
+    records = StepRecords(index, OPTIONS, tmp_path, 0)
     error = tf.errors.InvalidArgumentError(None, None, "shapes differ")
     with pytest.raises(tf.errors.InvalidArgumentError) as told:
-        with reads.explained():
+        with records.explained([]):
             raise error
     assert told.value is error
-    reads.flush(0, {})
-    assert not (tmp_path / "bad_records.csv").exists()
+
+
+def _step(number, positions, failed=0, skipped=1.0):
+    status = {
+        POSITION: tf.constant(positions, tf.int64),
+        FAILED: tf.constant(np.broadcast_to(failed, np.shape(positions))),
+    }
+    return Step(number, {"skipped": tf.constant(skipped)}, status)
+
+
+def _steps(numbers, skipped=()):
+    return [
+        _step(k, [2 * k, 2 * k + 1], skipped=float(k in skipped))
+        for k in numbers
+    ]
+
+
+def _skipped(folder):
+    lines = (folder / SKIPPED_FILE).read_text().splitlines()
+    assert lines[0] == "step,clip_ids"
+    return [int(line.split(",")[0]) for line in lines[1:]]
+
+
+def test_skipped_steps_past_the_one_resumed_from_are_dropped(index, tmp_path):
+    records = StepRecords(index, OPTIONS, tmp_path, 0)
+    records.flush(_steps(range(1, 3)))
+    assert not (tmp_path / SKIPPED_FILE).exists()
+    records.flush(_steps(range(3, 10), skipped=(3, 5, 8)))
+    assert _skipped(tmp_path) == [3, 5, 8]
+    resumed = StepRecords(index, OPTIONS, tmp_path, 5)
+    resumed.flush(_steps(range(6, 10), skipped=(7,)))
+    assert _skipped(tmp_path) == [3, 5, 7]
+
+
+def test_clips_of_pairs_and_replacements_are_named(index, tmp_path):
+    """Positions (n, 2) as of separation; the clip used is the last tried."""
+    options = dataclasses.replace(OPTIONS, max_bad_fraction=1)
+    positions, failed = [[6, 7], [8, 9]], [[0, 2], [1, 0]]
+    records = StepRecords(index, options, tmp_path, 0)
+    records.flush([_step(1, positions, failed)])
+    numbers = [
+        numbers_tried(index, OPTIONS.seed, [position], [count + 1])[-1]
+        for position, count in zip(
+            np.ravel(positions), np.ravel(failed), strict=True
+        )
+    ]
+    # Stored in two shards, one after the other.
+    names = [f"clip{k}" for k in (*range(0, 10, 2), *range(1, 10, 2))]
+    text = (tmp_path / SKIPPED_FILE).read_text().split(",")[-1]
+    assert text.split() == [names[number] for number in numbers]
+
+
+def test_as_many_are_skipped_as_are_allowed_in_a_hundred(index, tmp_path):
+    options = dataclasses.replace(OPTIONS, max_skipped_steps=2)
+    records = StepRecords(index, options, tmp_path, 0)
+    for first in range(1, 200, 10):
+        # The first two are out of the window when the next two come.
+        numbers = range(first, first + 10)
+        records.flush(_steps(numbers, skipped=(2, 13, 103, 114)))
+    with pytest.raises(UserError, match="3 of the last 100 .*_steps=2: see"):
+        records.flush(_steps([201], skipped=(201,)))
+    assert _skipped(tmp_path) == [2, 13, 103, 114, 201]
