@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.inspection.split_statistics import SplitStatistics
-from data.shards import bad_record, record_check, stored_clip
+from data.shards import bad_records, record_check, stored_clip
 from data.shards.dataset_info import Shard
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import examples_in_order
@@ -75,7 +75,7 @@ def usable_records(
 
     def on_failed(numbers: list[int]) -> None:
         if on_bad:
-            for row in bad_record.examine(index, numbers):
+            for row in bad_records.examine(index, numbers):
                 on_bad(row.cause)
 
     for record in examples_in_order(index, tf.identity, on_failed):

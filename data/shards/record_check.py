@@ -48,14 +48,14 @@ def parse_checked(
     keys = [
         example_schema.AUDIO,
         *map(example_schema.channels_key, processors),
-        *([example_schema.STEMS] if stems else ()),
     ]
-    for key in keys:
-        fits &= codec.has_length(clip[key], num_samples, info.audio_format)
     if stems:
+        keys.append(example_schema.STEMS)
         fits &= tf.size(clip[example_schema.STEM_NAMES]) == tf.size(
             clip[example_schema.STEMS]
         )
+    for key in keys:
+        fits &= codec.has_length(clip[key], num_samples, info.audio_format)
     check = tf.raw_ops.Assert(
         condition=fits, data=["the record does not fit its dataset.json"]
     )
@@ -79,12 +79,10 @@ def find_fault(serialized: bytes, info: DatasetInfo) -> tuple[str, str] | None:
     [version] = feature[example_schema.VERSION_KEY].int64_list.value
     if version != example_schema.VERSION:
         return WRONG_VERSION, f"version {version}, not {example_schema.VERSION}"
+    classes = len(info.class_names)
     for label in feature[example_schema.LABELS].int64_list.value:
-        if not 0 <= label < len(info.class_names):
-            return (
-                WRONG_SHAPE,
-                f"label {label} of {len(info.class_names)} classes",
-            )
+        if not 0 <= label < classes:
+            return WRONG_SHAPE, f"label {label} of {classes} classes"
     [num_samples] = feature[example_schema.NUM_SAMPLES].int64_list.value
     if num_samples < 1:
         return WRONG_SHAPE, f"it has {num_samples} samples"
@@ -104,10 +102,8 @@ def find_fault(serialized: bytes, info: DatasetInfo) -> tuple[str, str] | None:
             except ValueError as error:
                 return UNDECODABLE, f"{key}: {error}"
             if length != num_samples:
-                return (
-                    WRONG_SHAPE,
-                    f"{key} has {length} samples, not {num_samples}",
-                )
+                reason = f"{key} has {length} samples, not {num_samples}"
+                return WRONG_SHAPE, reason
     try:
         parse_checked(
             tf.constant(serialized), info, info.processors, info.has_stems

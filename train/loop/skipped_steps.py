@@ -10,7 +10,7 @@ from absl import logging
 
 from data.run import csv_table
 from data.run.errors import UserError
-from data.shards.bad_record import clip_id
+from data.shards.bad_records import clip_id
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import FAILED, POSITION, numbers_tried
 from train.loop.step_observer import StepObserver
