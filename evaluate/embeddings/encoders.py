@@ -1,6 +1,7 @@
 """Loads encoders."""
 
 import functools
+import hashlib
 import pathlib
 from collections.abc import Sequence
 
@@ -8,11 +9,7 @@ import keras
 
 from data.run.encoder_files import model_file
 from data.run.errors import UserError
-from evaluate.embeddings.encoder_runs import (
-    CACHE_FOLDER,
-    model_digest,
-    unique_names,
-)
+from evaluate.embeddings.encoder_runs import unique_names
 from evaluate.embeddings.representation import ENCODER, Representation
 from models.embedding_model import EmbeddingModel
 
@@ -38,15 +35,16 @@ def load_encoders(runs: Sequence[str]) -> list[Representation]:
       UserError: see `load_model` and `unique_names`.
     """
     encoders = []
-    names = unique_names(runs)
-    for run, name in zip(runs, names, strict=True):
+    for run, name in zip(runs, unique_names(runs), strict=True):
         model = load_model(run)
+        with model_file(run).open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
         encoders.append(
             Representation(
                 name=name,
                 kind=ENCODER,
-                identity=model_digest(run),
-                cache=str(pathlib.Path(run) / CACHE_FOLDER),
+                identity=digest,
+                cache=str(pathlib.Path(run) / "embeddings"),
                 model=model,
                 encode_batch=model.encode,
                 encoder=str(run),

@@ -14,7 +14,7 @@ from data.run.progress import duration
 from data.run.run_directory import METRICS_FILE
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings import encoder_runs
-from evaluate.measures import probe_config, retrieval_config
+from evaluate.measures.comparison_config import PROBE, RETRIEVAL
 from evaluate.pages import (
     encoder_views,
     report_runs,
@@ -72,8 +72,8 @@ def gather(config: ReportConfig) -> ReportContents:
         (config.separation,) if config.separation else (),
         *processor_files.STAGES,
     )
-    probe = _measured(config.probe, probe_config.STAGE)
-    retrieval = _measured(config.retrieval, retrieval_config.STAGE)
+    probe = _measured(config.probe, PROBE)
+    retrieval = _measured(config.retrieval, RETRIEVAL)
     separation = _separation_table(config.separation)
     if config.encoder:
         info = encoder_runs.open_shards(config.encoder, config.shards)

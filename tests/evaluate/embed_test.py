@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -12,10 +13,9 @@ import pytest
 from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
 from evaluate import embed
+from evaluate.embed import EmbedConfig
 from evaluate.embeddings import embedding_job
-from evaluate.embeddings.embed_config import EmbedConfig
 from evaluate.embeddings.embedding_cache import embeddings
-from evaluate.embeddings.encoder_runs import model_digest
 from evaluate.embeddings.encoders import load_encoders
 from tests.evaluate.entry_point_runs import (
     FOLDER,
@@ -60,9 +60,10 @@ def files(folder):
 def test_index_names_encoder_shards_and_sizes(toy):
     index = json.loads((toy / "whole" / "embeddings.json").read_text("utf-8"))
     splits = index.pop("splits")
+    model = (toy / "run" / "embedding_model.keras").read_bytes()
     assert index == {
         "encoder": str(toy / "run"),
-        "encoder_identity": model_digest(toy / "run"),
+        "encoder_identity": hashlib.sha256(model).hexdigest(),
         "embedding_dim": 11,
         "sample_rate_hz": 16000,
         "window_samples": 400 + 95 * 160,

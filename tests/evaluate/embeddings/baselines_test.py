@@ -53,10 +53,6 @@ def test_a_vector_does_not_depend_on_its_batch(encoders):
     np.testing.assert_allclose(together[60:], alone, atol=1e-5)
 
 
-def test_no_baseline_is_wanted(encoders):
-    assert make_baselines([], encoders, seed=0) == []
-
-
 def test_refuses_an_unknown_baseline(encoders):
     with pytest.raises(UserError, match="no 'panns': it knows untrained, log"):
         make_baselines(["panns"], encoders, seed=0)

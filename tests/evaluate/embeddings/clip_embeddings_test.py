@@ -7,7 +7,7 @@ import pytest
 from data.run.errors import UserError
 from data.shards.record_index import RecordIndex
 from evaluate.embeddings.baselines import log_mel_statistics
-from evaluate.embeddings.clip_embeddings import check_sample_rate, embed_shard
+from evaluate.embeddings.clip_embeddings import embed_shard
 from evaluate.embeddings.embedding_store import EmbeddingStore
 from evaluate.embeddings.encoders import load_encoders
 from tests.evaluate.toy_runs import (
@@ -42,8 +42,13 @@ def stored_audio(number):
 
 def test_each_clip_equals_the_model_on_that_clip_alone(toy):
     info, model, encoder = toy
-    store, _ = embed_shard(encoder, index_of(info))
+    advances = itertools.count()
+    store, _ = embed_shard(encoder, index_of(info), advances.__next__)
+    assert next(advances) == 5
     assert store.clip_ids == tuple(f"train/{k}" for k in range(5))
+    labels = [[1, 0, 0], [0, 1, 1], [0, 0, 0], [0, 0, 1], [1, 1, 0]]
+    np.testing.assert_array_equal(store.labels, labels)
+    assert store.class_names == ("hum", "hiss", "tick")
     for number in range(len(CLIPS)):
         audio = stored_audio(number)[None]
         np.testing.assert_allclose(
@@ -58,35 +63,20 @@ def test_each_clip_equals_the_model_on_that_clip_alone(toy):
     np.testing.assert_array_equal(counts, [1, 1, 2, 144, 5])
 
 
-@pytest.mark.parametrize("clips_per_shard", [1, 3])
-def test_shards_together_equal_one_shard_with_all_clips(
-    toy, tmp_path, clips_per_shard
-):
+def test_shards_together_equal_one_shard_with_all_clips(toy, tmp_path):
     info, _, encoder = toy
     whole, _ = embed_shard(encoder, index_of(info))
     cut = write_toy_shards(
-        tmp_path / "cut", {"train": CLIPS}, clips_per_shard=clips_per_shard
+        tmp_path / "cut", {"train": CLIPS}, clips_per_shard=3
     )
-    assert len(cut.splits["train"]) == -(-len(CLIPS) // clips_per_shard)
     index = index_of(cut)
     parts = EmbeddingStore.concatenate(
-        [
-            embed_shard(encoder, index.of_shard(number))[0]
-            for number in range(len(index.shards))
-        ]
+        [embed_shard(encoder, index.of_shard(number))[0] for number in (0, 1)]
     )
     assert parts.clip_ids == whole.clip_ids
     np.testing.assert_array_equal(parts.window_clip, whole.window_clip)
     np.testing.assert_array_equal(parts.labels, whole.labels)
     np.testing.assert_allclose(parts.windows, whole.windows, atol=1e-5)
-
-
-def test_labels_are_multi_hot(toy):
-    info, _, encoder = toy
-    store, _ = embed_shard(encoder, index_of(info))
-    expected = [[1, 0, 0], [0, 1, 1], [0, 0, 0], [0, 0, 1], [1, 1, 0]]
-    np.testing.assert_array_equal(store.labels, expected)
-    assert store.class_names == ("hum", "hiss", "tick")
 
 
 def test_a_shard_without_a_usable_clip_gives_arrays_of_the_right_size(
@@ -111,20 +101,6 @@ def test_log_mel_statistics_equal_numpy_on_the_log_mel(toy):
     expected = np.concatenate([log_mel.mean(0), log_mel.std(0)])
     assert store.windows.shape == (1 + 1 + 2 + 144 + 5, 2 * 64)
     np.testing.assert_allclose(store.windows[2], expected, atol=1e-4)
-
-
-def test_progress_advances_with_every_clip(toy):
-    info, _, encoder = toy
-    advances = itertools.count()
-    embed_shard(encoder, index_of(info), advances.__next__)
-    assert next(advances) == 5
-
-
-def test_refuses_another_sample_rate(toy):
-    info, _, encoder = toy
-    other = dataclasses.replace(info, sample_rate_hz=8000)
-    with pytest.raises(UserError, match="at 16000 Hz.*has 8000 Hz"):
-        check_sample_rate(encoder, other)
 
 
 def test_refuses_embeddings_that_are_not_finite(toy):

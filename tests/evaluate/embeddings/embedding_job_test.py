@@ -1,6 +1,5 @@
 import csv
 
-import numpy as np
 import pytest
 
 from data.run.errors import UserError
@@ -146,19 +145,5 @@ def test_no_file_for_a_shard_without_clips(encoder, tmp_path):
     info = write_toy_shards(
         tmp_path / "shards", {"train": CLIPS[:2], "none": []}
     )
-    names = [
-        task.shard
-        for task in embedding_job.tasks(encoder, info, ["train", "none"])
-    ]
-    assert names == ["train.npz"]
-
-
-def test_accounts_tell_sizes(encoder, info, tmp_path):
-    accounts = embedding_job.run(encoder, info, ["train"], tmp_path)
-    facts = ("clips", "windows", "embedding_dim")
-    assert [[a[key] for key in facts] for a in accounts] == [
-        [3, 4, 11],
-        [2, 2, 11],
-    ]
-    store = EmbeddingStore.load(tmp_path / "train-1.npz")
-    np.testing.assert_array_equal(store.labels, [[0, 0, 1], [1, 0, 1]])
+    [task] = embedding_job.tasks(encoder, info, ["train", "none"])
+    assert task.shard == "train.npz"
