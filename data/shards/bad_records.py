@@ -19,12 +19,8 @@ from data.shards.record_reader import read_record
 from data.shards.shard_offsets import FRAME_BYTES, HEADER_BYTES
 
 BAD_RECORDS_FILE = "bad_records.csv"
-# Causes, beside those of `record_check`.
-MISSING_FILE = "missing_file"
-TRUNCATED = "truncated"
-CHECKSUM = "checksum"
-UNREADABLE = "unreadable"  # No permission, for example.
-# Read without a fault now: repaired, or storage that fails now and then.
+# The cause where a record can be read now: it was repaired, or storage fails
+# now and then.
 PASSING = "passing"
 
 
@@ -62,22 +58,23 @@ def examine(index: RecordIndex, numbers: Iterable[int]) -> list[BadRecord]:
 
 
 def _diagnose(index: RecordIndex, number: int) -> tuple[str, str]:
-    """Cause and reason."""
+    """Cause, of these or of those of `record_check`, and reason."""
     has = file_size(index.file_of(number))
     if has < 0:
-        return MISSING_FILE, "the shard is not there"
+        return "missing_file", "the shard is not there"
     wanted = index.shards[index.shard_of[number]].num_bytes
     end = index.offset_of[number] + max(index.size_of[number], 1)
     if end > has and has < wanted:
-        return TRUNCATED, f"the shard has {has} bytes, not {wanted}"
+        return "truncated", f"the shard has {has} bytes, not {wanted}"
     if not index.size_of[number]:
-        return CHECKSUM, "its length or one before it is damaged"
+        return "checksum", "its length or one before it is damaged"
     try:
         record = read_record(index, number)
     except tf.errors.DataLossError:
-        return CHECKSUM, "its bytes are not those written"
+        return "checksum", "its bytes are not those written"
     except tf.errors.OpError as error:
-        return UNREADABLE, type(error).__name__
+        # No permission, for example.
+        return "unreadable", type(error).__name__
     fault = record_check.find_fault(record, index.info)
     return fault or (PASSING, "it can be read now")
 

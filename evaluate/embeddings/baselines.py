@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from data.run.errors import UserError
-from evaluate.embeddings.representation import (
+from evaluate.embeddings.encoders import (
     LOG_MEL_STATISTICS,
     UNTRAINED,
     Representation,

@@ -12,7 +12,7 @@ from data.shards.dataset_info import DatasetInfo
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import examples_in_order
 from evaluate.embeddings.embedding_store import EmbeddingStore
-from evaluate.embeddings.representation import Representation
+from evaluate.embeddings.encoders import Representation
 
 
 def embed_shard(
@@ -99,9 +99,10 @@ def check_sample_rate(
     representation: Representation, info: DatasetInfo
 ) -> None:
     """Refuses shards at another rate than the encoder was trained at."""
-    if info.sample_rate_hz != representation.sample_rate_hz:
+    rate_hz = representation.model.sample_rate_hz
+    if info.sample_rate_hz != rate_hz:
         raise UserError(
-            f"{representation.name} takes audio at "
-            f"{representation.sample_rate_hz} Hz, {info.folder} has "
-            f"{info.sample_rate_hz} Hz: write shards at the former"
+            f"{representation.name} takes audio at {rate_hz} Hz, "
+            f"{info.folder} has {info.sample_rate_hz} Hz: write shards at the "
+            "former"
         )

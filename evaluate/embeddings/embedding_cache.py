@@ -13,7 +13,7 @@ from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings import embedding_job
 from evaluate.embeddings.embedding_store import EmbeddingStore
-from evaluate.embeddings.representation import Representation
+from evaluate.embeddings.encoders import Representation
 
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 

@@ -10,7 +10,7 @@ from data.shards.dataset_info import DatasetInfo
 from data.sources.label_table import LABEL_SEPARATOR
 from evaluate.embeddings import embedding_job
 from evaluate.embeddings.embedding_store import EmbeddingStore
-from evaluate.embeddings.representation import Representation
+from evaluate.embeddings.encoders import Representation
 
 INDEX_FILE = "embeddings.json"
 CLIPS_FILE = "clips.csv"
@@ -50,7 +50,7 @@ def make(
             "encoder": encoder.encoder,
             "encoder_identity": encoder.identity,
             "embedding_dim": accounts[0]["embedding_dim"],
-            "sample_rate_hz": encoder.sample_rate_hz,
+            "sample_rate_hz": encoder.model.sample_rate_hz,
             "window_samples": encoder.model.window_samples,
             "window_hop_samples": encoder.model.window_hop_samples,
             "shards": str(info.folder),

@@ -10,8 +10,7 @@ from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings.baselines import make_baselines
 from evaluate.embeddings.clip_embeddings import check_sample_rate
 from evaluate.embeddings.embedding_cache import labeled_embeddings
-from evaluate.embeddings.encoders import load_encoders
-from evaluate.embeddings.representation import Representation
+from evaluate.embeddings.encoders import Representation, load_encoders
 from evaluate.measures.comparison_config import (
     PROBE,
     RETRIEVAL,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evaluate.embeddings.representation import Representation
+from evaluate.embeddings.encoders import Representation
 from models.metrics.average_precision import mean_over_classes
 from models.metrics.roc import d_prime
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 
 from data.page.html_page import Cell, Row, Table
-from evaluate.embeddings.representation import (
+from evaluate.embeddings.encoders import (
     ENCODER,
     LOG_MEL_STATISTICS,
     UNTRAINED,

@@ -39,16 +39,6 @@ def test_a_shard_alone(info):
         assert alone.place(number) == ("train-1.tfrecord", number)
 
 
-def test_a_missing_shard_is_not_present_but_counted(info):
-    (info.folder / "train-1.tfrecord").unlink()
-    for index in (index_of(info), _without_offsets(info)):
-        assert len(index) == 11
-        np.testing.assert_array_equal(index.present, [0, 1, 2, 3, 8, 9, 10])
-        np.testing.assert_array_equal(
-            index.file_bytes < 0, [False, True, False]
-        )
-
-
 def test_of_a_cut_shard_the_first_records_are_present(info):
     file = info.folder / "train-0.tfrecord"
     third = index_of(info).offset_of[2]

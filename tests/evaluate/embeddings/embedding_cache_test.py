@@ -7,7 +7,7 @@ from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings import embedding_cache, embedding_job
 from evaluate.embeddings.baselines import make_baselines
 from evaluate.embeddings.encoders import load_encoders
-from tests.evaluate.toy_runs import write_toy_run, write_toy_shards
+from tests.evaluate.toy_runs import toy_encoder, write_toy_run
 
 CLIPS = {
     "train": [(0.5, (0,)), (1.0, (1,)), (0.7, (0, 1))],
@@ -18,8 +18,7 @@ CLIPS = {
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     folder = tmp_path_factory.mktemp("embedding_cache")
-    write_toy_shards(folder / "shards", CLIPS, clips_per_shard=2)
-    write_toy_run(folder / "run", folder / "shards")
+    toy_encoder(folder, CLIPS, clips_per_shard=2)
     return folder
 
 

@@ -33,12 +33,6 @@ def test_record_by_hand():
     assert record["per_class"]["c"]["clips"] == 5
 
 
-def test_without_auc_only_ap_is_recorded():
-    record = results.result(ROW, ["a"], np.array([3]), np.array([0.5]))
-    assert "AUC" not in record and "d_prime" not in record
-    assert record["per_class"] == {"a": {"AP": 0.5, "clips": 3}}
-
-
 def test_table_is_aligned_and_safe_to_print():
     rows = [["a\x1b\nb", "0.5"], ["c", "12.25"]]
     table = results.format_table(["name", "mAP"], rows, right=["mAP"])
