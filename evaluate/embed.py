@@ -16,15 +16,34 @@ What is written to --output:
 those of data/write_shards.py: many machines make the same files.
 """
 
+import dataclasses
 import pathlib
 import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from data.jobs import beam_runner
-from data.run import entry_point, flag_fields
+from data.jobs.beam_runner import RunnerOptions
+from data.run import entry_point, flag_fields, run_directory
+from data.run.flag_fields import option
 from evaluate.embeddings import encoder_runs
-from evaluate.embeddings.embed_config import EmbedConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbedConfig(RunnerOptions):
+    """The flags of this entry point."""
+
+    encoder: str = option("", "run directory of pretraining (required)")
+    shards: str = option(
+        "", "what to embed; default: the encoder's training shards"
+    )
+    splits: tuple[str, ...] = option((), "splits to embed; empty: all")
+    output: str = option("", "run directory to write (required)")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.output:
+            raise ValueError("--output is empty: name the folder to write to")
 
 
 def main() -> None:
@@ -34,10 +53,16 @@ def main() -> None:
     splits = info.any_splits(config.splits)
 
     from evaluate.embeddings import embedding_folder
+    from evaluate.embeddings.clip_embeddings import check_sample_rate
+    from evaluate.embeddings.encoders import load_encoders
 
-    accounts = embedding_folder.make(config, info, splits, runner)
+    [encoder] = load_encoders([config.encoder])
+    # Told before a run directory is made: the flags can still be changed.
+    check_sample_rate(encoder, info)
+    folder = run_directory.start(config.output, "embed", config)
+    accounts = embedding_folder.make(encoder, info, splits, folder, runner)
     clips = sum(account["clips"] for account in accounts)
-    index = pathlib.Path(config.output, embedding_folder.INDEX_FILE)
+    index = folder / embedding_folder.INDEX_FILE
     print(f"{clips} clips in {len(accounts)} files, described in {index}")
 
 

@@ -22,13 +22,15 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 from data.run import entry_point, flag_fields
 from data.run.run_directory import METRICS_FILE
 from evaluate.embeddings import encoder_runs
-from evaluate.measures.probe_config import ProbeConfig
+from evaluate.measures.comparison_config import ProbeConfig
 
 
 def main() -> None:
     config = flag_fields.read(ProbeConfig)
     info = encoder_runs.open_labeled_shards(
-        config.encoder, config.shards, config.splits
+        config.encoder,
+        config.shards,
+        (*config.train_splits, *config.eval_splits),
     )
 
     from evaluate.measures import comparison, results

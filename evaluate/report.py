@@ -22,7 +22,7 @@ from absl import logging
 from data.run import entry_point, flag_fields
 from data.run.atomic_write import write_text
 from data.run.errors import UserError
-from evaluate.measures import probe_config, retrieval_config
+from evaluate.measures.comparison_config import PROBE, RETRIEVAL
 from evaluate.pages.report_config import ReportConfig
 
 
@@ -37,8 +37,8 @@ def main() -> None:
     page = report_page.render(report_page.gather(config))
     write_text(config.output, page)
     for folder, stage in (
-        *((folder, probe_config.STAGE) for folder in config.probe),
-        *((folder, retrieval_config.STAGE) for folder in config.retrieval),
+        *((folder, PROBE) for folder in config.probe),
+        *((folder, RETRIEVAL) for folder in config.retrieval),
     ):
         metrics = report_runs.read_metrics(folder, stage)
         table = results.results_table(metrics["results"])

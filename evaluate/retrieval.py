@@ -20,7 +20,7 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 from data.run import entry_point, flag_fields
 from data.run.run_directory import METRICS_FILE
 from evaluate.embeddings import encoder_runs
-from evaluate.measures.retrieval_config import RetrievalConfig
+from evaluate.measures.comparison_config import RetrievalConfig
 
 
 def main() -> None:

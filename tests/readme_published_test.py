@@ -6,7 +6,7 @@ from data.ingest import ingest_job
 from data.ingest.ingest_config import IngestConfig
 from data.shards.dataset_info import DatasetInfo
 from evaluate import probe
-from evaluate.measures.probe_config import ProbeConfig
+from evaluate.measures.comparison_config import ProbeConfig
 from models.frontend.panns_log_mel import PANNsLogMel
 from tests.data.sound_files import tone, write
 from tests.data.sources import audioset_test, esc_test, fsd50k_test

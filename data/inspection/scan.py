@@ -12,7 +12,7 @@ import tensorflow as tf
 from data.inspection.split_statistics import SplitStatistics
 from data.jobs.decoder_pool import DecoderPool
 from data.run.progress import Progress
-from data.shards import bad_record, record_check, stored_clip
+from data.shards import bad_records, record_check, stored_clip
 from data.shards.dataset_info import DatasetInfo
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import examples_in_order
@@ -184,7 +184,7 @@ def _usable_records(index: RecordIndex, causes: list[str]) -> Iterator[bytes]:
             causes.append(fault[0])
         else:
             yield record
-    causes += [row.cause for row in bad_record.examine(index, failed)]
+    causes += [row.cause for row in bad_records.examine(index, failed)]
 
 
 def _id_hash(clip_id: str) -> int:

@@ -7,8 +7,7 @@ from typing import Protocol
 
 from data.jobs import shard_jobs
 from data.jobs.shard_jobs import Runner, Shards, Task
-from data.shards.bad_record import PASSING, BadRecord, examine
-from data.shards.bad_records import BadRecords
+from data.shards.bad_records import PASSING, BadRecord, BadRecords, examine
 from data.shards.dataset_info import DatasetInfo
 from data.shards.record_index import RecordIndex
 

@@ -1,19 +1,95 @@
-"""`bad_records.csv`: what could not be read, listed and limited."""
+"""Records that cannot be read: why, and `bad_records.csv`, their list."""
 
 import collections
 import csv
 import pathlib
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 from absl import logging
+from google.protobuf.message import DecodeError
 
 from data.run import csv_table
 from data.run.errors import UserError
-from data.shards.bad_record import PASSING, BadRecord, examine
-from data.shards.record_index import RecordIndex
+from data.shards import example_schema, record_check
+from data.shards.record_index import RecordIndex, file_size
+from data.shards.record_reader import read_record
+from data.shards.shard_offsets import FRAME_BYTES, HEADER_BYTES
 
 BAD_RECORDS_FILE = "bad_records.csv"
+# The cause where a record can be read now: it was repaired, or storage fails
+# now and then.
+PASSING = "passing"
+
+
+class BadRecord(NamedTuple):
+    """A line of the list.
+
+    Attributes:
+      shard: file name.
+      record: which one of the shard, from 0.
+      offset: byte at which it starts; "" where that is not known.
+      clip_id: "" where it is not known.
+      cause: one word to count by.
+      reason: what was found.
+    """
+
+    shard: str
+    record: int
+    offset: int | str
+    clip_id: str
+    cause: str
+    reason: str
+
+
+def examine(index: RecordIndex, numbers: Iterable[int]) -> list[BadRecord]:
+    """Reads records again, alone, to tell what is wrong with each."""
+    return [
+        BadRecord(
+            *index.place(number),
+            int(index.offset_of[number]) if index.size_of[number] else "",
+            clip_id(index, number),
+            *_diagnose(index, number),
+        )
+        for number in numbers
+    ]
+
+
+def _diagnose(index: RecordIndex, number: int) -> tuple[str, str]:
+    """Cause, of these or of those of `record_check`, and reason."""
+    has = file_size(index.file_of(number))
+    if has < 0:
+        return "missing_file", "the shard is not there"
+    wanted = index.shards[index.shard_of[number]].num_bytes
+    end = index.offset_of[number] + max(index.size_of[number], 1)
+    if end > has and has < wanted:
+        return "truncated", f"the shard has {has} bytes, not {wanted}"
+    if not index.size_of[number]:
+        return "checksum", "its length or one before it is damaged"
+    try:
+        record = read_record(index, number)
+    except tf.errors.DataLossError:
+        return "checksum", "its bytes are not those written"
+    except tf.errors.OpError as error:
+        # No permission, for example.
+        return "unreadable", type(error).__name__
+    fault = record_check.find_fault(record, index.info)
+    return fault or (PASSING, "it can be read now")
+
+
+def clip_id(index: RecordIndex, number: int) -> str:
+    """The id that a record bears, though it may be damaged."""
+    try:
+        with index.file_of(number).open("rb") as stream:
+            stream.seek(index.offset_of[number] + HEADER_BYTES)
+            content = stream.read(max(0, index.size_of[number] - FRAME_BYTES))
+        feature = tf.train.Example.FromString(content).features.feature
+        [name] = feature[example_schema.CLIP_ID].bytes_list.value
+        return name.decode()
+    except (OSError, DecodeError, ValueError):
+        return ""
 
 
 class BadRecords:
@@ -90,35 +166,22 @@ class BadRecords:
         """
         before = len(self._rows)
         self._rows.update({_key(row): row for row in rows})
-        if len(self._rows) == before:
+        bad = len(self._rows)
+        if bad == before:
             return
         self.save()
+        causes = sorted(row.cause for row in self._rows.values())
+        counts = collections.Counter(causes).most_common()
         logging.warning(
             "%d of %d clips cannot be read (%s): see %s",
-            len(self._rows),
+            bad,
             self._total,
-            ", ".join(f"{n} {cause}" for cause, n in self.count().items()),
+            ", ".join(f"{count} {cause}" for cause, count in counts),
             self.file,
         )
-        if len(self._rows) > self._limit * self._total:
-            self._stop()
-
-    def count(self) -> dict[str, int]:
-        """Bad records of each cause, the most frequent first."""
-        causes = collections.Counter(row.cause for row in self._rows.values())
-        return dict(sorted(causes.items(), key=lambda item: (-item[1], item)))
-
-    def save(self) -> None:
-        """Writes the file; without bad records there is none."""
-        rows = sorted([*self._rows.values(), *self._others], key=_key)
-        if not rows:
-            self.file.unlink(missing_ok=True)
+        if bad <= self._limit * self._total:
             return
-        csv_table.write(self.file, [BadRecord._fields, *rows])
-
-    def _stop(self) -> None:
-        bad = len(self._rows)
-        cause, count = next(iter(self.count().items()))
+        cause, count = counts[0]
         row = next(r for r in self._rows.values() if r.cause == cause)
         allowed, remedy = f"{self._limit:g} of them", ""
         if self._flag:
@@ -130,6 +193,14 @@ class BadRecords:
             f"{cause}, as record {row.record} of {row.shard}: {row.reason}. "
             f"All are listed in {self.file}; write those shards again{remedy}"
         )
+
+    def save(self) -> None:
+        """Writes the file; without bad records there is none."""
+        rows = sorted([*self._rows.values(), *self._others], key=_key)
+        if rows:
+            csv_table.write(self.file, [BadRecord._fields, *rows])
+        else:
+            self.file.unlink(missing_ok=True)
 
 
 def _key(row: BadRecord) -> tuple[str, int]:

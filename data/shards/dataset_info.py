@@ -1,6 +1,7 @@
 """`dataset.json`: what is in a folder of shards."""
 
 import dataclasses
+import itertools
 import json
 import pathlib
 from collections.abc import Sequence
@@ -104,9 +105,16 @@ class DatasetInfo:
         Raises:
           UserError: one is missing or has another size.
         """
-        for shards in self.splits.values():
-            for shard in shards:
-                _check_size(self.folder / shard.file, shard.num_bytes)
+        for shard in itertools.chain.from_iterable(self.splits.values()):
+            file = self.folder / shard.file
+            size = file.stat().st_size if file.exists() else None
+            if size != shard.num_bytes:
+                found = "is missing" if size is None else f"has {size} bytes"
+                raise UserError(
+                    f"shard {file} {found}, {DATASET_FILE} says "
+                    f"{shard.num_bytes}: write the shards again (only the "
+                    "missing ones are made)"
+                )
 
     def training_splits(self, named: Sequence[str]) -> tuple[str, ...]:
         """The named splits; all but "eval", where none is named."""
@@ -118,12 +126,11 @@ class DatasetInfo:
         Raises:
           UserError: see `shards_of`.
         """
-        with_clips = (
+        splits = tuple(named) or tuple(
             split
             for split, shards in sorted(self.splits.items())
             if any(shard.clips for shard in shards)
         )
-        splits = tuple(named) or tuple(with_clips)
         self.shards_of(splits)
         return splits
 
@@ -143,13 +150,3 @@ class DatasetInfo:
         if not sum(shard.clips for shard in shards):
             raise UserError(f"{self.folder}: {','.join(splits)} has no clip")
         return shards
-
-
-def _check_size(file: pathlib.Path, num_bytes: int) -> None:
-    size = file.stat().st_size if file.exists() else None
-    if size != num_bytes:
-        found = "is missing" if size is None else f"has {size} bytes"
-        raise UserError(
-            f"shard {file} {found}, {DATASET_FILE} says {num_bytes}: write "
-            "the shards again (only the missing ones are made)"
-        )

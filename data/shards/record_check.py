@@ -9,11 +9,6 @@ from data.audio import codec
 from data.shards import example_schema
 from data.shards.dataset_info import DatasetInfo
 
-NOT_AN_EXAMPLE = "not_an_example"
-WRONG_VERSION = "wrong_version"
-UNDECODABLE = "undecodable"
-WRONG_SHAPE = "wrong_shape"
-
 
 def parse_checked(
     serialized: tf.Tensor,
@@ -48,14 +43,14 @@ def parse_checked(
     keys = [
         example_schema.AUDIO,
         *map(example_schema.channels_key, processors),
-        *([example_schema.STEMS] if stems else ()),
     ]
-    for key in keys:
-        fits &= codec.has_length(clip[key], num_samples, info.audio_format)
     if stems:
+        keys.append(example_schema.STEMS)
         fits &= tf.size(clip[example_schema.STEM_NAMES]) == tf.size(
             clip[example_schema.STEMS]
         )
+    for key in keys:
+        fits &= codec.has_length(clip[key], num_samples, info.audio_format)
     check = tf.raw_ops.Assert(
         condition=fits, data=["the record does not fit its dataset.json"]
     )
@@ -64,7 +59,7 @@ def parse_checked(
 
 
 def find_fault(serialized: bytes, info: DatasetInfo) -> tuple[str, str] | None:
-    """Why a record cannot be used: cause (one of the names above) and reason.
+    """Why a record cannot be used: a cause to count by, and the reason.
 
     The same rules, for all that a clip of the dataset should carry, and with
     all of its audio decoded. None where nothing is wrong.
@@ -72,22 +67,21 @@ def find_fault(serialized: bytes, info: DatasetInfo) -> tuple[str, str] | None:
     try:
         feature = tf.train.Example.FromString(serialized).features.feature
     except DecodeError:
-        return NOT_AN_EXAMPLE, "its bytes are no tf.train.Example"
+        return "not_an_example", "its bytes are no tf.train.Example"
     for key, kind in _SINGLE_VALUES.items():
         if len(getattr(feature[key], kind).value) != 1:
-            return NOT_AN_EXAMPLE, f"it has no {key}, or several"
+            return "not_an_example", f"it has no {key}, or several"
     [version] = feature[example_schema.VERSION_KEY].int64_list.value
-    if version != example_schema.VERSION:
-        return WRONG_VERSION, f"version {version}, not {example_schema.VERSION}"
+    wanted = example_schema.VERSION
+    if version != wanted:
+        return "wrong_version", f"version {version}, not {wanted}"
+    classes = len(info.class_names)
     for label in feature[example_schema.LABELS].int64_list.value:
-        if not 0 <= label < len(info.class_names):
-            return (
-                WRONG_SHAPE,
-                f"label {label} of {len(info.class_names)} classes",
-            )
+        if not 0 <= label < classes:
+            return "wrong_shape", f"label {label} of {classes} classes"
     [num_samples] = feature[example_schema.NUM_SAMPLES].int64_list.value
     if num_samples < 1:
-        return WRONG_SHAPE, f"it has {num_samples} samples"
+        return "wrong_shape", f"it has {num_samples} samples"
     counts = {example_schema.AUDIO: 1}
     for processor in info.processors:
         counts[example_schema.channels_key(processor)] = info.num_channels
@@ -97,17 +91,15 @@ def find_fault(serialized: bytes, info: DatasetInfo) -> tuple[str, str] | None:
     for key, count in counts.items():
         sounds = feature[key].bytes_list.value
         if len(sounds) != count:
-            return WRONG_SHAPE, f"{key} has {len(sounds)} sounds, not {count}"
+            return "wrong_shape", f"{key} has {len(sounds)} sounds, not {count}"
         for sound in sounds:
             try:
                 length = len(codec.decode_bytes(sound, info.audio_format))
             except ValueError as error:
-                return UNDECODABLE, f"{key}: {error}"
+                return "undecodable", f"{key}: {error}"
             if length != num_samples:
-                return (
-                    WRONG_SHAPE,
-                    f"{key} has {length} samples, not {num_samples}",
-                )
+                reason = f"{key} has {length} samples, not {num_samples}"
+                return "wrong_shape", reason
     try:
         parse_checked(
             tf.constant(serialized), info, info.processors, info.has_stems
@@ -115,7 +107,7 @@ def find_fault(serialized: bytes, info: DatasetInfo) -> tuple[str, str] | None:
     except (tf.errors.OpError, UnicodeDecodeError):
         # Protobuf's parser is not the one in the graph. The second error is
         # TensorFlow's, where its message quotes the record.
-        return NOT_AN_EXAMPLE, "TensorFlow does not parse it"
+        return "not_an_example", "TensorFlow does not parse it"
     return None
 
 

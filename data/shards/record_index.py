@@ -1,5 +1,6 @@
 """Where every record of some splits is, known before any of them is read."""
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -12,7 +13,7 @@ from absl import logging
 from data.run.errors import UserError
 from data.shards import shard_offsets
 from data.shards.dataset_info import DatasetInfo, Shard
-from data.shards.record_header import FRAME_BYTES, HEADER_BYTES, read_length
+from data.shards.shard_offsets import FRAME_BYTES, HEADER_BYTES
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,21 +68,17 @@ class RecordIndex:
                 shard_offsets.OFFSETS_FILE,
                 len(shards),
             )
-        file_bytes, offsets, sizes = [], [], []
-        for shard in shards:
-            file = info.folder / shard.file
-            file_bytes.append(file_size(file))
-            if known is None:
-                offset_of, size_of = _find_records(file, shard)
-            else:
-                offset_of = known[shard.file]
-                size_of = np.diff(offset_of, append=shard.num_bytes)
-            offsets.append(offset_of)
-            sizes.append(size_of)
+            places = [_find_records(info, shard) for shard in shards]
+        else:
+            places = [
+                (known[s.file], np.diff(known[s.file], append=s.num_bytes))
+                for s in shards
+            ]
+        offsets, sizes = zip(*places, strict=True)
         return cls(
             info,
             tuple(shards),
-            np.array(file_bytes, np.int64),
+            np.array([file_size(info.folder / s.file) for s in shards]),
             np.repeat(np.arange(len(shards)), [s.clips for s in shards]),
             np.concatenate(offsets),
             np.concatenate(sizes),
@@ -109,10 +106,8 @@ class RecordIndex:
 
     def of_shard(self, shard: int) -> "RecordIndex":
         """The index of one of the shards alone."""
-        mine = slice(
-            self.first_of[shard],
-            self.first_of[shard] + self.shards[shard].clips,
-        )
+        first = self.first_of[shard]
+        mine = slice(first, first + self.shards[shard].clips)
         return RecordIndex(
             self.info,
             (self.shards[shard],),
@@ -140,24 +135,22 @@ def file_size(file: pathlib.Path) -> int:
 
 
 def _find_records(
-    file: pathlib.Path, shard: Shard
+    info: DatasetInfo, shard: Shard
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Goes from header to header; what follows a damaged one has size 0."""
+    """Goes from length to length; what follows a damaged one is lost.
+
+    A damaged length is noticed here where it leads past the end, else by
+    TensorFlow, which checks the sums of all that it reads.
+    """
     offset_of = np.full(shard.clips, shard.num_bytes, np.int64)
     size_of = np.zeros(shard.clips, np.int64)
-    try:
-        stream = file.open("rb", buffering=0)
-    except OSError:
-        return offset_of, size_of
-    with stream:
-        start = 0
+    file, start = info.folder / shard.file, 0
+    with contextlib.suppress(OSError), file.open("rb", buffering=0) as stream:
         for number in range(shard.clips):
             stream.seek(start)
-            length = read_length(stream.read(HEADER_BYTES))
-            if length is None:
-                break
-            end = start + length + FRAME_BYTES
-            if end > shard.num_bytes:
+            header = stream.read(HEADER_BYTES)
+            end = start + int.from_bytes(header[:8], "little") + FRAME_BYTES
+            if len(header) < HEADER_BYTES or end > shard.num_bytes:
                 break
             offset_of[number], size_of[number] = start, end - start
             start = end

@@ -9,7 +9,6 @@ A record that cannot be used costs its own position only: another one, drawn
 for that position, is read instead.
 """
 
-import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -97,17 +96,57 @@ def shuffled_examples(
       number of records that could not be used before one could. Where none
       of `ATTEMPTS` can, iterating raises, see `unreadable_position`.
     """
-    reader = _PositionReader(index, to_example, seed)
-    share = _Share(worker, num_workers, block)
-    first = share.count_before(start)
+    records, order = _Records(index), _Order(index, seed)
+
+    def element(position, record, tried):
+        read_status = {POSITION: position, FAILED: tf.cast(tried, tf.int32)}
+        return to_example(position, record), read_status
+
+    def failure(position):
+        text = tf.strings.join([_NOTHING, tf.strings.as_string(position)])
+        stop = tf.raw_ops.Assert(condition=False, data=[text])
+        with tf.control_dependencies([stop]):
+            return element(position, tf.identity(""), ATTEMPTS)
+
+    def attempt(position, number, tried):
+        return records.read(
+            number, lambda record: element(position, record, tried)
+        )
+
+    def others(position):
+        """All other attempts that succeed, then the failure."""
+        replacements = tf.data.Dataset.range(1, ATTEMPTS).flat_map(
+            lambda tried: attempt(
+                position, order.replacement(position, tried), tried
+            )
+        )
+        last = tf.data.Dataset.range(1).map(lambda _: failure(position))
+        return replacements.ignore_errors().concatenate(last)
+
+    def at_position(position: tf.Tensor) -> tf.data.Dataset:
+        """Of one element, whatever it takes."""
+        first = attempt(position, order.number_at(position), 0)
+        # Nothing of the second part is made unless the first one is empty.
+        second = tf.data.Dataset.range(1).flat_map(lambda _: others(position))
+        return first.ignore_errors().concatenate(second).take(1)
+
+    # Workers take turns with a block of positions each; so many of this one's
+    # come before `start`.
+    turn = block * num_workers
+    turns, rest = divmod(start, turn)
+    done = turns * block + min(max(rest - worker * block, 0), block)
 
     # Lanes that take turns: each is read in a thread of its own, and an
     # element a turn keeps the order.
     def lane(number: tf.Tensor) -> tf.data.Dataset:
         numbers = tf.data.Dataset.range(
-            first + number, np.iinfo(np.int64).max, _LANES
+            done + number, np.iinfo(np.int64).max, _LANES
         )
-        return numbers.flat_map(lambda n: reader.read(share.position(n)))
+        return numbers.flat_map(
+            lambda n: at_position(
+                n // block * turn + worker * block + n % block
+            )
+        )
 
     return tf.data.Dataset.range(_LANES).interleave(
         lane,
@@ -115,75 +154,6 @@ def shuffled_examples(
         num_parallel_calls=_LANES,
         deterministic=True,
     )
-
-
-class _PositionReader:
-    """Reads the element of a position, whatever it takes.
-
-    Args:
-      index, to_example, seed: as of `shuffled_examples`.
-    """
-
-    def __init__(self, index: RecordIndex, to_example: Callable, seed: int):
-        self._records, self._order = _Records(index), _Order(index, seed)
-        self._to_example = to_example
-
-    def read(self, position: tf.Tensor) -> tf.data.Dataset:
-        """Of one element."""
-        first = self._attempt(position, self._order.number_at(position), 0)
-        # Nothing of the second part is made unless the first one is empty.
-        second = tf.data.Dataset.range(1).flat_map(
-            lambda _: self._replacement(position)
-        )
-        return first.ignore_errors().concatenate(second).take(1)
-
-    def _replacement(self, position: tf.Tensor) -> tf.data.Dataset:
-        """All other attempts that succeed, then the failure."""
-        others = tf.data.Dataset.range(1, ATTEMPTS).flat_map(
-            lambda tried: self._attempt(
-                position, self._order.replacement(position, tried), tried
-            )
-        )
-        failure = tf.data.Dataset.range(1).map(lambda _: self._fail(position))
-        return others.ignore_errors().concatenate(failure)
-
-    def _attempt(self, position, number, tried) -> tf.data.Dataset:
-        """The element if that record can be used, else an error."""
-        return self._records.read(
-            number, lambda record: self._element(position, record, tried)
-        )
-
-    def _element(self, position, record, tried):
-        read_status = {POSITION: position, FAILED: tf.cast(tried, tf.int32)}
-        return self._to_example(position, record), read_status
-
-    def _fail(self, position: tf.Tensor):
-        text = tf.strings.join([_NOTHING, tf.strings.as_string(position)])
-        stop = tf.raw_ops.Assert(condition=False, data=[text])
-        with tf.control_dependencies([stop]):
-            return self._element(position, tf.identity(""), ATTEMPTS)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Share:
-    """The positions of one worker, numbered from 0.
-
-    Workers take turns with a block of positions each.
-    """
-
-    worker: int
-    num_workers: int
-    block: int
-
-    def count_before(self, start: int) -> int:
-        """How many of its positions come before one of all positions."""
-        turns, rest = divmod(start, self.block * self.num_workers)
-        of_turn = min(max(rest - self.worker * self.block, 0), self.block)
-        return turns * self.block + of_turn
-
-    def position(self, number: tf.Tensor) -> tf.Tensor:
-        turn_start = number // self.block * self.block * self.num_workers
-        return turn_start + self.worker * self.block + number % self.block
 
 
 def numbers_tried(
@@ -201,11 +171,10 @@ def numbers_tried(
     order, numbers = _Order(index, seed), []
     for position, count in zip(positions, failed, strict=True):
         place = tf.constant(position, tf.int64)
-        numbers += [int(order.number_at(place))][:count]
-        numbers += [
-            int(order.replacement(place, tf.constant(tried, tf.int64)))
-            for tried in range(1, count)
-        ]
+        tries = [order.number_at(place)][:count]
+        for tried in range(1, count):
+            tries.append(order.replacement(place, np.int64(tried)))
+        numbers += map(int, tries)
     return numbers
 
 

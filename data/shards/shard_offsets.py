@@ -13,9 +13,12 @@ from absl import logging
 
 from data.run.atomic_write import atomic_path
 from data.shards.dataset_info import DATASET_FILE, DatasetInfo
-from data.shards.record_header import FRAME_BYTES
 
 OFFSETS_FILE = "offsets.npy"
+# Of a TFRecord: its length and the checksum of that come before it, its own
+# checksum after it.
+HEADER_BYTES = 8 + 4
+FRAME_BYTES = HEADER_BYTES + 4
 
 
 def write(info: DatasetInfo, offsets: Mapping[str, Sequence[int]]) -> None:
@@ -25,8 +28,8 @@ def write(info: DatasetInfo, offsets: Mapping[str, Sequence[int]]) -> None:
       info: the dataset.
       offsets: of the records of each shard, by its file name.
     """
-    parts = [np.asarray(offsets[s.file], np.int64) for s in _shards(info)]
-    # The suffix stays: `np.save` adds one to any other.
+    shards = itertools.chain.from_iterable(info.splits.values())
+    parts = [np.asarray(offsets[shard.file], np.int64) for shard in shards]
     with atomic_path(info.folder / OFFSETS_FILE) as beside:
         np.save(beside, np.concatenate(parts))
 
@@ -41,12 +44,13 @@ def read(info: DatasetInfo) -> dict[str, np.ndarray] | None:
     except (OSError, ValueError, EOFError) as error:
         logging.warning("%s cannot be read (%s)", file, error)
         return None
-    shards = _shards(info)
+    shards = [*itertools.chain.from_iterable(info.splits.values())]
     ends = np.cumsum([shard.clips for shard in shards])
     if together.dtype == np.int64 and together.shape == (ends[-1],):
         parts = np.split(together, ends[:-1])
-        if all(map(_fits, parts, [shard.num_bytes for shard in shards])):
-            return {s.file: p for s, p in zip(shards, parts, strict=True)}
+        of_shard = {s.file: p for s, p in zip(shards, parts, strict=True)}
+        if all(_fit(of_shard[s.file], s.num_bytes) for s in shards):
+            return of_shard
     logging.warning(
         "%s does not fit %s: delete it; now every shard is read to find its "
         "records",
@@ -56,12 +60,6 @@ def read(info: DatasetInfo) -> dict[str, np.ndarray] | None:
     return None
 
 
-def _shards(info: DatasetInfo):
-    return [*itertools.chain.from_iterable(info.splits.values())]
-
-
-def _fits(offsets: np.ndarray, num_bytes: int) -> bool:
-    if not offsets.size:
-        return True
+def _fit(offsets: np.ndarray, num_bytes: int) -> bool:
     sizes = np.diff(offsets, append=num_bytes)
-    return offsets[0] == 0 and bool(np.all(sizes >= FRAME_BYTES))
+    return not any(offsets[:1]) and bool(np.all(sizes >= FRAME_BYTES))

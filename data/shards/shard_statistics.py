@@ -31,15 +31,16 @@ def totals(
 ) -> dict:
     """Sums over the accounts of each split, for `DatasetInfo.summary`."""
 
-    def total(split: str, key: str) -> float:
-        return sum(account[key] for account in by_split[split])
+    def sums(key: str) -> dict[str, float]:
+        return {
+            split: sum(account[key] for account in accounts)
+            for split, accounts in by_split.items()
+        }
 
     return {
-        "clips": {split: total(split, "clips") for split in by_split},
-        "seconds": {
-            split: round(total(split, "seconds"), 3) for split in by_split
-        },
-        "unlabeled": {split: total(split, "unlabeled") for split in by_split},
+        "clips": sums("clips"),
+        "seconds": {s: round(total, 3) for s, total in sums("seconds").items()},
+        "unlabeled": sums("unlabeled"),
         "clips_per_class": {
             split: {
                 name: sum(a["labels"].get(name, 0) for a in accounts)

@@ -4,7 +4,7 @@ import os
 
 import tensorflow as tf
 
-from data.shards.record_header import FRAME_BYTES
+from data.shards.shard_offsets import FRAME_BYTES
 
 
 class ShardWriter:

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.audio import codec
+from data.audio.encoding import FULL_SCALE
 from data.shards import example_schema
 from data.shards.dataset_info import DatasetInfo
 
@@ -46,44 +47,28 @@ def read(
     features = tf.train.Example.FromString(serialized).features.feature
 
     def texts(key: str) -> list[str]:
-        return [_text(value) for value in features[key].bytes_list.value]
+        values = features[key].bytes_list.value
+        return [v.decode("utf-8", errors="backslashreplace") for v in values]
 
     def sounds(key: str) -> tuple[np.ndarray, ...]:
         return tuple(
-            _decode(encoded, info.audio_format)
+            codec.decode_bytes(encoded, info.audio_format).astype("f4")
+            / FULL_SCALE
             for encoded in features[key].bytes_list.value
         )
 
     [clip_id] = texts(example_schema.CLIP_ID)
     [mixture] = sounds(example_schema.AUDIO)
+    labels = features[example_schema.LABELS].int64_list.value
+    names = texts(example_schema.STEM_NAMES) if stems else ()
+    sources = sounds(example_schema.STEMS) if stems else ()
     return StoredClip(
         clip_id,
-        tuple(
-            info.class_names[label]
-            for label in features[example_schema.LABELS].int64_list.value
-        ),
+        tuple(info.class_names[label] for label in labels),
         mixture,
         {
             processor: sounds(example_schema.channels_key(processor))
-            for processor in info.processors
-            if channels
+            for processor in (info.processors if channels else ())
         },
-        tuple(
-            zip(
-                texts(example_schema.STEM_NAMES),
-                sounds(example_schema.STEMS),
-                strict=True,
-            )
-        )
-        if stems
-        else (),
+        tuple(zip(names, sources, strict=True)),
     )
-
-
-def _decode(encoded: bytes, audio_format: str) -> np.ndarray:
-    samples = codec.decode_bytes(encoded, audio_format)
-    return samples.astype(np.float32) / 32768
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", errors="backslashreplace")

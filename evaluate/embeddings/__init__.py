@@ -1,7 +1,6 @@
 """From an encoder, or a baseline beside it, and shards to embeddings.
 
-A `representation` turns clips into vectors: `encoders` of `encoder_runs`, or
-`baselines`. `clip_embeddings` makes an `embedding_store` of a shard,
-`embedding_job` of all of them, into an `embedding_cache` or an
-`embedding_folder`.
+`encoders` of `encoder_runs`, or `baselines`, turn clips into vectors.
+`clip_embeddings` makes an `embedding_store` of a shard, `embedding_job` of all
+of them, into an `embedding_cache` or an `embedding_folder`.
 """

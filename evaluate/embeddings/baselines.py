@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import ops
 
 from data.run.errors import UserError
-from evaluate.embeddings.representation import (
+from evaluate.embeddings.encoders import (
     LOG_MEL_STATISTICS,
     UNTRAINED,
     Representation,
@@ -57,14 +57,8 @@ def untrained(encoder: Representation, seed: int) -> Representation:
     config = encoder.model.get_config()
     keras.utils.set_random_seed(seed)
     model = EmbeddingModel.from_config(config)
-    return Representation(
-        name=UNTRAINED,
-        kind=UNTRAINED,
-        identity=_identity(UNTRAINED, {**config, "name": None, "seed": seed}),
-        cache=encoder.cache,
-        model=model,
-        encode_batch=model.encode,
-    )
+    facts = {**config, "name": None, "seed": seed}
+    return _beside(encoder, UNTRAINED, facts, model, model.encode)
 
 
 def log_mel_statistics(encoder: Representation, seed: int) -> Representation:
@@ -86,15 +80,22 @@ def log_mel_statistics(encoder: Representation, seed: int) -> Representation:
         "window_samples": model.window_samples,
         "window_hop_samples": model.window_hop_samples,
     }
+    return _beside(encoder, LOG_MEL_STATISTICS, facts, model, encode_batch)
+
+
+def _beside(
+    encoder: Representation,
+    kind: str,
+    facts: dict,
+    model: EmbeddingModel,
+    encode_batch: Callable,
+) -> Representation:
+    """Like the encoder but for its vectors, which follow from the facts."""
     return Representation(
-        name=LOG_MEL_STATISTICS,
-        kind=LOG_MEL_STATISTICS,
-        identity=_identity(LOG_MEL_STATISTICS, facts),
+        name=kind,
+        kind=kind,
+        identity=json.dumps([kind, keras.__version__, facts], sort_keys=True),
         cache=encoder.cache,
         model=model,
         encode_batch=encode_batch,
     )
-
-
-def _identity(kind: str, facts: dict) -> str:
-    return json.dumps([kind, keras.__version__, facts], sort_keys=True)

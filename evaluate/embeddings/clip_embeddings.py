@@ -1,6 +1,6 @@
 """From a representation and a shard to an embedding store."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +12,7 @@ from data.shards.dataset_info import DatasetInfo
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import examples_in_order
 from evaluate.embeddings.embedding_store import EmbeddingStore
-from evaluate.embeddings.representation import Representation
+from evaluate.embeddings.encoders import Representation
 
 
 def embed_shard(
@@ -46,34 +46,41 @@ def embed_shard(
             representation.cut_windows(audio),
         )
 
-    clip_ids, clip_labels, counts = [], [], []
-    vectors, waiting = [], []
+    clip_ids, clip_labels, counts, vectors, waiting = [], [], [], [], []
     failed: list[int] = []
-    for clip_id, labels, windows in examples_in_order(
-        index, cut, failed.extend
-    ):
+    clips = examples_in_order(index, cut, failed.extend)
+    for clip_id, labels, windows in clips:
         clip_ids.append(clip_id.decode())
         clip_labels.append(labels)
         counts.append(len(windows))
         waiting.append(windows)
         if sum(map(len, waiting)) >= representation.batch_windows:
-            full, rest = _split_full(
-                np.concatenate(waiting), representation.batch_windows
-            )
-            vectors.append(representation.encode(full))
-            waiting = [rest]
+            joined = np.concatenate(waiting)
+            full = len(joined) - len(joined) % representation.batch_windows
+            vectors.append(representation.encode(joined[:full]))
+            waiting = [joined[full:]]
         advance()
     # A shard without a usable clip gives (0, d).
     left = np.concatenate(waiting) if waiting else np.zeros((0, 0), np.float32)
     vectors.append(representation.encode(left))
+    multi_hot = np.zeros((len(counts), len(info.class_names)), np.uint8)
+    for row, labels in zip(multi_hot, clip_labels, strict=True):
+        row[labels] = 1
     store = EmbeddingStore(
         windows=np.concatenate(vectors),
         window_clip=np.repeat(np.arange(len(counts)), counts),
         clip_ids=tuple(clip_ids),
-        labels=_multi_hot(clip_labels, len(info.class_names)),
+        labels=multi_hot,
         class_names=info.class_names,
     )
-    _check_finite(store, representation.name)
+    broken = ~np.isfinite(store.windows).all(axis=1)
+    if broken.any():
+        first = store.clip_ids[store.window_clip[broken.argmax()]]
+        raise UserError(
+            f"{representation.name} gives NaN or infinity for {broken.sum()} "
+            f"of {len(broken)} windows (first in clip {first}): its training "
+            "diverged"
+        )
     return store, failed
 
 
@@ -92,35 +99,10 @@ def check_sample_rate(
     representation: Representation, info: DatasetInfo
 ) -> None:
     """Refuses shards at another rate than the encoder was trained at."""
-    if info.sample_rate_hz != representation.sample_rate_hz:
+    rate_hz = representation.model.sample_rate_hz
+    if info.sample_rate_hz != rate_hz:
         raise UserError(
-            f"{representation.name} takes audio at "
-            f"{representation.sample_rate_hz} Hz, {info.folder} has "
-            f"{info.sample_rate_hz} Hz: write shards at the former"
-        )
-
-
-def _split_full(
-    windows: np.ndarray, batch: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Whole batches, and the rest."""
-    full = len(windows) - len(windows) % batch
-    return windows[:full], windows[full:]
-
-
-def _multi_hot(clip_labels: Sequence[np.ndarray], classes: int) -> np.ndarray:
-    multi_hot = np.zeros((len(clip_labels), classes), np.uint8)
-    for row, labels in zip(multi_hot, clip_labels, strict=True):
-        row[labels] = 1
-    return multi_hot
-
-
-def _check_finite(store: EmbeddingStore, name: str) -> None:
-    broken = ~np.isfinite(store.windows).all(axis=1)
-    if broken.any():
-        first = store.clip_ids[store.window_clip[broken.argmax()]]
-        raise UserError(
-            f"{name} gives NaN or infinity for {broken.sum()} of "
-            f"{len(broken)} windows (first in clip {first}): its training "
-            "diverged"
+            f"{representation.name} takes audio at {rate_hz} Hz, "
+            f"{info.folder} has {info.sample_rate_hz} Hz: write shards at the "
+            "former"
         )

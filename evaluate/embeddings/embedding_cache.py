@@ -12,8 +12,8 @@ from absl import logging
 from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings import embedding_job
-from evaluate.embeddings.embedding_store import DAMAGED, EmbeddingStore
-from evaluate.embeddings.representation import Representation
+from evaluate.embeddings.embedding_store import EmbeddingStore
+from evaluate.embeddings.encoders import Representation
 
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -107,7 +107,7 @@ def _stores(
 def _load_or_remove(file: pathlib.Path) -> EmbeddingStore | None:
     try:
         return EmbeddingStore.load(file)
-    except DAMAGED:
+    except UserError:
         logging.warning("%s is damaged: embedding that shard again", file)
         file.unlink()
         return None

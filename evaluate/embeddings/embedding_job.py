@@ -15,8 +15,7 @@ from data.shards.dataset_info import DATASET_FILE, DatasetInfo, Shard
 from data.shards.record_index import RecordIndex
 from evaluate.embeddings import embedding_store
 from evaluate.embeddings.clip_embeddings import check_sample_rate, embed_shard
-from evaluate.embeddings.encoders import kept_encoder
-from evaluate.embeddings.representation import Representation
+from evaluate.embeddings.encoders import Representation, kept_encoder
 
 # Of a shard's start and end, read to notice audio that was written anew.
 _PROBED_BYTES = 4096
@@ -53,14 +52,14 @@ def tasks(
       UserError: a split is unknown, or together they hold no clip.
     """
     facts = [embedding_store.VERSION, representation.identity]
-    common = hashlib.sha256(json.dumps(facts).encode())
-    common.update((info.folder / DATASET_FILE).read_bytes())
+    common = json.dumps(facts).encode()
+    common += (info.folder / DATASET_FILE).read_bytes()
     encoder = representation.encoder and os.path.abspath(representation.encoder)
     return [
         EmbedTask(
             file_name(shard),
             shard.clips,
-            _digest(common.copy(), info.folder / shard.file, shard),
+            _digest(common, info.folder / shard.file, shard),
             shard.file,
             encoder,
             representation.identity,
@@ -136,10 +135,10 @@ def _write_shard(
     }
 
 
-def _digest(digest, file: pathlib.Path, shard: Shard) -> str:
+def _digest(common: bytes, file: pathlib.Path, shard: Shard) -> str:
     if file.exists():
         with file.open("rb") as stream:
-            digest.update(stream.read(_PROBED_BYTES))
+            common += stream.read(_PROBED_BYTES)
             stream.seek(max(0, shard.num_bytes - _PROBED_BYTES))
-            digest.update(stream.read())
-    return digest.hexdigest()
+            common += stream.read()
+    return hashlib.sha256(common).hexdigest()

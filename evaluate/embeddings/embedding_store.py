@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import itertools
 import os
 import pathlib
 import zipfile
@@ -10,12 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from data.run.errors import UserError
+
 # Raised when windows are cut or encoded in another way: older files are then
 # not read any more.
 VERSION = 2
-
-# What `EmbeddingStore.load` raises for a file that it cannot use.
-DAMAGED = (OSError, KeyError, ValueError, zipfile.BadZipFile)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -71,24 +69,27 @@ class EmbeddingStore:
         """Reads what `save` wrote.
 
         Raises:
-          ValueError: the file has another version.
-          DAMAGED: one of these, when it is missing or damaged.
+          UserError: the file is missing, damaged, or of another version.
         """
-        with (
-            pathlib.Path(path).open("rb") as file,
-            np.load(file, allow_pickle=False) as arrays,
-        ):
-            if arrays["version"] != VERSION:
-                raise ValueError(
-                    f"{path} has version {arrays['version']}, not {VERSION}"
+        try:
+            with (
+                pathlib.Path(path).open("rb") as file,
+                np.load(file, allow_pickle=False) as arrays,
+            ):
+                if arrays["version"] != VERSION:
+                    raise ValueError(f"version {arrays['version']}")
+                return cls(
+                    windows=arrays["windows"],
+                    window_clip=arrays["window_clip"],
+                    clip_ids=tuple(arrays["clip_ids"].tolist()),
+                    labels=arrays["labels"],
+                    class_names=tuple(arrays["class_names"].tolist()),
                 )
-            return cls(
-                windows=arrays["windows"],
-                window_clip=arrays["window_clip"],
-                clip_ids=tuple(arrays["clip_ids"].tolist()),
-                labels=arrays["labels"],
-                class_names=tuple(arrays["class_names"].tolist()),
-            )
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            raise UserError(
+                f"{path} is damaged: delete it and run again, the others are "
+                "kept"
+            ) from error
 
     @classmethod
     def concatenate(
@@ -97,18 +98,14 @@ class EmbeddingStore:
         """The clips of several stores of one data set, in that order."""
         if len(stores) == 1:
             return stores[0]
-        offsets = np.cumsum([0] + [len(store.clip_ids) for store in stores])
+        ends = np.cumsum([len(store.clip_ids) for store in stores])
+        windows = [len(store.windows) for store in stores]
+        first_clip = np.repeat([0, *ends[:-1]], windows)
+        numbers = np.concatenate([store.window_clip for store in stores])
         return cls(
             windows=np.concatenate([store.windows for store in stores]),
-            window_clip=np.concatenate(
-                [
-                    store.window_clip + offset
-                    for store, offset in zip(stores, offsets, strict=False)
-                ]
-            ),
-            clip_ids=tuple(
-                itertools.chain.from_iterable(s.clip_ids for s in stores)
-            ),
+            window_clip=numbers + first_clip,
+            clip_ids=tuple(i for store in stores for i in store.clip_ids),
             labels=np.concatenate([store.labels for store in stores]),
             class_names=stores[0].class_names,
         )

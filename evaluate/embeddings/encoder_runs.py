@@ -1,6 +1,5 @@
 """Encoders' run directories, and what can be checked without TensorFlow."""
 
-import hashlib
 import os
 import pathlib
 from collections.abc import Sequence
@@ -9,14 +8,6 @@ from data.run import run_directory
 from data.run.encoder_files import STAGES, model_file
 from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
-
-CACHE_FOLDER = "embeddings"
-
-
-def model_digest(run: str | pathlib.Path) -> str:
-    """SHA-256 of the encoder's file."""
-    with model_file(run).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def unique_names(runs: Sequence[str]) -> list[str]:
@@ -48,26 +39,19 @@ def open_shards(runs: Sequence[str], shards: str) -> DatasetInfo:
     unique_names(runs)
     for run in runs:
         model_file(run)
-    return DatasetInfo.load(shards or training_shards(runs[0]))
-
-
-def training_shards(run: str | pathlib.Path) -> str:
-    """The shards that an encoder was trained on, seen from here.
-
-    Raises:
-      UserError: it was trained elsewhere.
-    """
-    record = run_directory.read(run, *STAGES)
+    if shards:
+        return DatasetInfo.load(shards)
+    record = run_directory.read(runs[0], *STAGES)
     shards = record["config"].get("shards")
     if shards is None:
         raise UserError(
-            f"{run} is a run of {record['stage']}, which has no shards of its "
-            "own: name some with --shards"
+            f"{runs[0]} is a run of {record['stage']}, which has no shards of "
+            "its own: name some with --shards"
         )
     started_in = record.get("working_directory", os.getcwd())
-    if started_in == os.getcwd():
-        return shards
-    return os.path.join(started_in, shards)
+    if started_in != os.getcwd():
+        shards = os.path.join(started_in, shards)
+    return DatasetInfo.load(shards)
 
 
 def open_labeled_shards(

@@ -1,20 +1,85 @@
-"""Loads encoders."""
+"""What turns the windows of a clip into vectors: encoders, above all."""
 
+import dataclasses
 import functools
+import hashlib
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from data.run.encoder_files import model_file
 from data.run.errors import UserError
-from evaluate.embeddings.encoder_runs import (
-    CACHE_FOLDER,
-    model_digest,
-    unique_names,
-)
-from evaluate.embeddings.representation import ENCODER, Representation
+from evaluate.embeddings.encoder_runs import unique_names
 from models.embedding_model import EmbeddingModel
+
+ENCODER = "encoder"
+UNTRAINED = "untrained"
+LOG_MEL_STATISTICS = "log_mel_statistics"
+
+# Frames encoded at once: 64 windows of 0.96 s.
+_BATCH_FRAMES = 64 * 96
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Representation:
+    """One row of the results: an encoder, or a baseline beside it.
+
+    Attributes:
+      name: of the row, unique among those compared.
+      kind: `ENCODER`, `UNTRAINED` or `LOG_MEL_STATISTICS`.
+      identity: equal for two representations exactly when their vectors are.
+      cache: folder where its embeddings are kept.
+      model: cuts the windows, and has the sample rate.
+      encode_batch: windows (N, window_samples) -> (N, d), in the graph.
+      encoder: the run directory; None for a baseline.
+    """
+
+    name: str
+    kind: str
+    identity: str
+    cache: str
+    model: EmbeddingModel
+    encode_batch: Callable[[tf.Tensor], tf.Tensor]
+    encoder: str | None = None
+
+    @functools.cached_property
+    def _graph(self):
+        spec = tf.TensorSpec(
+            [self.batch_windows, self.model.window_samples], tf.float32
+        )
+        # Traced when first needed: kept embeddings need no graph.
+        return tf.function(
+            self.encode_batch, input_signature=[spec], autograph=False
+        ).get_concrete_function()
+
+    @property
+    def batch_windows(self) -> int:
+        """Windows encoded at once; fewer of long ones, for their memory."""
+        return max(1, _BATCH_FRAMES // self.model.window_frames)
+
+    def cut_windows(self, waveform):
+        """One clip (T,) -> (windows, window_samples), as the encoder does."""
+        return self.model.cut_windows(waveform[None])[0]
+
+    def encode(self, windows: np.ndarray) -> np.ndarray:
+        """(N, window_samples) -> (N, d) float32, for any N.
+
+        The graph always sees `batch_windows` windows, the last ones zeros: it
+        is traced once, and a vector does not depend on its batch.
+        """
+        dim = self._graph.structured_outputs.shape[-1]
+        vectors = [np.zeros((0, dim), np.float32)]
+        for start in range(0, len(windows), self.batch_windows):
+            batch = windows[start : start + self.batch_windows]
+            missing = self.batch_windows - len(batch)
+            padded = np.pad(batch, [(0, missing), (0, 0)])
+            vectors.append(
+                self._graph(tf.constant(padded)).numpy()[: len(batch)]
+            )
+        return np.concatenate(vectors)
 
 
 def load_model(run: str | pathlib.Path) -> EmbeddingModel:
@@ -38,15 +103,16 @@ def load_encoders(runs: Sequence[str]) -> list[Representation]:
       UserError: see `load_model` and `unique_names`.
     """
     encoders = []
-    names = unique_names(runs)
-    for run, name in zip(runs, names, strict=True):
+    for run, name in zip(runs, unique_names(runs), strict=True):
         model = load_model(run)
+        with model_file(run).open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
         encoders.append(
             Representation(
                 name=name,
                 kind=ENCODER,
-                identity=model_digest(run),
-                cache=str(pathlib.Path(run) / CACHE_FOLDER),
+                identity=digest,
+                cache=str(pathlib.Path(run) / "embeddings"),
                 model=model,
                 encode_batch=model.encode,
                 encoder=str(run),

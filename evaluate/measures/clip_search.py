@@ -1,7 +1,7 @@
 """Search of a collection by sound."""
 
-import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,7 @@ from evaluate.measures.nearest_neighbors import nearest_neighbors
 from evaluate.measures.results import format_table, listed
 
 
-@dataclasses.dataclass(frozen=True)
-class FoundClip:
+class FoundClip(NamedTuple):
     """A clip of the collection; `similarity` is a cosine."""
 
     clip_id: str
@@ -56,16 +55,9 @@ def search(
 
 def table(found: Sequence[FoundClip]) -> str:
     """The clips found, one line each."""
-    return format_table(
-        ["rank", "cosine", "clip", "labels"],
-        [
-            [
-                str(rank),
-                f"{clip.similarity:.3f}",
-                clip.clip_id,
-                listed(clip.labels),
-            ]
-            for rank, clip in enumerate(found, start=1)
-        ],
-        right=("rank", "cosine"),
-    )
+    rows = [
+        [str(rank), f"{clip.similarity:.3f}", clip.clip_id, listed(clip.labels)]
+        for rank, clip in enumerate(found, start=1)
+    ]
+    header = ["rank", "cosine", "clip", "labels"]
+    return format_table(header, rows, right=("rank", "cosine"))

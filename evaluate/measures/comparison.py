@@ -1,18 +1,25 @@
 """Measures encoders, and the baselines beside them, alike."""
 
+from collections.abc import Callable, Sequence
+
 from data.run import run_directory
+from data.run.atomic_write import write_json
 from data.run.errors import UserError
+from data.run.run_directory import METRICS_FILE
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings.baselines import make_baselines
 from evaluate.embeddings.clip_embeddings import check_sample_rate
 from evaluate.embeddings.embedding_cache import labeled_embeddings
-from evaluate.embeddings.encoders import load_encoders
-from evaluate.embeddings.representation import Representation
-from evaluate.measures import probe_config, results, retrieval_config
+from evaluate.embeddings.encoders import Representation, load_encoders
+from evaluate.measures.comparison_config import (
+    PROBE,
+    RETRIEVAL,
+    ProbeConfig,
+    RetrievalConfig,
+)
 from evaluate.measures.probe_classifier import score_clips, train_classifier
-from evaluate.measures.probe_config import ProbeConfig
 from evaluate.measures.query_by_example import has_pairs, query_by_example
-from evaluate.measures.retrieval_config import RetrievalConfig
+from evaluate.measures.results import result
 from models.metrics.average_precision import average_precision
 from models.metrics.roc import area_under_roc
 
@@ -31,36 +38,27 @@ def probe(config: ProbeConfig, info: DatasetInfo) -> list[dict]:
       UserError: an encoder, a baseline or the run directory cannot be used, an
         encoder is for another sample rate, or some splits have no label.
     """
+    splits = {
+        "train_splits": config.train_splits,
+        "eval_splits": config.eval_splits,
+    }
     rows = _load(config, info)
-    for splits in (config.train_splits, config.eval_splits):
-        labeled_embeddings(rows[0], info, splits)
-    folder = run_directory.start(config.output, probe_config.STAGE, config)
-    records = []
-    for row in rows:
+    for names in splits.values():
+        labeled_embeddings(rows[0], info, names)
+
+    def measure(row: Representation) -> dict:
         train = labeled_embeddings(row, info, config.train_splits)
         held_out = labeled_embeddings(row, info, config.eval_splits)
         scores = score_clips(train_classifier(train, config), held_out)
-        records.append(
-            results.result(
-                row,
-                info.class_names,
-                held_out.labels.sum(axis=0),
-                average_precision(held_out.labels, scores),
-                area_under_roc(held_out.labels, scores),
-            )
+        return result(
+            row,
+            info.class_names,
+            held_out.labels.sum(axis=0),
+            average_precision(held_out.labels, scores),
+            area_under_roc(held_out.labels, scores),
         )
-    results.write_metrics(
-        folder,
-        probe_config.STAGE,
-        str(info.folder),
-        {
-            "train_splits": config.train_splits,
-            "eval_splits": config.eval_splits,
-        },
-        config.seed,
-        records,
-    )
-    return records
+
+    return _measure_all(rows, measure, config, info, PROBE, splits)
 
 
 def retrieval(config: RetrievalConfig, info: DatasetInfo) -> list[dict]:
@@ -75,9 +73,8 @@ def retrieval(config: RetrievalConfig, info: DatasetInfo) -> list[dict]:
             "no class has 2 clips with it and one without in split "
             + ",".join(config.splits)
         )
-    folder = run_directory.start(config.output, retrieval_config.STAGE, config)
-    records = []
-    for row in rows:
+
+    def measure(row: Representation) -> dict:
         store = labeled_embeddings(row, info, config.splits)
         ap = query_by_example(
             store.clips,
@@ -86,17 +83,10 @@ def retrieval(config: RetrievalConfig, info: DatasetInfo) -> list[dict]:
             config.negatives,
             config.seed,
         )
-        clips = store.labels.sum(axis=0)
-        records.append(results.result(row, info.class_names, clips, ap))
-    results.write_metrics(
-        folder,
-        retrieval_config.STAGE,
-        str(info.folder),
-        {"eval_splits": config.splits},
-        config.seed,
-        records,
-    )
-    return records
+        return result(row, info.class_names, store.labels.sum(axis=0), ap)
+
+    splits = {"eval_splits": config.splits}
+    return _measure_all(rows, measure, config, info, RETRIEVAL, splits)
 
 
 def _load(
@@ -104,7 +94,22 @@ def _load(
 ) -> list[Representation]:
     """Encoders and baselines, before a run directory is made."""
     encoders = load_encoders(config.encoder)
-    rows = encoders + make_baselines(config.baselines, encoders, config.seed)
-    for row in rows:
-        check_sample_rate(row, info)
-    return rows
+    for encoder in encoders:
+        check_sample_rate(encoder, info)
+    return encoders + make_baselines(config.baselines, encoders, config.seed)
+
+
+def _measure_all(
+    rows: Sequence[Representation],
+    measure: Callable[[Representation], dict],
+    config: ProbeConfig | RetrievalConfig,
+    info: DatasetInfo,
+    stage: str,
+    splits: dict[str, Sequence[str]],
+) -> list[dict]:
+    folder = run_directory.start(config.output, stage, config)
+    records = [measure(row) for row in rows]
+    metrics = {"stage": stage, "shards": str(info.folder), **splits}
+    metrics |= {"seed": config.seed, "results": records}
+    write_json(folder / METRICS_FILE, metrics)
+    return records

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from evaluate.embeddings.embedding_store import EmbeddingStore
-from evaluate.measures.probe_config import ProbeConfig
+from evaluate.measures.comparison_config import ProbeConfig
 from models.heads.shallow_classifier import ShallowClassifier
 
 _SCORING_ROWS = 8192
@@ -24,33 +24,32 @@ def train_classifier(
     at other data. The same seed gives the same classifier.
     """
     keras.utils.set_random_seed(config.seed)
-    classifier = ShallowClassifier(
-        store.windows.shape[1], store.labels.shape[1], config.hidden_units
-    )
+    (_, width), (num_clips, classes) = store.windows.shape, store.labels.shape
+    classifier = ShallowClassifier(width, classes, config.hidden_units)
     classifier.adapt(store.windows)
     optimizer = keras.optimizers.Adam(config.learning_rate)
     optimizer.build(classifier.trainable_variables)
-
-    width = store.windows.shape[1]
 
     @tf.function(
         autograph=False,
         input_signature=[
             tf.TensorSpec([None, width]),
             tf.TensorSpec([None], tf.int32),
-            tf.TensorSpec([None, store.labels.shape[1]]),
+            tf.TensorSpec([None, classes]),
         ],
     )
     def step(windows, clip_of, labels):
         with tf.GradientTape() as tape:
             scores = tf.sigmoid(classifier(windows, training=True))
             of_clip = tf.math.segment_mean(scores, clip_of)  # (clips, C)
-            loss = _cross_entropy(labels, of_clip)
+            right = tf.math.log(of_clip + _EPSILON)
+            wrong = tf.math.log(1 - of_clip + _EPSILON)
+            # Binary cross-entropy.
+            loss = -tf.reduce_mean(labels * right + (1 - labels) * wrong)
         variables = classifier.trainable_variables
         optimizer.apply(tape.gradient(loss, variables), variables)
 
     random = np.random.default_rng(config.seed)
-    num_clips = len(store.clip_ids)
     ends = np.searchsorted(store.window_clip, np.arange(num_clips), "right")
     windows_of = np.split(np.arange(len(store.windows)), ends[:-1])
     batch_size = min(config.batch_size, num_clips)
@@ -80,10 +79,3 @@ def score_clips(
         for start in range(0, len(store.windows), _SCORING_ROWS)
     ]
     return store.mean_over_windows(np.concatenate(scores))
-
-
-def _cross_entropy(labels: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
-    """Mean binary cross-entropy of scores."""
-    right = tf.math.log(scores + _EPSILON)
-    wrong = tf.math.log(1 - scores + _EPSILON)
-    return -tf.reduce_mean(labels * right + (1 - labels) * wrong)

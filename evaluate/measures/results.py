@@ -1,14 +1,11 @@
-"""Result records: metrics.json, and one printed table."""
+"""Result records, and the tables that are printed."""
 
 import math
-import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from data.run.atomic_write import write_json
-from data.run.run_directory import METRICS_FILE
-from evaluate.embeddings.representation import Representation
+from evaluate.embeddings.encoders import Representation
 from models.metrics.average_precision import mean_over_classes
 from models.metrics.roc import d_prime
 
@@ -57,38 +54,6 @@ def result(
         for i, name in enumerate(class_names)
     }
     return record
-
-
-def write_metrics(
-    folder: pathlib.Path,
-    stage: str,
-    shards: str,
-    splits: Mapping[str, Sequence[str]],
-    seed: int,
-    results: Sequence[dict],
-) -> pathlib.Path:
-    """Writes `folder`/metrics.json.
-
-    Args:
-      folder: the run directory.
-      stage: "probe" or "retrieval".
-      shards: path of the data set.
-      splits: names of splits under "train_splits" and "eval_splits".
-      seed: of the run.
-      results: what `result` gave, in the order of the table.
-    """
-    file = folder / METRICS_FILE
-    write_json(
-        file,
-        {
-            "stage": stage,
-            "shards": shards,
-            **{key: list(names) for key, names in splits.items()},
-            "seed": seed,
-            "results": list(results),
-        },
-    )
-    return file
 
 
 def classes_left_out(record: dict) -> list[str]:

@@ -14,9 +14,8 @@ from data.run.progress import duration
 from data.run.run_directory import METRICS_FILE
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings import embedding_cache, encoder_runs
-from evaluate.embeddings.encoders import load_encoders
-from evaluate.embeddings.representation import Representation
-from evaluate.measures import probe_config, retrieval_config
+from evaluate.embeddings.encoders import Representation, load_encoders
+from evaluate.measures.comparison_config import PROBE, RETRIEVAL
 from evaluate.pages import (
     embedding_map,
     report_runs,
@@ -72,8 +71,8 @@ def gather(config: ReportConfig) -> dict:
         (config.separation,) if config.separation else (),
         *processor_files.STAGES,
     )
-    probe = _measured(config.probe, probe_config.STAGE)
-    retrieval = _measured(config.retrieval, retrieval_config.STAGE)
+    probe = _measured(config.probe, PROBE)
+    retrieval = _measured(config.retrieval, RETRIEVAL)
     separation = _separation_table(config.separation)
     if config.encoder:
         info = encoder_runs.open_shards(config.encoder, config.shards)

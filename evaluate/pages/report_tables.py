@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 
 from data.page.table import Cell, Table, number
-from evaluate.embeddings.representation import (
+from evaluate.embeddings.encoders import (
     ENCODER,
     LOG_MEL_STATISTICS,
     UNTRAINED,

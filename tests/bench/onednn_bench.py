@@ -72,8 +72,8 @@ def classifier():
     import numpy as np
 
     from evaluate.embeddings.embedding_store import EmbeddingStore
+    from evaluate.measures.comparison_config import ProbeConfig
     from evaluate.measures.probe_classifier import train_classifier
-    from evaluate.measures.probe_config import ProbeConfig
 
     random = np.random.default_rng(0)
     clips, windows = 800, 19

@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -12,16 +13,12 @@ import pytest
 from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
 from evaluate import embed
+from evaluate.embed import EmbedConfig
 from evaluate.embeddings import embedding_job
-from evaluate.embeddings.embed_config import EmbedConfig
 from evaluate.embeddings.embedding_cache import embeddings
-from evaluate.embeddings.encoder_runs import model_digest
 from evaluate.embeddings.encoders import load_encoders
-from tests.evaluate.entry_point_runs import (
-    FOLDER,
-    call_main,
-    run_entry_point,
-)
+from tests.data.write_shards_test import contents
+from tests.evaluate.entry_point_runs import FOLDER, call_main
 from tests.evaluate.toy_runs import write_toy_run, write_toy_shards
 
 CLIPS = {
@@ -48,21 +45,13 @@ def config(folder, output, **changes):
     )
 
 
-def files(folder):
-    """What a job ends with; config.json names the command and the output."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != "config.json"
-    }
-
-
 def test_index_names_encoder_shards_and_sizes(toy):
     index = json.loads((toy / "whole" / "embeddings.json").read_text("utf-8"))
     splits = index.pop("splits")
+    model = (toy / "run" / "embedding_model.keras").read_bytes()
     assert index == {
         "encoder": str(toy / "run"),
-        "encoder_identity": model_digest(toy / "run"),
+        "encoder_identity": hashlib.sha256(model).hexdigest(),
         "embedding_dim": 11,
         "sample_rate_hz": 16000,
         "window_samples": 400 + 95 * 160,
@@ -127,7 +116,7 @@ def test_killed_and_rerun_equals_uninterrupted(toy, monkeypatch):
         stderr=subprocess.DEVNULL,
     )
     assert killed.returncode == -signal.SIGKILL
-    done = {n for n in files(toy / "killed") if n.endswith(".npz")}
+    done = {n for n in contents(toy / "killed") if n.endswith(".npz")}
     [half] = {n for n in done if n.startswith(".writing-")}
     assert done - {half} == {"eval.npz", "eval-1.npz", "train.npz"}
     made = []
@@ -140,14 +129,7 @@ def test_killed_and_rerun_equals_uninterrupted(toy, monkeypatch):
     monkeypatch.setattr(embedding_job, "embed_shard", spy)
     call_main(embed, config(toy, "killed"))
     assert made == ["train-1.tfrecord", "train-2.tfrecord"]
-    assert files(toy / "killed") == files(toy / "whole")
-
-
-def test_a_finished_job_embeds_nothing(toy, monkeypatch):
-    whole = files(toy / "whole")
-    monkeypatch.delattr(embedding_job, "embed_shard")
-    call_main(embed, config(toy, "whole"))
-    assert files(toy / "whole") == whole
+    assert contents(toy / "killed") == contents(toy / "whole")
 
 
 def test_splits_and_other_shards_can_be_named(toy, tmp_path, capsys):
@@ -155,8 +137,9 @@ def test_splits_and_other_shards_can_be_named(toy, tmp_path, capsys):
     write_toy_shards(shards, {"a": CLIPS["eval"][:1], "b": [(0.4, ())]})
     output = str(tmp_path / "out")
     call_main(embed, config(toy, output, shards=str(shards), splits=("b",)))
-    assert "1 clips in 1 files" in capsys.readouterr().out
-    assert "a.npz" not in files(tmp_path / "out")
+    told = f"1 clips in 1 files, described in {output}/embeddings.json\n"
+    assert capsys.readouterr().out == told
+    assert "a.npz" not in contents(tmp_path / "out")
 
 
 def test_a_damaged_file_is_told(toy, tmp_path):
@@ -181,16 +164,3 @@ def test_mistakes_are_told_before_anything_is_written(toy, tmp_path):
         with pytest.raises(UserError, match=match):
             call_main(embed, config(toy, str(tmp_path / "out"), **changes))
     assert not (tmp_path / "out").exists()
-
-
-def test_entry_point_prints_where_the_index_is(toy, tmp_path):
-    done = run_entry_point(
-        "embed",
-        f"--encoder={toy / 'run'}",
-        "--splits=eval",
-        f"--output={tmp_path / 'out'}",
-    )
-    assert done.returncode == 0, done.stderr
-    index = tmp_path / "out" / "embeddings.json"
-    assert done.stdout == f"3 clips in 2 files, described in {index}\n"
-    assert "embed eval, run: 3/3 clips (100%)" in done.stderr

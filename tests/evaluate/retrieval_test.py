@@ -4,12 +4,8 @@ import pytest
 
 from data.run.errors import UserError
 from evaluate import retrieval
-from evaluate.measures.retrieval_config import RetrievalConfig
-from tests.evaluate.entry_point_runs import (
-    assert_user_error,
-    call_main,
-    run_entry_point,
-)
+from evaluate.measures.comparison_config import RetrievalConfig
+from tests.evaluate.entry_point_runs import call_main
 from tests.evaluate.toy_runs import write_toy_run, write_toy_shards
 
 EVAL = [(1.0, (0,))] * 5 + [(1.0, (1,))] * 4 + [(1.0, (2,))]
@@ -25,11 +21,14 @@ def toy(tmp_path_factory):
     return folder
 
 
-def test_metrics_by_a_run_from_another_directory(toy):
-    done = run_entry_point(
-        "retrieval", f"--encoder={toy / 'run'}", f"--output={toy / 'out'}"
+def config(toy, output, **changes):
+    return RetrievalConfig(
+        encoder=(str(toy / "run"),), output=str(toy / output), **changes
     )
-    assert done.returncode == 0, done.stderr
+
+
+def test_metrics_of_an_encoder_and_baselines(toy, capsys):
+    call_main(retrieval, config(toy, "out"))
     value = json.loads((toy / "out" / "metrics.json").read_text())
     assert value["stage"] == "retrieval"
     assert value["eval_splits"] == ["eval"]
@@ -47,26 +46,16 @@ def test_metrics_by_a_run_from_another_directory(toy):
         assert row["mAP"] == pytest.approx(sum(aps) / 2)
         assert "AUC" not in row
     assert rows[2]["mAP"] > 0.85
-    lines = done.stdout.splitlines()
+    lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["representation", "kind", "mAP"]
     assert lines[5] == "left out, too few clips: tick"
     assert lines[6] == f"metrics: {toy / 'out' / 'metrics.json'}"
 
 
 def test_refuses_splits_in_which_no_class_makes_a_pair(toy):
-    config = RetrievalConfig(
-        encoder=(str(toy / "run"),), splits=("one",), output=str(toy / "x")
-    )
     with pytest.raises(UserError, match="no class has 2 clips .* split one"):
-        call_main(retrieval, config)
-
-
-def test_mistakes_are_told_in_one_line(toy):
-    encoder = f"--encoder={toy / 'run'}"
-    assert_user_error(
-        run_entry_point("retrieval", encoder, "--splits=dev", "--output=x"),
-        "no split 'dev': it has eval, one",
-    )
-    assert_user_error(
-        run_entry_point("retrieval", encoder), "--output is empty"
-    )
+        call_main(retrieval, config(toy, "x", splits=("one",)))
+    with pytest.raises(UserError, match="no split 'dev': it has eval, one"):
+        call_main(retrieval, config(toy, "x", splits=("dev",)))
+    # The flags can be corrected under the same --output.
+    assert not (toy / "x").exists()

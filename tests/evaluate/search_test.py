@@ -4,9 +4,10 @@ import soundfile
 
 from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
+from evaluate import search
 from evaluate.measures import clip_search
 from evaluate.search import read_query
-from tests.evaluate.entry_point_runs import assert_user_error, run_entry_point
+from tests.evaluate.entry_point_runs import call_main
 from tests.evaluate.toy_runs import (
     RATE_HZ,
     toy_clip,
@@ -33,7 +34,7 @@ def query_file(toy, name, number):
     return str(path)
 
 
-def search(toy, query, splits=("eval", "train"), top=10):
+def found_by(toy, query, splits=("eval", "train"), top=10):
     audio = read_query(query, RATE_HZ)
     info = DatasetInfo.load(toy / "shards")
     return clip_search.search(audio, str(toy / "run"), info, splits, top)
@@ -41,7 +42,7 @@ def search(toy, query, splits=("eval", "train"), top=10):
 
 @pytest.mark.parametrize("number", [1, 3])
 def test_a_clip_of_the_collection_finds_itself_first(toy, number):
-    found = search(toy, query_file(toy, "query.wav", number))
+    found = found_by(toy, query_file(toy, "query.wav", number))
     split = "train" if number < 3 else "eval"
     assert found[0].clip_id == f"{split}/{number}"
     similarities = [clip.similarity for clip in found]
@@ -52,7 +53,7 @@ def test_a_clip_of_the_collection_finds_itself_first(toy, number):
 
 def test_splits_and_top_limit_the_answer(toy):
     query = query_file(toy, "query.wav", 1)
-    found = search(toy, query, splits=("eval",), top=2)
+    found = found_by(toy, query, splits=("eval",), top=2)
     assert len(found) == 2
     assert {clip.clip_id[:5] for clip in found} == {"eval/"}
 
@@ -61,27 +62,20 @@ def test_a_recording_of_another_rate_and_channels_finds_itself(toy):
     audio = np.repeat(toy_clip(1, *TRAIN[1]), 2)  # Held samples: 32 kHz.
     path = toy / "stereo.flac"
     soundfile.write(path, np.stack([audio, audio], axis=1), 2 * RATE_HZ)
-    assert search(toy, str(path), top=1)[0].clip_id == "train/1"
+    assert found_by(toy, str(path), top=1)[0].clip_id == "train/1"
 
 
-def test_table_by_a_run_from_another_directory(toy):
+def test_the_answer_is_a_table(toy, capsys):
     query = query_file(toy, "a 'query' <ü>.wav", 3)
-    done = run_entry_point(
-        "search", f"--query={query}", f"--encoder={toy / 'run'}", "--top=1"
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    call_main(search, search.SearchConfig(query, str(toy / "run"), top=1))
+    lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["rank", "cosine", "clip", "labels"]
     assert lines[2].split() == ["1", "1.000", "eval/3", "hum,", "hiss"]
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [
-        (None, "cannot be opened"),
-        (b"", "0 bytes"),
-        (b"no audio at all" * 9, "not readable as audio"),
-    ],
+    [(None, "cannot be opened"), (b"no audio" * 9, "not readable as audio")],
 )
 def test_refuses_a_query_that_is_not_audio(tmp_path, content, message):
     query = tmp_path / "query.wav"
@@ -89,13 +83,3 @@ def test_refuses_a_query_that_is_not_audio(tmp_path, content, message):
         query.write_bytes(content)
     with pytest.raises(UserError, match=f"--query=.*query.wav: .*{message}"):
         read_query(str(query), RATE_HZ)
-
-
-def test_mistakes_are_told_in_one_line(toy):
-    assert_user_error(run_entry_point("search"), "--query is empty")
-    assert_user_error(
-        run_entry_point(
-            "search", "--query=/nowhere.wav", f"--encoder={toy / 'run'}"
-        ),
-        "--query=/nowhere.wav: cannot be opened (No such file or directory)",
-    )

@@ -10,7 +10,9 @@ from data.run.atomic_write import write_json
 from data.shards import example_schema
 from data.shards.dataset_info import DatasetInfo, Shard
 from data.shards.record_index import RecordIndex
+from evaluate.embeddings.encoders import load_encoders
 from models.embedding_model import EmbeddingModel
+from tests.data.shards.damaged_shards import flip
 
 RATE_HZ = 16000
 CLASS_NAMES = ("hum", "hiss", "tick")
@@ -55,31 +57,20 @@ def write_toy_shards(
         with tf.io.TFRecordWriter(str(file)) as writer:
             for seconds, labels in rows:
                 audio = toy_clip(number, seconds, labels)
-                writer.write(
-                    example_schema.serialize(
-                        example_schema.ClipRecord(
-                            clip_id=f"{split}/{number}",
-                            source="toy",
-                            start_s=0.0,
-                            labels=labels if class_names else (),
-                            audio=encoding.encode(
-                                audio, encoding.PCM16, sample_rate_hz
-                            ),
-                            num_samples=len(audio),
-                        )
-                    )
+                record = example_schema.ClipRecord(
+                    clip_id=f"{split}/{number}",
+                    source="toy",
+                    start_s=0.0,
+                    labels=labels if class_names else (),
+                    audio=encoding.encode(audio, "pcm16", sample_rate_hz),
+                    num_samples=len(audio),
                 )
+                writer.write(example_schema.serialize(record))
                 number += 1
         total = sum(seconds for seconds, _ in rows)
         size = file.stat().st_size
         splits[split] += (Shard(file.name, len(rows), total, size),)
-    info = DatasetInfo(
-        folder=folder,
-        sample_rate_hz=sample_rate_hz,
-        audio_format=encoding.PCM16,
-        class_names=class_names,
-        splits=splits,
-    )
+    info = DatasetInfo(folder, sample_rate_hz, "pcm16", class_names, splits)
     info.save()
     return info
 
@@ -87,10 +78,8 @@ def write_toy_shards(
 def damage(info: DatasetInfo, split: str, record: int) -> None:
     """Flips a bit in the audio of one record of the first shard."""
     index = RecordIndex.of(info, [split])
-    content = bytearray(index.file_of(record).read_bytes())
     middle = index.offset_of[record] + index.size_of[record] // 2
-    content[middle] ^= 1
-    index.file_of(record).write_bytes(content)
+    flip(index.file_of(record), middle)
 
 
 def toy_model(seed: int = 0, **kwargs) -> EmbeddingModel:
@@ -115,14 +104,6 @@ def write_toy_run(
 ) -> EmbeddingModel:
     """A finished pretraining run directory, as evaluate/ needs it."""
     model = toy_model(seed, **kwargs)
-    write_unfinished_run(folder, shards, seed)
-    model.save(folder / "embedding_model.keras")
-    return model
-
-
-def write_unfinished_run(
-    folder: pathlib.Path, shards: pathlib.Path, seed: int = 0
-) -> None:
     folder.mkdir(parents=True)
     record = {
         "stage": "pretrain_contrastive",
@@ -131,6 +112,16 @@ def write_unfinished_run(
         "versions": {},
     }
     write_json(folder / "config.json", record)
+    model.save(folder / "embedding_model.keras")
+    return model
+
+
+def toy_encoder(folder: pathlib.Path, clips: dict, **options):
+    """Shards of `clips`, and a loaded encoder of a run beside them."""
+    info = write_toy_shards(folder / "shards", clips, **options)
+    write_toy_run(folder / "run", folder / "shards")
+    [encoder] = load_encoders([str(folder / "run")])
+    return info, encoder
 
 
 def balanced_clips(count: int, seconds: float = 1.0):

@@ -11,8 +11,7 @@ from absl import logging
 
 from data.run import csv_table
 from data.run.errors import UserError
-from data.shards.bad_record import clip_id
-from data.shards.bad_records import BadRecords
+from data.shards.bad_records import BadRecords, clip_id
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import (
     ATTEMPTS,

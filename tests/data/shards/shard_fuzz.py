@@ -17,11 +17,11 @@ import tensorflow as tf
 
 from data.audio import codec
 from data.shards import example_schema, record_reader, shard_offsets
-from data.shards.bad_record import PASSING, examine
+from data.shards.bad_records import PASSING, examine
 from data.shards.record_check import parse_checked
-from data.shards.record_header import FRAME_BYTES, HEADER_BYTES
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import FAILED, POSITION
+from data.shards.shard_offsets import FRAME_BYTES, HEADER_BYTES
 from tests.train.small_shards import write_shards
 
 RECORDS = 4
@@ -64,6 +64,13 @@ class _ShardSet:
             num_shards=2 * count,
             audio_format=audio_format,
         )
+        # Clip k is record k // shards of shard k mod shards.
+        stored = [
+            f"clip{k}".encode()
+            for first in range(2 * count)
+            for k in range(first, len(clips), 2 * count)
+        ]
+        self.number_of = {clip_id: n for n, clip_id in enumerate(stored)}
         self.before = self.index()
         self.order = [n for n, _, _ in self.shuffled(self.before)]
         self.files = [folder / shard.file for shard in self.before.shards]
@@ -74,18 +81,18 @@ class _ShardSet:
         for shard in rng.choice(2 * count, count, replace=False).tolist():
             self.damage(shard, rng)
         self.left = [f.read_bytes() if f.exists() else b"" for f in self.files]
-        if rng.integers(2):
-            (folder / shard_offsets.OFFSETS_FILE).unlink()
-        else:
-            (folder / shard_offsets.OFFSETS_FILE).write_bytes(rng.bytes(500))
+        offsets = folder / shard_offsets.OFFSETS_FILE
+        kept = offsets.read_bytes()
+        offsets.write_bytes(rng.bytes(500))
         self.without_offsets = self.index()
+        offsets.write_bytes(kept)
 
     def index(self) -> RecordIndex:
         return RecordIndex.of(self.info, ["train"])
 
     def damage(self, shard: int, rng: np.random.Generator) -> None:
         content = bytearray(self.written[shard])
-        kind = rng.integers(10)
+        kind = rng.integers(9)
         number = int(self.before.first_of[shard]) + rng.integers(RECORDS)
         start = int(self.before.offset_of[number])
         size = int(self.before.size_of[number])
@@ -100,17 +107,13 @@ class _ShardSet:
             del content[rng.integers(len(content)) :]
         elif kind == 4:
             content += rng.bytes(rng.integers(1, 400))
-        elif kind == 5:
-            first = rng.integers(len(content))
-            noise = rng.bytes(rng.integers(1, 60))
-            content[first : first + len(noise)] = noise
-        elif kind == 6:  # Bytes missing or added in the middle.
+        elif kind == 5:  # Noise, and maybe bytes missing or added.
             first = rng.integers(len(content))
             last = first + rng.integers(40)
-            content[first:last] = rng.bytes(rng.integers(40))
-        elif kind == 7:
+            content[first:last] = rng.bytes(rng.integers(60))
+        elif kind == 6:
             content = bytearray(rng.bytes(rng.integers(3000)))
-        elif kind == 8:
+        elif kind == 7:
             record = content[start + HEADER_BYTES : start + size - 4]
             for _ in range(rng.integers(1, 4)):
                 # Where its keys and the heads of its sounds are, or anywhere.
@@ -118,15 +121,15 @@ class _ShardSet:
                 record[rng.integers(min(within, len(record)))] ^= _bit(rng)
             content[start : start + size] = _framed(bytes(record))
             self.tampered.add(number)
-        if kind == 9:
+        if kind == 8:
             self.files[shard].unlink()
         else:
             self.files[shard].write_bytes(content)
 
-    def is_kept(self, number: int, start: int, size: int) -> bool:
+    def is_kept(self, number: int, size: int) -> bool:
         """Whether bytes of record `number` are where and what they were."""
         shard = self.before.shard_of[number]
-        start += int(self.before.offset_of[number])
+        start = int(self.before.offset_of[number])
         written = self.written[shard][start : start + size]
         return self.left[shard][start : start + size] == written
 
@@ -134,47 +137,42 @@ class _ShardSet:
         """Fails an assertion, or returns the causes that were listed."""
         everything = range(len(self.before))
         sizes = self.before.size_of.tolist()
-        intact = {n for n in everything if self.is_kept(n, 0, sizes[n])}
-        read = self.check_in_order(self.before, intact)
-        index = self.index_with_offsets()
-        assert self.check_in_order(index, intact) == read
+        intact = {n for n in everything if self.is_kept(n, sizes[n])}
+        read = self.check_in_order(self.before, intact, intact)
+        index = self.index()
+        assert self.check_in_order(index, intact, intact) == read
         for number, position, failed in self.shuffled(index):
             wanted = self.order[position]
             assert (failed == 0) == (wanted in read), (position, failed)
             assert failed or number == wanted or wanted in self.tampered
             assert number in read or number not in everything
-        # Without offsets a damaged length hides what follows it.
-        reached, first_of = set(), self.before.first_of.tolist()
-        for first in first_of:
+        # Without offsets a damaged header may hide what follows it.
+        reached = set()
+        for first in self.before.first_of.tolist():
             for number in range(first, first + RECORDS):
-                if not self.is_kept(number, 0, HEADER_BYTES):
+                if not self.is_kept(number, HEADER_BYTES):
                     break
                 reached.add(number)
-        index = self.without_offsets
-        assert reached == set(np.flatnonzero(index.size_of).tolist())
-        again = self.check_in_order(index, intact & reached)
-        assert again == read & reached
+        again = self.check_in_order(
+            self.without_offsets, intact & reached, intact
+        )
+        assert read & reached <= again <= read
         return self.causes
 
-    def index_with_offsets(self) -> RecordIndex:
-        """As if made now: what it knows of the files is new."""
-        offsets = self.before.offset_of.reshape(-1, RECORDS).tolist()
-        shards = [shard.file for shard in self.before.shards]
-        shard_offsets.write(self.info, dict(zip(shards, offsets, strict=True)))
-        return self.index()
-
-    def check_in_order(self, index: RecordIndex, intact: set[int]) -> set[int]:
+    def check_in_order(
+        self, index: RecordIndex, must: set[int], may: set[int]
+    ) -> set[int]:
         """Checks what is read and what is listed; returns what is read."""
         failed = []
         to_id = _to_id(self.info)
-        found = record_reader.examples_in_order(index, to_id, failed.extend)
-        clips = [self.number(clip_id) for clip_id, _ in found]
+        elements = record_reader.examples_in_order(index, to_id, failed.extend)
+        clips = [self.number_of.get(clip_id, -1) for clip_id, _ in elements]
         assert failed == sorted(set(failed))
         read = sorted(set(range(len(index))) - set(failed))
         # Each once and in order, none in another's place.
         for number, clip in zip(read, clips, strict=True):
             assert clip == number or number in self.tampered, (number, clip)
-        assert intact <= set(read) <= intact | self.tampered
+        assert must <= set(read) <= may | self.tampered
         for row in examine(index, failed):
             assert row.cause != PASSING, row
             self.causes.append(row.cause)
@@ -188,16 +186,7 @@ class _ShardSet:
         elements = stream.take(len(index)).as_numpy_iterator()
         for (clip_id, _), status in elements:
             position, failed = int(status[POSITION]), int(status[FAILED])
-            yield self.number(clip_id), position, failed
-
-    def number(self, clip_id: bytes) -> int:
-        """Clip k is record k // shards of shard k mod shards."""
-        digits = clip_id.removeprefix(b"clip")
-        if not digits.isdigit():
-            return -1
-        shards = len(self.info.splits["train"])
-        record, shard = divmod(int(digits), shards)
-        return shard * RECORDS + record
+            yield self.number_of.get(clip_id, -1), position, failed
 
 
 def _to_id(info):

@@ -46,17 +46,6 @@ def test_encoders_of_one_shape_share_a_row(encoders):
     assert [row.encoder for row in rows] == [None, None, None]
 
 
-def test_a_vector_does_not_depend_on_its_batch(encoders):
-    windows = windows_of(encoders[0], count=70)
-    together = encoders[0].encode(windows)
-    alone = np.concatenate([encoders[0].encode(w[None]) for w in windows[60:]])
-    np.testing.assert_allclose(together[60:], alone, atol=1e-5)
-
-
-def test_no_baseline_is_wanted(encoders):
-    assert make_baselines([], encoders, seed=0) == []
-
-
 def test_refuses_an_unknown_baseline(encoders):
     with pytest.raises(UserError, match="no 'panns': it knows untrained, log"):
         make_baselines(["panns"], encoders, seed=0)

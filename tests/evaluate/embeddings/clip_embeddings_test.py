@@ -7,13 +7,11 @@ import pytest
 from data.run.errors import UserError
 from data.shards.record_index import RecordIndex
 from evaluate.embeddings.baselines import log_mel_statistics
-from evaluate.embeddings.clip_embeddings import check_sample_rate, embed_shard
-from evaluate.embeddings.embedding_store import EmbeddingStore
-from evaluate.embeddings.encoders import load_encoders
+from evaluate.embeddings.clip_embeddings import embed_shard
 from tests.evaluate.toy_runs import (
     damage,
     toy_clip,
-    write_toy_run,
+    toy_encoder,
     write_toy_shards,
 )
 
@@ -24,11 +22,7 @@ CLIPS = [(0.3, (0,)), (0.975, (1, 2)), (1.7, ()), (70.0, (2,)), (2.9, (0, 1))]
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("clip_embeddings")
-    info = write_toy_shards(folder / "shards", {"train": CLIPS})
-    model = write_toy_run(folder / "run", folder / "shards")
-    [encoder] = load_encoders([str(folder / "run")])
-    return info, model, encoder
+    return toy_encoder(tmp_path_factory.mktemp("toy"), {"train": CLIPS})
 
 
 def index_of(info):
@@ -41,58 +35,32 @@ def stored_audio(number):
 
 
 def test_each_clip_equals_the_model_on_that_clip_alone(toy):
-    info, model, encoder = toy
-    store, _ = embed_shard(encoder, index_of(info))
+    info, encoder = toy
+    advances = itertools.count()
+    store, _ = embed_shard(encoder, index_of(info), advances.__next__)
+    assert next(advances) == 5
     assert store.clip_ids == tuple(f"train/{k}" for k in range(5))
+    labels = [[1, 0, 0], [0, 1, 1], [0, 0, 0], [0, 0, 1], [1, 1, 0]]
+    np.testing.assert_array_equal(store.labels, labels)
+    assert store.class_names == ("hum", "hiss", "tick")
     for number in range(len(CLIPS)):
         audio = stored_audio(number)[None]
         np.testing.assert_allclose(
             store.windows[store.window_clip == number],
-            model.embed_windows(audio)[0],
+            encoder.model.embed_windows(audio)[0],
             atol=1e-5,
         )
         np.testing.assert_allclose(
-            store.clips[number], model(audio)[0], atol=1e-5
+            store.clips[number], encoder.model(audio)[0], atol=1e-5
         )
     counts = np.bincount(store.window_clip)
     np.testing.assert_array_equal(counts, [1, 1, 2, 144, 5])
 
 
-@pytest.mark.parametrize("clips_per_shard", [1, 3])
-def test_shards_together_equal_one_shard_with_all_clips(
-    toy, tmp_path, clips_per_shard
-):
-    info, _, encoder = toy
-    whole, _ = embed_shard(encoder, index_of(info))
-    cut = write_toy_shards(
-        tmp_path / "cut", {"train": CLIPS}, clips_per_shard=clips_per_shard
-    )
-    assert len(cut.splits["train"]) == -(-len(CLIPS) // clips_per_shard)
-    index = index_of(cut)
-    parts = EmbeddingStore.concatenate(
-        [
-            embed_shard(encoder, index.of_shard(number))[0]
-            for number in range(len(index.shards))
-        ]
-    )
-    assert parts.clip_ids == whole.clip_ids
-    np.testing.assert_array_equal(parts.window_clip, whole.window_clip)
-    np.testing.assert_array_equal(parts.labels, whole.labels)
-    np.testing.assert_allclose(parts.windows, whole.windows, atol=1e-5)
-
-
-def test_labels_are_multi_hot(toy):
-    info, _, encoder = toy
-    store, _ = embed_shard(encoder, index_of(info))
-    expected = [[1, 0, 0], [0, 1, 1], [0, 0, 0], [0, 0, 1], [1, 1, 0]]
-    np.testing.assert_array_equal(store.labels, expected)
-    assert store.class_names == ("hum", "hiss", "tick")
-
-
 def test_a_shard_without_a_usable_clip_gives_arrays_of_the_right_size(
     toy, tmp_path
 ):
-    _, _, encoder = toy
+    _, encoder = toy
     info = write_toy_shards(
         tmp_path / "shards", {"train": CLIPS[:2]}, clips_per_shard=1
     )
@@ -104,8 +72,9 @@ def test_a_shard_without_a_usable_clip_gives_arrays_of_the_right_size(
 
 
 def test_log_mel_statistics_equal_numpy_on_the_log_mel(toy):
-    info, model, encoder = toy
+    info, encoder = toy
     store, _ = embed_shard(log_mel_statistics(encoder, 0), index_of(info))
+    model = encoder.model
     log_mel = model.frontend(stored_audio(2)[None, : model.window_samples])
     log_mel = np.asarray(log_mel, np.float64)[0]
     expected = np.concatenate([log_mel.mean(0), log_mel.std(0)])
@@ -113,22 +82,8 @@ def test_log_mel_statistics_equal_numpy_on_the_log_mel(toy):
     np.testing.assert_allclose(store.windows[2], expected, atol=1e-4)
 
 
-def test_progress_advances_with_every_clip(toy):
-    info, _, encoder = toy
-    advances = itertools.count()
-    embed_shard(encoder, index_of(info), advances.__next__)
-    assert next(advances) == 5
-
-
-def test_refuses_another_sample_rate(toy):
-    info, _, encoder = toy
-    other = dataclasses.replace(info, sample_rate_hz=8000)
-    with pytest.raises(UserError, match="at 16000 Hz.*has 8000 Hz"):
-        check_sample_rate(encoder, other)
-
-
 def test_refuses_embeddings_that_are_not_finite(toy):
-    info, _, encoder = toy
+    info, encoder = toy
     broken = dataclasses.replace(
         encoder, encode_batch=lambda windows: windows[:, :2] * np.nan
     )
@@ -137,7 +92,7 @@ def test_refuses_embeddings_that_are_not_finite(toy):
 
 
 def test_a_damaged_record_is_left_out_and_told(toy, tmp_path):
-    whole, _, encoder = toy
+    whole, encoder = toy
     info = write_toy_shards(tmp_path / "shards", {"train": CLIPS})
     damage(info, "train", record=2)
     store, failed = embed_shard(encoder, index_of(info))

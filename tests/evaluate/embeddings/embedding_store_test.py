@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from data.run.errors import UserError
 from evaluate.embeddings.embedding_store import EmbeddingStore
 
 
@@ -8,7 +9,7 @@ def store_of(counts, first=0):
     windows = np.arange(2.0 * sum(counts), dtype="f4").reshape(-1, 2)
     return EmbeddingStore(
         windows=windows + first,
-        window_clip=np.repeat(np.arange(len(counts)), counts),
+        window_clip=np.repeat(np.arange(len(counts)), np.array(counts, int)),
         clip_ids=tuple(f"clip {first + i} ü" for i in range(len(counts))),
         labels=np.eye(len(counts), 3, dtype=np.uint8),
         class_names=("a", "b", "c,d"),
@@ -48,14 +49,7 @@ def test_equal_stores_give_equal_bytes(tmp_path, monkeypatch):
 
 
 def test_no_clips_are_kept_as_none(tmp_path):
-    empty = EmbeddingStore(
-        windows=np.zeros((0, 2), np.float32),
-        window_clip=np.zeros(0, np.int64),
-        clip_ids=(),
-        labels=np.zeros((0, 3), np.uint8),
-        class_names=("a", "b", "c,d"),
-    )
-    empty.save(tmp_path / "store.npz")
+    store_of([]).save(tmp_path / "store.npz")
     loaded = EmbeddingStore.load(tmp_path / "store.npz")
     assert loaded.clips.shape == (0, 2)
     both = EmbeddingStore.concatenate([store_of([1, 2]), loaded])
@@ -76,5 +70,5 @@ def test_concatenation_keeps_windows_with_their_clips():
 
 def test_refuses_another_version(tmp_path):
     np.savez(tmp_path / "store.npz", version=0)
-    with pytest.raises(ValueError, match="has version 0, not 2"):
+    with pytest.raises(UserError, match="store.npz is damaged: delete it"):
         EmbeddingStore.load(tmp_path / "store.npz")

@@ -7,13 +7,11 @@ import tensorflow as tf
 
 from data.run.encoder_files import CLASSIFIER_FILE
 from data.shards.dataset_info import DatasetInfo
-from evaluate.embeddings.baselines import BASELINES, make_baselines
 from evaluate.embeddings.embedding_cache import embeddings
 from evaluate.embeddings.encoders import load_encoders, load_model
 from evaluate.export_saved_model import ExportConfig
-from evaluate.measures import clip_search, comparison
-from evaluate.measures.probe_config import ProbeConfig
-from evaluate.measures.retrieval_config import RetrievalConfig
+from evaluate.measures import comparison
+from evaluate.measures.comparison_config import ProbeConfig, RetrievalConfig
 from evaluate.pages.report_config import ReportConfig
 from evaluate.pages.report_page import gather, render
 from tests.evaluate.entry_point_runs import exported
@@ -71,21 +69,6 @@ def test_long_windows_are_encoded_few_at_a_time(toy, tmp_path):
     np.testing.assert_allclose(vectors[6:], long.encode(windows[6:]), atol=1e-5)
 
 
-def test_baselines_stand_beside_it(toy):
-    [encoder] = load_encoders([str(toy / "run")])
-    untrained, statistics = make_baselines(BASELINES, [encoder], seed=0)
-    windows = np.stack([toy_clip(n, 0.5, (n,)) for n in range(3)])
-    vectors, theirs = untrained.encode(windows), encoder.encode(windows)
-    assert vectors.shape == theirs.shape == (3, 128)
-    assert np.abs(vectors - theirs).max() > 0.5 * np.abs(theirs).max()
-    log_mel = np.asarray(encoder.model.frontend(windows))
-    np.testing.assert_allclose(
-        statistics.encode(windows),
-        np.concatenate([log_mel.mean(1), log_mel.std(1)], axis=1),
-        atol=1e-3,
-    )
-
-
 def test_probe_and_retrieval_measure_it(toy):
     info = DatasetInfo.load(toy / "shards")
     config = ProbeConfig(epochs=9, **_paths(toy, "probe"))
@@ -96,14 +79,6 @@ def test_probe_and_retrieval_measure_it(toy):
     measured = _map_of(comparison.retrieval(config, info))
     assert list(measured) == ROWS
     assert all(0 < value <= 1 for value in measured.values())
-
-
-def test_search_finds_a_clip_by_itself(toy):
-    info = DatasetInfo.load(toy / "shards")
-    query = toy_clip(4, 1.0, (1,))
-    run = str(toy / "run")
-    [found] = clip_search.search(query, run, info, ["train", "eval"], top=1)
-    assert found.clip_id == "train/4" and found.similarity > 0.999
 
 
 def test_export_serves_embedding_and_scores(toy):

@@ -1,9 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from evaluate.embeddings.embedding_store import EmbeddingStore
+from evaluate.measures.comparison_config import ProbeConfig
 from evaluate.measures.probe_classifier import score_clips, train_classifier
-from evaluate.measures.probe_config import ProbeConfig
 from models.metrics.average_precision import (
     average_precision,
     mean_over_classes,
@@ -55,19 +57,11 @@ def test_the_scale_of_a_representation_does_not_matter():
     store, held_out = toy_store(0, 1.0), toy_store(1, 1.0)
     scores = []
     for scale in (1.0, 1024.0):  # A power of two: exact in float32.
-        scaled = [
-            EmbeddingStore(
-                s.windows * np.float32(scale),
-                s.window_clip,
-                s.clip_ids,
-                s.labels,
-                s.class_names,
-            )
+        train, test = (
+            dataclasses.replace(s, windows=s.windows * np.float32(scale))
             for s in (store, held_out)
-        ]
-        scores.append(
-            score_clips(train_classifier(scaled[0], CONFIG), scaled[1])
         )
+        scores.append(score_clips(train_classifier(train, CONFIG), test))
     np.testing.assert_allclose(scores[0], scores[1], atol=1e-4)
 
 

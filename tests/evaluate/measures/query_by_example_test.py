@@ -32,17 +32,6 @@ def test_pair_ranking_by_hand():
     assert value == pytest.approx((1 + 2 / 8 + 3 / 9) / 3)
 
 
-def test_scale_of_embeddings_does_not_matter():
-    random = np.random.default_rng(0)
-    embeddings = random.normal(size=(20, 5))
-    scales = random.uniform(0.1, 10, (20, 1))
-    labels = np.arange(20)[:, None] % 3 == np.arange(3)
-    np.testing.assert_allclose(
-        query_by_example(embeddings, labels),
-        query_by_example(embeddings * scales, labels),
-    )
-
-
 def test_a_constant_embedding_gives_the_share_of_positive_pairs():
     embeddings = np.tile(np.random.default_rng(0).normal(size=33), (10, 1))
     labels = (np.arange(10) < 4)[:, None]
