@@ -27,9 +27,6 @@ from data.run import entry_point, flag_fields, run_directory
 from data.run.atomic_write import atomic_path, write_json
 from data.run.encoder_files import CLASSIFIER_FILE, IMPORT_STAGE, MODEL_FILE
 from data.run.flag_fields import option
-from train.published import panns_checkpoint
-
-CLASS_NAMES_FILE = "class_names.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,25 +73,21 @@ def import_panns(config: ImportConfig) -> pathlib.Path:
         run_directory.start(config.output, IMPORT_STAGE, config)
         print(f"{folder / MODEL_FILE} is there already: nothing to do")
         return folder / MODEL_FILE
-    arrays = panns_checkpoint.read_state_dict(config.checkpoint)
-    rate_hz = panns_checkpoint.find_sample_rate_hz(
-        arrays, config.sample_rate_hz
-    )
 
-    from train.published import panns_import
+    from train.published import panns
 
-    model, classifier = panns_import.build(
-        arrays, rate_hz, config.window_seconds
-    )
+    arrays = panns.read_state_dict(config.checkpoint)
+    rate_hz = panns.find_sample_rate_hz(arrays, config.sample_rate_hz)
+    model, classifier = panns.build(arrays, rate_hz, config.window_seconds)
     names = None
     if config.class_labels:
-        names = panns_checkpoint.read_class_names(
+        names = panns.read_class_names(
             config.class_labels, classifier.num_classes
         )
     # Only now, so that a mistake leaves nothing behind.
     run_directory.start(config.output, IMPORT_STAGE, config)
     if names:
-        write_json(folder / CLASS_NAMES_FILE, names)
+        write_json(folder / "class_names.json", names)
     for saved, file in ((classifier, CLASSIFIER_FILE), (model, MODEL_FILE)):
         with atomic_path(folder / file) as beside:
             saved.save(beside)

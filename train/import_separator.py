@@ -17,11 +17,9 @@ The YFCC100m model (16 kHz), and the model for birds with four channels
       --checkpoint=bird_mixit_model_checkpoints/output_sources4/model.ckpt-3223090
 
 These files were not at hand when this was written: it was tested on
-checkpoints that the published code wrote, and gives its output to 1e-6.
-
-Sizes are read from the checkpoint. What is not in it is a flag; a wrong rate
-or window is noticed where it does not fit the shapes, a wrong --num_dilations
-only where it does not divide the number of blocks.
+checkpoints that the published code wrote, and gives its output to 1e-6. What
+is not in them is a flag; a wrong --num_dilations is noticed only where it
+does not divide the number of blocks.
 """
 
 import dataclasses

@@ -153,7 +153,7 @@ def _print_pipeline(folder: pathlib.Path) -> None:
     ):
         spec = _spec(learner, processors)
         batches = iter(
-            view_pipeline.batches_from_channels(
+            view_pipeline.batches(
                 RecordIndex.of(info, ("train",)), spec, BATCH, seed=0
             )
         )
@@ -231,7 +231,7 @@ def _peak_megabytes(shards: pathlib.Path) -> float:
     info = DatasetInfo.load(shards)
     spec = ViewSpec("mix_vs_mix", (), 0, RATE_HZ // 20, 10**9, -70.0, 0)
     batches = iter(
-        view_pipeline.batches_from_channels(
+        view_pipeline.batches(
             RecordIndex.of(info, ("train",)), spec, BATCH, seed=0
         )
     )

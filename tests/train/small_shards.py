@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from data.audio import encoding
 from data.shards import example_schema, shard_offsets
@@ -94,3 +95,28 @@ def write_shards(
     shard_offsets.write(info, offsets)
     info.save()
     return info
+
+
+def assert_shares_make_the_whole(batches, replicas: int) -> None:
+    """Put together in order they are the batches of one, value by value.
+
+    Args:
+      batches: (count, context of one of two pipelines, or None) -> batches.
+      replicas: of both pipelines.
+    """
+    each = replicas // 2
+    pipelines = [
+        batches(3 * each, tf.distribute.InputContext(2, number, replicas))
+        for number in range(2)
+    ]
+    for step, whole in enumerate(batches(3, None)):
+        parts = [
+            part
+            for pipeline in pipelines
+            for part in pipeline[each * step : each * (step + 1)]
+        ]
+        assert len(parts) == replicas
+        together = tf.nest.map_structure(
+            lambda *arrays: np.concatenate(arrays), *parts
+        )
+        tf.nest.map_structure(np.testing.assert_array_equal, together, whole)

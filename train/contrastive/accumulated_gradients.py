@@ -8,8 +8,8 @@ other. Of the whole batch little more than the input of each segment of the
 encoder is kept; what lies inside is computed again (our choice).
 """
 
-import functools
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
@@ -46,7 +46,13 @@ def gradients_of(
     Raises:
       UserError: the batch is no multiple of the micro batch.
     """
-    micro_batches = MicroBatches(_count(batch, micro_batch_size))
+    size = next(iter(batch.values())).shape[0]
+    if size % micro_batch_size:
+        raise UserError(
+            f"--micro_batch_size={micro_batch_size} does not divide the "
+            f"{size} examples of a replica"
+        )
+    micro_batches = MicroBatches(size // micro_batch_size)
     log_mel = _log_mel(learner, batch, micro_batch_size, micro_batches)
     encoder = _Encoder(learner.embedding_model.encoder, micro_batches)
     h = encoder.forward(log_mel).stack()  # (micro batches, 2m, d)
@@ -62,26 +68,9 @@ def gradients_of(
         loss = learner.optimizer.scale_loss(scalars["loss"])
     of_h, of_others = tape.gradient(loss, [h, others])
     of_variables = encoder.backward(micro_batches.unstack(of_h))
-    gradients = {
-        id(variable): gradient
-        for variable, gradient in zip(
-            variables + others, of_variables + of_others, strict=True
-        )
-    }
+    ids, values = map(id, variables + others), of_variables + of_others
+    gradients = dict(zip(ids, values, strict=True))
     return [gradients[id(v)] for v in learner.trainable_variables], scalars
-
-
-def _count(batch, micro_batch_size: int):
-    """Micro batches: an int, or a tensor where the batch has no static size."""
-    views = tf.nest.flatten(batch)[0]
-    if views.shape[0] is None:
-        return tf.shape(views)[0] // micro_batch_size
-    if views.shape[0] % micro_batch_size:
-        raise UserError(
-            f"--micro_batch_size={micro_batch_size} does not divide the "
-            f"{views.shape[0]} examples of a replica"
-        )
-    return views.shape[0] // micro_batch_size
 
 
 def _log_mel(
@@ -97,62 +86,66 @@ def _log_mel(
         log_mel = tf.reshape(log_mel, (-1, 2 * micro_batch_size, *patch))
         return micro_batches.unstack(log_mel)
 
-    parts = tf.nest.map_structure(
-        lambda tensor: tf.reshape(
-            tensor, (-1, micro_batch_size, *tensor.shape[1:])
-        ),
-        batch,
-    )
+    parts = {
+        name: tf.reshape(tensor, (-1, micro_batch_size, *tensor.shape[1:]))
+        for name, tensor in batch.items()
+    }
     return micro_batches.map(
         lambda number: learner.log_mel_views(
-            tf.nest.map_structure(lambda tensor: tensor[number], parts)
+            {name: tensor[number] for name, tensor in parts.items()}
         ),
         learner.embedding_model.frontend.compute_dtype,
     )
 
 
+@dataclasses.dataclass
 class _Piece:
-    """At most one batch norm, then layers in which examples do not meet.
+    """Layers and functions in which examples meet in the first at most.
 
     Attributes:
-      norm: the batch norm; None without one, or where it is frozen.
-      parts: layers and functions after it.
-      moments: mean and variance of the whole batch, which the norm uses.
+      parts: of the network; the first may be a batch norm that is trained.
+      keeps_input: whether what enters it is kept while others of its segment
+        are worked on.
+      moments: mean and variance of the whole batch, which that norm uses.
     """
 
-    def __init__(self, norm: keras.layers.BatchNormalization | None):
-        self.norm = norm
-        self.parts = []
-        self.moments = []
+    parts: list[Callable]
+    keeps_input: bool
+    moments: list[tf.Tensor] = dataclasses.field(default_factory=list)
 
-    def layers(self) -> list[keras.layers.Layer]:
-        layers = [] if self.norm is None else [self.norm]
-        return layers + [
-            part for part in self.parts if isinstance(part, keras.layers.Layer)
-        ]
+    @property
+    def norm(self) -> keras.layers.BatchNormalization | None:
+        return self.parts[0] if _is_trained_norm(self.parts[0]) else None
+
+    @property
+    def moving(self) -> list[keras.Variable]:
+        """What the norm keeps of the moments."""
+        return [self.norm.moving_mean, self.norm.moving_variance]
+
+    def move_statistics(self) -> None:
+        momentum = self.norm.momentum
+        for variable, value in zip(self.moving, self.moments, strict=True):
+            variable.assign(variable * momentum + value * (1.0 - momentum))
+
+    def trainable_variables(self) -> list[keras.Variable]:
+        # Functions have none.
+        parts = [getattr(p, "trainable_variables", []) for p in self.parts]
+        return sum(parts, [])
 
 
-class _Segment:
-    """Pieces of the encoder between two activations that are kept."""
+def _is_trained_norm(part: Callable) -> bool:
+    # A frozen one normalises by its moving statistics.
+    return isinstance(part, keras.layers.BatchNormalization) and part.trainable
 
-    def __init__(self, parts: list[Callable], keeps_inner: bool):
-        self.keeps_inner = keeps_inner
-        self.pieces = []
-        for part in parts:
-            is_norm = isinstance(part, keras.layers.BatchNormalization)
-            # A frozen one normalises by its moving statistics.
-            if is_norm and part.trainable:
-                self.pieces.append(_Piece(part))
-                continue
-            if not self.pieces:
-                self.pieces.append(_Piece(None))
-            self.pieces[-1].parts.append(part)
 
-    def layers(self) -> list[keras.layers.Layer]:
-        return [layer for piece in self.pieces for layer in piece.layers()]
-
-    def trainable_variables(self) -> list:
-        return [v for layer in self.layers() for v in layer.trainable_variables]
+def _pieces(parts: list[Callable], keep_inputs: bool) -> list[_Piece]:
+    """Of a segment of the network, between two activations that are kept."""
+    pieces = []
+    for part in parts:
+        if _is_trained_norm(part) or not pieces:
+            pieces.append(_Piece([], keep_inputs))
+        pieces[-1].parts.append(part)
+    return pieces
 
 
 class _Encoder:
@@ -170,31 +163,32 @@ class _Encoder:
         # do not see.
         self._h_dtype = "float64" if self._dtype == "float64" else "float32"
         self._segments = [
-            _Segment(parts, number >= _FIRST_SEGMENT_WITH_INNER_KEPT)
+            _pieces(parts, number >= _FIRST_SEGMENT_WITH_INNER_KEPT)
             for number, parts in enumerate(encoder.segments())
         ]
+        self._pieces = sum(self._segments, [])
         states = [
             layer.seed_generator.state
-            for segment in self._segments
-            for layer in segment.layers()
+            for piece in self._pieces
+            for layer in piece.parts
             if isinstance(layer, keras.layers.Dropout) and layer.rate
         ]
         self._random_states = [(s, tf.identity(s.value)) for s in states]
         self._inputs = []
 
     def trainable_variables(self) -> list:
-        return [v for s in self._segments for v in s.trainable_variables()]
+        return [v for p in self._pieces for v in p.trainable_variables()]
 
     def forward(self, log_mel: Activations) -> Activations:
         """h of each micro batch; statistics and random states move."""
         x = log_mel
-        for segment in self._segments:
+        for pieces in self._segments:
             self._inputs.append(x)
-            for start, passed, piece in self._starts(segment, x):
+            for start, passed, piece in self._starts(pieces, x):
                 if piece.norm is not None:
                     piece.moments = self._moments(piece.norm, passed, start)
-                    _move_statistics(piece)
-            is_last = segment is self._segments[-1]
+                    piece.move_statistics()
+            is_last = pieces is self._segments[-1]
             dtype = self._h_dtype if is_last else self._dtype
             x = self._run_each([*passed, piece], start, dtype)
         for state, start in self._random_states:
@@ -204,32 +198,28 @@ class _Encoder:
     def backward(self, of_h: Activations) -> list[tf.Tensor]:
         """Gradients for each of `trainable_variables`."""
         gradients = []
-        for segment in reversed(self._segments):
+        for pieces in reversed(self._segments):
             of_h, of_variables = self._backward(
-                segment, self._inputs.pop(), of_h
+                pieces, self._inputs.pop(), of_h
             )
             gradients = of_variables + gradients
         return gradients
 
     def _backward(
-        self, segment: _Segment, x: Activations, of_output: Activations
+        self, pieces: list[_Piece], x: Activations, of_output: Activations
     ) -> tuple[Activations, list[tf.Tensor]]:
         """Gradients of a segment's input and for its variables."""
-        pieces = segment.pieces
-        variables = segment.trainable_variables()
-        starts = list(self._starts(segment, x))
+        starts = list(self._starts(pieces, x))
         # By the number of a piece, for those whose moments act on the loss
         # through pieces that are done.
         of_moments = {}
 
-        def gradients_from(first, through_moments, number):
+        def gradients(first, others, number):
+            """Of what enters a piece, and of others."""
             start, passed, _ = starts[first]
-            x = self._run(passed, start.of(number), number)
-            sources = [x, *variables]
-            if through_moments:
-                sources = pieces[first].moments
+            entering = x = self._run(passed, start.of(number), number)
             with tf.GradientTape() as tape:
-                tape.watch([x, *pieces[first].moments])
+                tape.watch([entering, *pieces[first].moments])
                 targets, of_targets = [], []
                 for place in range(first, len(pieces)):
                     if place in of_moments:
@@ -237,36 +227,36 @@ class _Encoder:
                         of_targets += of_moments[place]
                     x = self._run([pieces[place]], x, number)
             return tape.gradient(
-                [*targets, x], sources, [*of_targets, of_output.of(number)]
+                [*targets, x],
+                [entering, *others],
+                [*of_targets, of_output.of(number)],
             )
 
         # Moments act on those after them, whose gradients come first.
         for place, piece in reversed(list(enumerate(pieces))):
             if piece.norm is not None:
                 sums = self._micro_batches.sums(
-                    functools.partial(gradients_from, place, True),
+                    lambda n, k=place, p=piece: gradients(k, p.moments, n)[1:],
                     [tf.zeros_like(moment) for moment in piece.moments],
                 )
                 of_moments[place] = cross_replica.totals(sums)
-
-        def of_input_and_variables(number):
-            of_input, *of_variables = gradients_from(0, False, number)
-            return of_input, of_variables
-
+        variables = [v for p in pieces for v in p.trainable_variables()]
         return self._micro_batches.map_and_sums(
-            of_input_and_variables,
-            x.dtype,
+            lambda number: gradients(0, variables, number),
+            x.array.dtype,
             [tf.zeros(v.shape, v.dtype) for v in variables],
         )
 
-    def _starts(self, segment: _Segment, x: Activations):
+    def _starts(
+        self, pieces: list[_Piece], x: Activations
+    ) -> Iterator[tuple[Activations, list[_Piece], _Piece]]:
         """Yields for each piece: activations, the pieces from there to it, it.
 
         Moments of a piece must be set before the next is asked for.
         """
         passed = []
-        for piece in segment.pieces:
-            if segment.keeps_inner and passed:
+        for piece in pieces:
+            if piece.keeps_input and passed:
                 x, passed = self._run_each(passed, x, self._dtype), []
             yield x, list(passed), piece
             passed.append(piece)
@@ -285,16 +275,12 @@ class _Encoder:
         ]
         for piece in pieces:
             if piece.norm is not None:
-                norm = piece.norm
-                moving = (norm.moving_mean, norm.moving_variance)
-                values += zip(moving, piece.moments, strict=True)
+                values += zip(piece.moving, piece.moments, strict=True)
         with keras.StatelessScope(values):
             for piece in pieces:
-                if piece.norm is not None:
-                    # By "moving" statistics: those of the whole batch.
-                    x = piece.norm(x, training=False)
                 for part in piece.parts:
-                    x = part(x, training=True)
+                    # By "moving" statistics: those of the whole batch.
+                    x = part(x, training=part is not piece.norm)
         return x
 
     def _moments(
@@ -336,12 +322,3 @@ def _input_of(norm: keras.layers.BatchNormalization, x: tf.Tensor):
 
 def _axes_of_examples(x: tf.Tensor) -> list[int]:
     return list(range(len(x.shape) - 1))
-
-
-def _move_statistics(piece: _Piece) -> None:
-    norm = piece.norm
-    moving = (norm.moving_mean, norm.moving_variance)
-    for variable, value in zip(moving, piece.moments, strict=True):
-        variable.assign(
-            variable * norm.momentum + value * (1.0 - norm.momentum)
-        )

@@ -24,23 +24,18 @@ def copy_weights(run: str, model: EmbeddingModel) -> None:
     source = keras.saving.load_model(
         encoder_files.model_file(run), compile=False
     )
-    for flag, attribute in (
-        ("frontend", "frontend_name"),
-        ("width", "width"),
-        ("hidden_layer", "hidden_layer"),
+    for flag, attribute, where in (
+        ("frontend", "frontend_name", "this run has"),
+        ("width", "width", "this run has"),
+        ("hidden_layer", "hidden_layer", "this run has"),
+        ("sample_rate_hz", "sample_rate_hz", "--shards has"),
     ):
         theirs, ours = getattr(source, attribute), getattr(model, attribute)
         if theirs != ours:
             raise UserError(
                 f"--initial_encoder={run} was made with --{flag}={theirs}, "
-                f"this run has --{flag}={ours}: give it the same"
+                f"{where} --{flag}={ours}: give both the same"
             )
-    if source.sample_rate_hz != model.sample_rate_hz:
-        raise UserError(
-            f"--initial_encoder={run} takes audio at {source.sample_rate_hz} "
-            f"Hz, --shards has {model.sample_rate_hz} Hz: write shards at the "
-            "former"
-        )
     theirs, ours = source.encoder, model.encoder
     pairs = [(theirs.bn0, ours.bn0), (theirs.fc1, ours.fc1)]
     pairs += zip(theirs.blocks, ours.blocks, strict=True)

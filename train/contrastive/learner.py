@@ -46,7 +46,15 @@ class ContrastiveLearner(keras.Model):
         self.config = config
         self.make_views = make_views
         self.max_gradient_norm = config.max_gradient_norm
-        self.spec_augment = make_spec_augment(config)
+        self.spec_augment = None
+        if config.spec_augment:
+            self.spec_augment = SpecAugment(
+                config.time_masks,
+                config.time_mask_frames,
+                config.freq_masks,
+                config.freq_mask_bands,
+                config.time_warp_frames,
+            )
         self.triplet_positive = None
         self.similarity_head = self.coincidence_head = None
         losses = config.loss_weights()
@@ -95,14 +103,17 @@ class ContrastiveLearner(keras.Model):
         h = self.embedding_model.encoder(log_mel, training=training)
         return tf.split(h, 2)
 
-    def example_losses(self, h_a, h_b) -> dict[str, tf.Tensor]:
-        """Losses and accuracies of each example: (n,) by name.
+    def losses_of_embeddings(self, h_a, h_b) -> dict[str, tf.Tensor]:
+        """Shares (see `cross_replica`) of named scalars.
 
         Args:
           h_a, h_b: (n, d) of this replica's first and second views.
+
+        Returns:
+          Losses and accuracies; "loss" is what is minimised.
         """
         gather, offset = cross_replica.gather, cross_replica.offset(h_a)
-        values = {}
+        values = {}  # (n,) by name
         if self.similarity_head is not None:
             z_a, z_b = self.similarity_head(h_a), self.similarity_head(h_b)
             values["similarity"], values["contrastive_accuracy"] = nt_xent(
@@ -122,20 +133,7 @@ class ContrastiveLearner(keras.Model):
             values["triplet"], values["active_triplets"] = triplet_loss(
                 h_a, h_b, self.config.triplet_margin, gather(h_b), offset
             )
-        return values
-
-    def losses_of_embeddings(self, h_a, h_b) -> dict[str, tf.Tensor]:
-        """Shares (see `cross_replica`) of named scalars.
-
-        Args:
-          h_a, h_b: (n, d) of this replica's first and second views.
-
-        Returns:
-          "loss" is what is minimised.
-        """
-        scalars = tf.nest.map_structure(
-            cross_replica.mean_share, self.example_losses(h_a, h_b)
-        )
+        scalars = tf.nest.map_structure(cross_replica.mean_share, values)
         weights = self.config.loss_weights()
         loss = sum(weight * scalars[name] for name, weight in weights.items())
         return {"loss": loss, **scalars}
@@ -165,9 +163,8 @@ class ContrastiveLearner(keras.Model):
         of h.
         """
         h_a, h_b = self.encode_views(batch, training=False)
-        z_a, z_b = h_a, h_b
-        if self.similarity_head is not None:
-            z_a, z_b = self.similarity_head(h_a), self.similarity_head(h_b)
+        head = self.similarity_head or tf.identity
+        z_a, z_b = head(h_a), head(h_b)
         all_z_a, all_z_b, all_h_a, all_h_b = map(
             cross_replica.gather, (z_a, z_b, h_a, h_b)
         )
@@ -182,19 +179,3 @@ class ContrastiveLearner(keras.Model):
                 effective_rank(tf.concat([all_h_a, all_h_b], 0))
             ),
         }
-
-    def test_step(self, batch) -> dict[str, tf.Tensor]:
-        return self.compute_losses(batch, training=False)
-
-
-def make_spec_augment(config: ContrastiveConfig) -> SpecAugment | None:
-    """What the flags describe; None where they turn it off."""
-    if not config.spec_augment:
-        return None
-    return SpecAugment(
-        config.time_masks,
-        config.time_mask_frames,
-        config.freq_masks,
-        config.freq_mask_bands,
-        config.time_warp_frames,
-    )

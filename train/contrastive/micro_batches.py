@@ -1,39 +1,32 @@
 """One computation for each micro batch of a batch, in turn."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 
+@dataclasses.dataclass(frozen=True)
 class Activations:
     """A tensor of each micro batch.
 
-    Args:
+    Attributes:
       array: the tensors, by number of the micro batch.
-      dtype: theirs.
-      shape: theirs, as far as it is known.
+      shape: theirs.
       count: micro batches.
     """
 
-    def __init__(
-        self,
-        array: tf.TensorArray,
-        dtype: tf.DType,
-        shape: tf.TensorShape,
-        count: int | tf.Tensor,
-    ):
-        self._array = array
-        self.dtype = dtype
-        self._shape = shape
-        self._count = count if isinstance(count, int) else None
+    array: tf.TensorArray
+    shape: tf.TensorShape
+    count: int
 
-    def of(self, number: tf.Tensor | int) -> tf.Tensor:
+    def of(self, number: tf.Tensor) -> tf.Tensor:
         """That of one micro batch."""
-        return tf.ensure_shape(self._array.read(number), self._shape)
+        return tf.ensure_shape(self.array.read(number), self.shape)
 
     def stack(self) -> tf.Tensor:
         """(micro batches, *shape)."""
-        return tf.ensure_shape(self._array.stack(), (self._count, *self._shape))
+        return tf.ensure_shape(self.array.stack(), (self.count, *self.shape))
 
 
 class MicroBatches:
@@ -46,7 +39,7 @@ class MicroBatches:
       count: micro batches.
     """
 
-    def __init__(self, count: int | tf.Tensor):
+    def __init__(self, count: int):
         self.count = count
         self._last_results = []
 
@@ -54,64 +47,58 @@ class MicroBatches:
         self, function: Callable[[tf.Tensor], tf.Tensor], dtype: tf.DType
     ) -> Activations:
         """Keeps what the function returns, which is of that type."""
-        return self.map_and_sums(lambda n: (function(n), []), dtype, [])[0]
+        return self.map_and_sums(lambda n: [function(n)], dtype, [])[0]
+
+    def unstack(self, tensor: tf.Tensor) -> Activations:
+        """(micro batches, ...) to a tensor of each."""
+        return self.map(lambda number: tensor[number], tensor.dtype)
 
     def sums(
         self,
         function: Callable[[tf.Tensor], list[tf.Tensor]],
         zeros: Sequence[tf.Tensor],
     ) -> list[tf.Tensor]:
-        """Sums of each tensor that the function returns.
-
-        Args:
-          function: returns tensors shaped as `zeros`.
-          zeros: what the sums start with.
-        """
-        return self._loop(lambda n, kept: (kept, function(n)), [], zeros)[1]
+        """Sums of each tensor that the function returns, shaped as `zeros`."""
+        nothing = tf.zeros([])
+        return self.map_and_sums(
+            lambda n: [nothing, *function(n)], nothing.dtype, zeros
+        )[1]
 
     def map_and_sums(
         self,
-        function: Callable[[tf.Tensor], tuple[tf.Tensor, list[tf.Tensor]]],
+        function: Callable[[tf.Tensor], Sequence[tf.Tensor]],
         dtype: tf.DType,
         zeros: Sequence[tf.Tensor],
     ) -> tuple[Activations, list[tf.Tensor]]:
-        """`map` of the first and `sums` of the second that is returned."""
+        """Keeps the first of what the function returns, and sums the others.
+
+        Args:
+          function: returns a tensor of that type, and others as `zeros`.
+          dtype: of what is kept.
+          zeros: what the sums start with.
+        """
         shape = None
 
-        def keep(number, kept):
+        def body(number, array, sums):
             nonlocal shape
-            result, terms = function(number)
-            shape = result.shape
-            return [kept[0].write(number, result)], terms
+            kept, *terms = function(number)
+            shape = kept.shape
+            sums = [s + term for s, term in zip(sums, terms, strict=True)]
+            return number + 1, array.write(number, kept), sums
 
         array = tf.TensorArray(
             dtype, self.count, clear_after_read=False, infer_shape=False
         )
-        kept, sums = self._loop(keep, [array], zeros)
-        dtype = tf.as_dtype(dtype)
-        return Activations(kept[0], dtype, shape, self.count), sums
-
-    def unstack(self, tensor: tf.Tensor) -> Activations:
-        """(micro batches, ...) to a tensor of each."""
-        return self.map(lambda number: tensor[number], tensor.dtype)
-
-    def _loop(self, function, kept, zeros):
-        def body(number, kept, sums):
-            kept, terms = function(number, kept)
-            sums = [s + term for s, term in zip(sums, terms, strict=True)]
-            return number + 1, kept, sums
-
         # In a graph, a loop starts on all for which it need not wait. Two at
         # a time, or two steps of one, take the memory of two.
         with tf.control_dependencies(self._last_results):
             first = tf.identity(0)
-        number, kept, sums = tf.while_loop(
+        number, array, sums = tf.while_loop(
             lambda number, *_: number < self.count,
             body,
-            (first, kept, list(zeros)),
+            (first, array, list(zeros)),
             parallel_iterations=1,
         )
-        self._last_results = []
         if not tf.executing_eagerly():
-            self._last_results = [number, *sums, *(a.flow for a in kept)]
-        return kept, sums
+            self._last_results = [number, array.flow, *sums]
+        return Activations(array, shape, self.count), sums

@@ -24,28 +24,30 @@ class OnTheFlyViews:
     def __call__(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         mixtures = batch[view_pipeline.MIXTURES]  # (B, T)
         draws = batch[view_pipeline.DRAWS]
-        lengths = batch[view_pipeline.LENGTHS]
         # Each separator gets only the clips that drew it.
         places = tf.dynamic_partition(
             tf.range(tf.shape(mixtures)[0]),
             self._spec.processor(draws),
             len(self._separators),
         )
-        channels = tf.dynamic_stitch(
-            places,
-            [
-                _separate(separator, tf.gather(mixtures, place))
-                for separator, place in zip(
-                    self._separators, places, strict=True
-                )
-            ],
-        )  # (B, M, T)
+        separated = [
+            _separate(separator, tf.gather(mixtures, place))
+            for separator, place in zip(self._separators, places, strict=True)
+        ]
+        channels = tf.dynamic_stitch(places, separated)  # (B, M, T)
         signals = tf.concat(
             [mixtures[:, None], tf.stop_gradient(channels)], axis=1
         )
-        views = view_pipeline.views_of_signals(
-            signals, draws, lengths, self._spec
-        )
+        # Zeros past the end, for clips shorter than a view.
+        samples = self._spec.view_samples
+        padded = tf.pad(signals, [[0, 0], [0, 0], [0, samples]])
+
+        def crop(signal, start):
+            of_signal = tf.gather(padded, signal, batch_dims=1)
+            times = start[:, None] + tf.range(samples)
+            return tf.gather(of_signal, times, batch_dims=1)  # (B, samples)
+
+        views = self._spec.take(crop, draws, batch[view_pipeline.LENGTHS])
         return {VIEWS: views, AUGMENT: batch[AUGMENT]}
 
 

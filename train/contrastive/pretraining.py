@@ -17,7 +17,7 @@ from models.separation.separator import Separator
 from train.contrastive import initial_encoder, view_pipeline
 from train.contrastive.contrastive_config import ContrastiveConfig
 from train.contrastive.examples import ViewExamples
-from train.contrastive.learner import ContrastiveLearner, make_spec_augment
+from train.contrastive.learner import ContrastiveLearner
 from train.contrastive.on_the_fly import OnTheFlyViews
 from train.contrastive.probe_curve import ProbeCurve
 from train.contrastive.snapshots import Snapshots
@@ -25,6 +25,7 @@ from train.contrastive.view_pipeline import ViewSpec
 from train.loop import checkpoints, cluster, training_loop
 from train.loop.distribution import synchronize_batch_norms
 from train.loop.optimizers import make_optimizer
+from train.separation.channel_writer import common_channels
 
 
 @training_loop.tells_of_lost_processes
@@ -59,13 +60,20 @@ def pretrain(
         ", ".join(spec.processors) or "none",
     )
     index = RecordIndex.of(info, info.training_splits(config.splits))
-    clip_samples = round(config.clip_seconds * info.sample_rate_hz)
+    clip_samples = None
+    if learner.make_views is not None:
+        clip_samples = round(config.clip_seconds * info.sample_rate_hz)
 
     def make_dataset(step, context=None):
-        place = (config.batch_size, config.seed, step, context)
-        if learner.make_views is None:
-            return view_pipeline.batches_from_channels(index, spec, *place)
-        return view_pipeline.batches_of_clips(index, spec, clip_samples, *place)
+        return view_pipeline.batches(
+            index,
+            spec,
+            config.batch_size,
+            config.seed,
+            step,
+            context,
+            clip_samples,
+        )
 
     is_chief = cluster.of(config.strategy).is_chief
     snapshots = Snapshots(folder, embedding_model, config.snapshots())
@@ -99,7 +107,10 @@ def _make_learner(
     config: ContrastiveConfig, info: DatasetInfo
 ) -> tuple[ContrastiveLearner, ViewSpec]:
     """The learner, and how the views of its batches are taken."""
-    separators = _load_separators(config, info)
+    separators = {}  # Where the shards carry the channels.
+    if config.separator and config.comparison != "mix_vs_mix":
+        files = processor_files.find(config.separator, config.processors)
+        separators = {n: keras.saving.load_model(f) for n, f in files.items()}
     # To load draws random numbers, and weights depend on the seed alone.
     keras.utils.set_random_seed(config.seed)
     try:
@@ -114,44 +125,24 @@ def _make_learner(
         )
     except ValueError as error:
         raise UserError(str(error)) from error
-    spec = _view_spec(config, info, embedding_model, separators)
-    make_views = None
+    learner = ContrastiveLearner(embedding_model, config)
+    spec = _view_spec(learner, info, separators)
     if separators:
-        make_views = OnTheFlyViews([*separators.values()], spec)
-    return ContrastiveLearner(embedding_model, config, make_views), spec
-
-
-def _load_separators(
-    config: ContrastiveConfig, info: DatasetInfo
-) -> dict[str, Separator]:
-    """Separators by processor name; none where the shards carry channels."""
-    if not config.separator or config.comparison == "mix_vs_mix":
-        return {}
-    files = processor_files.find(config.separator, config.processors)
-    separators = {}
-    for name, file in files.items():
-        separators[name] = keras.saving.load_model(file)
-        rate = separators[name].sample_rate_hz
-        if rate != info.sample_rate_hz:
-            raise UserError(
-                f"{file} is for {rate} Hz, {config.shards} has "
-                f"{info.sample_rate_hz} Hz: write the shards with "
-                f"--sample_rate_hz={rate}"
-            )
-    return separators
+        learner.make_views = OnTheFlyViews([*separators.values()], spec)
+    return learner, spec
 
 
 def _view_spec(
-    config: ContrastiveConfig,
+    learner: ContrastiveLearner,
     info: DatasetInfo,
-    embedding_model: EmbeddingModel,
     separators: dict[str, Separator],
 ) -> ViewSpec:
+    config, embedding_model = learner.config, learner.embedding_model
     if config.comparison == "mix_vs_mix":
         processors, num_channels = (), 0
     elif separators:
         processors = tuple(separators)
-        num_channels = next(iter(separators.values())).num_sources
+        num_channels = common_channels(separators, info)
     else:
         processors = config.processors or info.processors
         num_channels = info.num_channels
@@ -164,7 +155,7 @@ def _view_spec(
                 "make them with train/separate_shards.py, or name a "
                 "--separator to separate on the fly"
             )
-    augment = make_spec_augment(config)
+    augment = learner.spec_augment
     patch = embedding_model.window_frames, embedding_model.frontend.mel_bands
     whole_clip = np.iinfo(np.int32).max // 2
     return ViewSpec(

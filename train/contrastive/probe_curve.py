@@ -1,18 +1,19 @@
 """What the probe says of the encoder while it learns."""
 
 import collections
-import csv
 import json
 import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
+from concurrent import futures
 
+import pandas
 import tensorflow as tf
 from absl import logging
 
-from data.run import csv_table, environment
+from data.run import environment
+from data.run.atomic_write import atomic_path
 from data.run.errors import UserError
 from data.run.run_directory import METRICS_FILE
 from data.shards.dataset_info import DatasetInfo
@@ -63,15 +64,18 @@ class ProbeCurve:
             _check_shards(config)
         self._config, self._run, self._snapshots = config, run, snapshots
         self._file = run / PROBE_FILE
-        self._rows = _read(self._file)
+        self._rows = {}
+        if self._file.exists():
+            table = pandas.read_csv(self._file, index_col=_STEP)
+            self._rows = table.to_dict("index")
+        self._pool = futures.ThreadPoolExecutor(max_workers=1)
+        self._open = collections.deque()  # Each a step and its result.
+        self._process = None
         # Snapshots whose probe was interrupted.
         due = range(0, start_step + 1, self._every) if self._every else ()
-        self._waiting = collections.deque(
-            step
-            for step in due
-            if step not in self._rows and snapshots.path(step).exists()
-        )
-        self._step = self._process = self._messages = None
+        for step in due:
+            if step not in self._rows and snapshots.path(step).exists():
+                self._submit(step)
 
     def __call__(self, step: int) -> None:
         if self._every and step % self._every == 0:
@@ -79,42 +83,36 @@ class ProbeCurve:
                 self._show(step)
             else:
                 self._snapshots.write(step)
-                self._waiting.append(step)
-        self._go_on(may_wait=1)
+                self._submit(step)
+        self._finish(may_be_open=2)
 
     def __enter__(self) -> "ProbeCurve":
         return self
 
     def __exit__(self, error_type, error, traceback) -> None:
         try:
-            if error_type is None and (self._process or self._waiting):
-                with _late_writer(self._run).as_default():
-                    self._go_on(may_wait=-1)
+            if error_type is None and self._open:
+                # That of the training has been closed.
+                folder = self._run / TENSORBOARD_FOLDER
+                writer = tf.summary.create_noop_writer()
+                if folder.exists():
+                    writer = tf.summary.create_file_writer(str(folder))
+                with writer.as_default():
+                    self._finish(may_be_open=0)
         finally:
+            self._pool.shutdown(wait=False, cancel_futures=True)
             if self._process is not None:
                 self._process.terminate()
-                self._process.wait()
-                self._messages.close()
+            self._pool.shutdown()
 
-    def _go_on(self, may_wait: int) -> None:
-        """Ends and starts probes, until one runs and no more wait than may."""
-        while self._process or self._waiting:
-            if self._process is None:
-                self._start(self._waiting.popleft())
-            elif (
-                len(self._waiting) > may_wait
-                or self._process.poll() is not None
-            ):
-                self._process.wait()
-                self._finish()
-            else:
-                return
+    def _submit(self, step: int) -> None:
+        self._open.append((step, self._pool.submit(self._probe, step)))
 
-    def _start(self, step: int) -> None:
+    def _probe(self, step: int) -> tuple[int, str]:
+        """Exit code of the probe of a step, and what it said."""
         config, output = self._config, self._output(step)
         # Of a probe that was interrupted, perhaps with other flags.
         shutil.rmtree(output, ignore_errors=True)
-        self._messages = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             [
                 sys.executable,
@@ -129,40 +127,49 @@ class ProbeCurve:
             env=environment.SHELL | {"CUDA_VISIBLE_DEVICES": ""},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=self._messages,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
             # Ctrl-C is for the training, which ends it.
             process_group=0,
         )
-        self._step = step
+        _, said = self._process.communicate()
+        return self._process.returncode, said
 
-    def _finish(self) -> None:
-        step, code = self._step, self._process.returncode
-        self._messages.seek(0)
-        lines = self._messages.read().decode(errors="replace").split("\n")
-        self._messages.close()
-        self._step = self._process = self._messages = None
-        if code == 0:
-            metrics = self._output(step) / METRICS_FILE
-            [result] = json.loads(metrics.read_text())["results"]
-            self._rows[step] = {name: result[name] for name in _FIGURES}
-            _write(self._file, self._rows)
-            self._show(step)
-        else:
-            said = [line for line in lines if line.strip()]
-            logging.warning(
-                "the probe of step %d failed (exit code %d): %s",
-                step,
-                code,
-                said[-1] if said else "it said nothing",
-            )
-        self._snapshots.discard(step)
+    def _finish(self, may_be_open: int) -> None:
+        """Takes the probes that are done, and waits for those too many."""
+        while self._open:
+            step, result = self._open[0]
+            if len(self._open) <= may_be_open and not result.done():
+                return
+            code, said = result.result()
+            self._open.popleft()
+            if code == 0:
+                metrics = self._output(step) / METRICS_FILE
+                [row] = json.loads(metrics.read_text())["results"]
+                self._rows[step] = {name: row[name] for name in _FIGURES}
+                self._write_rows()
+                self._show(step)
+            else:
+                logging.warning(
+                    "the probe of step %d failed (exit code %d): %s",
+                    step,
+                    code,
+                    said.strip().split("\n")[-1] or "it said nothing",
+                )
+            self._snapshots.discard(step)
+
+    def _write_rows(self) -> None:
+        table = pandas.DataFrame.from_dict(self._rows, orient="index")
+        with atomic_path(self._file) as beside:
+            table.sort_index().to_csv(beside, index_label=_STEP)
 
     def _output(self, step: int) -> pathlib.Path:
         return self._snapshots.path(step) / "probe"
 
     def _show(self, step: int) -> None:
         for name, value in self._rows[step].items():
-            if value is not None:
+            if not pandas.isna(value):
                 tf.summary.scalar(f"probe/{name}", value, step)
 
 
@@ -175,34 +182,3 @@ def _check_shards(config: ContrastiveConfig) -> None:
             f"--probe_every={config.probe_every}: {info.folder} has no "
             "labels: name others with --probe_shards"
         )
-
-
-def _late_writer(run: pathlib.Path) -> tf.summary.SummaryWriter:
-    """A writer for what is known when that of the training has ended."""
-    folder = run / TENSORBOARD_FOLDER
-    if not folder.exists():
-        return tf.summary.create_noop_writer()
-    return tf.summary.create_file_writer(str(folder))
-
-
-def _read(file: pathlib.Path) -> dict[int, dict[str, float | None]]:
-    if not file.exists():
-        return {}
-    with file.open(newline="", encoding="utf-8") as stream:
-        return {
-            int(row.pop(_STEP)): {
-                name: float(cell) if cell else None
-                for name, cell in row.items()
-            }
-            for row in csv.DictReader(stream)
-        }
-
-
-def _write(
-    file: pathlib.Path, rows: dict[int, dict[str, float | None]]
-) -> None:
-    cells = (
-        [step, *(rows[step][name] for name in _FIGURES)]
-        for step in sorted(rows)
-    )
-    csv_table.write(file, [[_STEP, *_FIGURES], *cells])

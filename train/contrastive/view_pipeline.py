@@ -123,17 +123,19 @@ class ViewSpec:
         return tf.stack(views, axis=-2)
 
 
-def batches_from_channels(
+def batches(
     index: RecordIndex,
     spec: ViewSpec,
     batch_size: int,
     seed: int,
     start_step: int = 0,
     context: tf.distribute.InputContext | None = None,
+    clip_samples: int | None = None,
 ) -> tf.data.Dataset:
-    """Endless batches of views from channels that the shards carry.
+    """Endless batches of views, or of what they are made of in the step.
 
-    Only the two crops of each clip are decoded, never the rest of it.
+    Views come from channels that the shards carry: only the two crops of each
+    clip are decoded, never the rest of it.
 
     Args:
       index: of the records.
@@ -141,11 +143,14 @@ def batches_from_channels(
       batch_size: clips of the global batch.
       seed, start_step: which data come, and from where.
       context: which part of each global batch; None: all of it.
+      clip_samples: length to which whole clips are cut or padded that are
+        separated in the step; None: views.
 
     Returns:
-      Batches {VIEWS: (n, 2, view_samples), AUGMENT: (n, 2, augment_draws)},
-      and POSITIVE and NOISE for triplets; each with POSITION and FAILED (n,)
-      of `shuffled_examples`. n is the share of one replica.
+      Batches {VIEWS: (n, 2, view_samples)}, or {MIXTURES: (n, clip_samples),
+      LENGTHS: (n,), DRAWS: (n, NUM_VIEW_DRAWS)}, with AUGMENT: (n, 2,
+      augment_draws), and POSITIVE and NOISE for triplets; each with POSITION
+      and FAILED (n,) of `shuffled_examples`. n is the share of one replica.
     """
     info = index.info
 
@@ -169,50 +174,19 @@ def batches_from_channels(
         views = spec.take(crop, draws, clip[example_schema.NUM_SAMPLES])
         return {VIEWS: views, **numbers}
 
-    return _batches(index, to_views, batch_size, seed, start_step, context)
-
-
-def batches_of_clips(
-    index: RecordIndex,
-    spec: ViewSpec,
-    clip_samples: int,
-    batch_size: int,
-    seed: int,
-    start_step: int = 0,
-    context: tf.distribute.InputContext | None = None,
-) -> tf.data.Dataset:
-    """Endless batches of whole clips with the draws of their views.
-
-    Args:
-      index, spec, batch_size, seed, start_step, context: as above.
-      clip_samples: length to which clips are cut or padded.
-
-    Returns:
-      Batches {MIXTURES: (n, clip_samples), LENGTHS: (n,), DRAWS: (n, draws),
-      AUGMENT: (n, 2, augment_draws)}, and POSITION and FAILED as above.
-    """
-    info = index.info
-
     def to_clip(position, record):
         clip = parse_checked(record, info)
         mixture = codec.decode_crop(
             clip[example_schema.AUDIO], 0, clip_samples, info.audio_format
         )
         length = tf.minimum(clip[example_schema.NUM_SAMPLES], clip_samples)
-        return {
-            MIXTURES: mixture,
-            LENGTHS: length,
-            **spec.draw(seed, position),
-        }
+        numbers = spec.draw(seed, position)
+        return {MIXTURES: mixture, LENGTHS: length, **numbers}
 
-    return _batches(index, to_clip, batch_size, seed, start_step, context)
-
-
-def _batches(index, to_example, batch_size, seed, start_step, context):
     context = context or tf.distribute.InputContext()
     examples = shuffled_examples(
         index,
-        to_example,
+        to_views if clip_samples is None else to_clip,
         seed,
         start_step * batch_size,
         context.input_pipeline_id,
@@ -225,29 +199,3 @@ def _batches(index, to_example, batch_size, seed, start_step, context):
     return examples.batch(of_replica, drop_remainder=True).prefetch(
         2 * of_pipeline
     )
-
-
-def views_of_signals(
-    signals: tf.Tensor, draws: tf.Tensor, lengths: tf.Tensor, spec: ViewSpec
-) -> tf.Tensor:
-    """Takes views from decoded signals.
-
-    Args:
-      signals: (B, 1 + M, T) the mixture, then the channels of the processor
-        that was drawn for each example.
-      draws: (B, NUM_VIEW_DRAWS).
-      lengths: (B,) samples of each clip.
-      spec: how views are taken.
-
-    Returns:
-      (B, 2, view_samples).
-    """
-    # Zeros past the end, for clips shorter than a view.
-    padded = tf.pad(signals, [[0, 0], [0, 0], [0, spec.view_samples]])
-
-    def crop(signal, start):
-        of_signal = tf.gather(padded, signal, batch_dims=1)  # (B, T + view)
-        times = start[:, None] + tf.range(spec.view_samples)
-        return tf.gather(of_signal, times, batch_dims=1)  # (B, view)
-
-    return spec.take(crop, draws, lengths)

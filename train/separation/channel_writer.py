@@ -1,5 +1,6 @@
 """Shards to shards that carry the channels of each processor too."""
 
+import collections
 import dataclasses
 import functools
 import hashlib
@@ -88,11 +89,12 @@ def separate(
             f"--output={folder} is the folder of --shards: choose another"
         )
     digests = {name: _digest(file) for name, file in files.items()}
+    paths = {name: str(file.absolute()) for name, file in files.items()}
     separators = {
-        name: _load(str(file.absolute()), digests[name], config.precision)
-        for name, file in files.items()
+        name: _load(path, digests[name], config.precision)
+        for name, path in paths.items()
     }
-    num_channels = _common_channels(separators, info)
+    num_channels = common_channels(separators, info)
     splits = [split for split, shards in info.splits.items() if shards]
     shards = info.shards_of(splits)
     tasks = [
@@ -103,7 +105,7 @@ def separate(
             tuple(digests.items()),
             config.precision,
             round(config.window_seconds * info.sample_rate_hz),
-            tuple(str(file.absolute()) for file in files.values()),
+            tuple(paths.values()),
             config.batch_size,
         )
         for shard in shards
@@ -140,11 +142,8 @@ def separate(
             **shard_statistics.totals(by_split, info.class_names),
         },
     )
-    if not _is_saved(separated):
-        shard_offsets.write(
-            separated, {a["shard"]: a["offsets"] for a in accounts}
-        )
-        separated.save()
+    shard_offsets.write(separated, {a["shard"]: a["offsets"] for a in accounts})
+    separated.save()
     logging.info(
         "%d of %d clips with %d channels of each of: %s",
         sum(account["clips"] for account in accounts),
@@ -155,36 +154,38 @@ def separate(
     return separated
 
 
-def _is_saved(info: DatasetInfo) -> bool:
-    try:
-        saved = DatasetInfo.load(info.folder) == info
-    except UserError:
-        return False
-    return saved and shard_offsets.read(info) is not None
-
-
 def _write_shard(
     task: SeparateTask,
     index: RecordIndex,
     path: pathlib.Path,
     advance: Callable[[], None],
 ) -> dict:
+    processors = zip(task.files, task.processors, strict=True)
     run_each = {
         name: _compile(file, digest, task.precision)
-        for file, (name, digest) in zip(
-            task.files, task.processors, strict=True
-        )
+        for file, (name, digest) in processors
     }
+    encode = functools.partial(
+        encoding.encode,
+        audio_format=index.info.audio_format,
+        sample_rate_hz=index.info.sample_rate_hz,
+    )
     account, failed = ShardStatistics(index.info.sample_rate_hz), []
     clips = _read(index, account, failed, advance)
     with ShardWriter(path) as writer:
         while batch := list(itertools.islice(clips, task.batch_size)):
             records, waveforms = zip(*batch, strict=True)
-            separated = _separate_batch(
-                waveforms, run_each, task.window_samples, task.batch_size
-            )
-            for record, channels in zip(records, separated, strict=True):
-                encoded = _encode(channels, index.info)
+            separated = {
+                name: _separate_batch(
+                    waveforms, run, task.window_samples, task.batch_size
+                )
+                for name, run in run_each.items()
+            }
+            for number, record in enumerate(records):
+                encoded = {
+                    name: [encode(channel) for channel in channels[number]]
+                    for name, channels in separated.items()
+                }
                 writer.write(example_schema.with_channels(record, encoded))
     return {
         **account.as_json(),
@@ -222,52 +223,32 @@ def _read(
 
 def _separate_batch(
     waveforms: Sequence[np.ndarray],
-    run_each: dict[str, Callable],
+    run: Callable,
     window_samples: int,
     batch_size: int,
-) -> list[dict[str, np.ndarray]]:
-    """Channels (M, T) of each processor, for each waveform (T,)."""
+) -> list[np.ndarray]:
+    """Channels (M, T) for each waveform (T,)."""
     starts = [window_starts(len(w), window_samples) for w in waveforms]
     pieces = [
         waveform[start : start + window_samples] if window_samples else waveform
         for waveform, of_waveform in zip(waveforms, starts, strict=True)
         for start in of_waveform
     ]
-    channels = [{} for _ in waveforms]
-    for name, run in run_each.items():
-        outputs = {}
-        for group in _equally_long(pieces):
-            for first in range(0, len(group), batch_size):
-                places = group[first : first + batch_size]
-                batch = run(np.stack([pieces[place] for place in places]))
-                outputs.update(zip(places, batch.numpy(), strict=True))
-        in_order = (outputs[place] for place in range(len(pieces)))
-        for of_clip, waveform, of_waveform in zip(
-            channels, waveforms, starts, strict=True
-        ):
-            windows = itertools.islice(in_order, len(of_waveform))
-            of_clip[name] = stitch(windows, of_waveform, len(waveform))
-    return channels
-
-
-def _equally_long(pieces: Sequence[np.ndarray]) -> list[list[int]]:
-    """Places of the pieces, grouped: padding would change the norms."""
-    groups: dict[int, list[int]] = {}
+    # Padding would change the norms: together go those of one length.
+    groups = collections.defaultdict(list)
     for place, piece in enumerate(pieces):
-        groups.setdefault(len(piece), []).append(place)
-    return list(groups.values())
-
-
-def _encode(
-    channels: dict[str, np.ndarray], info: DatasetInfo
-) -> dict[str, list[bytes]]:
-    return {
-        name: [
-            encoding.encode(channel, info.audio_format, info.sample_rate_hz)
-            for channel in of_processor
-        ]
-        for name, of_processor in channels.items()
-    }
+        groups[len(piece)].append(place)
+    outputs = {}
+    for group in groups.values():
+        for first in range(0, len(group), batch_size):
+            places = group[first : first + batch_size]
+            batch = run(np.stack([pieces[place] for place in places]))
+            outputs.update(zip(places, batch.numpy(), strict=True))
+    in_order = (outputs[place] for place in range(len(pieces)))
+    return [
+        stitch(itertools.islice(in_order, len(s)), s, len(waveform))
+        for waveform, s in zip(waveforms, starts, strict=True)
+    ]
 
 
 @functools.cache
@@ -298,9 +279,12 @@ def _compile(file: str, digest: str, precision: str) -> Callable:
     )
 
 
-def _common_channels(
-    separators: dict[str, Separator], info: DatasetInfo
-) -> int:
+def common_channels(separators: dict[str, Separator], info: DatasetInfo) -> int:
+    """Channels of each separator.
+
+    Raises:
+      UserError: they differ, or one is for another rate than the shards.
+    """
     for name, separator in separators.items():
         if separator.sample_rate_hz != info.sample_rate_hz:
             raise UserError(

@@ -82,9 +82,6 @@ class SeparationLearner(keras.Model):
             "si_sdr_improvement_db": tf.reduce_sum(improvement_db) / count,
         }
 
-    def test_step(self, mixtures) -> dict[str, tf.Tensor]:
-        return self.compute_losses(mixtures, training=False)
-
     def _mixit(self, mixtures, estimates):
         return mixit_loss(
             mixtures,

@@ -3,7 +3,6 @@
 import itertools
 import json
 import pathlib
-from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -47,7 +46,7 @@ def measure(
         return
     index = RecordIndex.of(info, splits)
     bad_records = BadRecords.of_run(index, folder, config.max_bad_fraction)
-    clips = list(_clips_with_stems(index, bad_records))
+    clips = _clips_with_stems(index, bad_records)
     results = []
     for name, step in config.processors().items():
         separator = keras.saving.load_model(processor_path(folder, name))
@@ -83,7 +82,7 @@ def is_measured(config: SeparationConfig, folder: pathlib.Path) -> bool:
 
 def _clips_with_stems(
     index: RecordIndex, bad_records: BadRecords
-) -> Iterator[np.ndarray]:
+) -> list[np.ndarray]:
     """(stems, samples) of the first clips that can be read."""
 
     def to_stems(record):
@@ -97,7 +96,7 @@ def _clips_with_stems(
     clips = examples_in_order(
         index, to_stems, lambda numbers: bad_records.add_failed(index, numbers)
     )
-    yield from itertools.islice(clips, MAX_CLIPS)
+    return [*itertools.islice(clips, MAX_CLIPS)]
 
 
 def _score(separator: Separator, clips: list[np.ndarray]) -> dict[str, float]:

@@ -29,9 +29,21 @@ def train_separator(
     """
     strategy = training_loop.prepare(config)
     with strategy.scope():
-        learner = _make_learner(config, info)
+        try:
+            separator = Separator(
+                num_sources=config.num_sources,
+                sample_rate_hz=info.sample_rate_hz,
+                basis=config.basis,
+                bottleneck=config.bottleneck,
+                conv_channels=config.conv_channels,
+                num_dilations=config.num_dilations,
+                num_repeats=config.num_repeats,
+                consistency=config.consistency,
+            )
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        learner = SeparationLearner(separator, config)
         learner.optimizer = make_optimizer(config, learner)
-    separator = learner.separator
     logging.info("TDCN++ with %d parameters", separator.count_params())
     crop_samples = round(config.crop_seconds * info.sample_rate_hz)
     index = RecordIndex.of(info, info.training_splits(config.splits))
@@ -60,22 +72,3 @@ def train_separator(
         index,
         [keep, examples],
     )
-
-
-def _make_learner(
-    config: SeparationConfig, info: DatasetInfo
-) -> SeparationLearner:
-    try:
-        separator = Separator(
-            num_sources=config.num_sources,
-            sample_rate_hz=info.sample_rate_hz,
-            basis=config.basis,
-            bottleneck=config.bottleneck,
-            conv_channels=config.conv_channels,
-            num_dilations=config.num_dilations,
-            num_repeats=config.num_repeats,
-            consistency=config.consistency,
-        )
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    return SeparationLearner(separator, config)

@@ -4,47 +4,32 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.embedding_model import EmbeddingModel
-from models.views.triplet_positive import NUM_DRAWS
-from tests.train.loop.event_files import read_events, read_image, read_sound
-from train.contrastive.contrastive_config import ContrastiveConfig
+from tests.train.contrastive.small_learner import (
+    BANDS,
+    FRAMES,
+    make_batch,
+    make_learner,
+)
+from tests.train.loop.event_files import events_of, read_image, read_sound
 from train.contrastive.examples import ViewExamples
-from train.contrastive.learner import ContrastiveLearner
-from train.contrastive.view_pipeline import AUGMENT, NOISE, POSITIVE, VIEWS
+from train.contrastive.view_pipeline import VIEWS
 
 RATE_HZ = 22050
-FRAMES, BANDS = 96, 64
 
 
-def _learner(make_views=None, **flags):
-    model = EmbeddingModel(RATE_HZ, embedding_dim=5, width=1 / 64)
-    return ContrastiveLearner(model, ContrastiveConfig(**flags), make_views)
-
-
-def _batch(learner, size=6):
-    rng = np.random.default_rng(0)
-    samples = learner.embedding_model.window_samples
-    draws = learner.spec_augment.num_draws if learner.spec_augment else 0
-    return {
-        VIEWS: rng.normal(0, 0.1, (size, 2, samples)).astype("f4"),
-        AUGMENT: rng.uniform(size=(size, 2, draws)).astype("f4"),
-    }
+def _learner(objective="joint", make_views=None, **flags):
+    model = {"sample_rate_hz": RATE_HZ, "window_frames": FRAMES}
+    return make_learner(objective, make_views, model, **flags)
 
 
 def _shown(folder, learner, batch, steps, every=10, seed=3):
     dataset = tf.data.Dataset.from_tensors((batch, {}))
-    examples = ViewExamples(learner, dataset, every, seed)
-    writer = tf.summary.create_file_writer(str(folder))
-    with writer.as_default():
-        for step in steps:
-            examples(step)
-    writer.close()
-    return read_events(folder)
+    return events_of(folder, ViewExamples(learner, dataset, every, seed), steps)
 
 
 def test_pictures_are_what_the_encoder_gets_and_sounds_the_views(tmp_path):
     learner = _learner(spec_augment=False)
-    batch = _batch(learner)
+    batch = make_batch(learner)
     found = _shown(tmp_path, learner, batch, [0])
     views = ("first", "second")
     assert {tag for tag, _ in found} == {
@@ -71,7 +56,7 @@ def test_pictures_are_what_the_encoder_gets_and_sounds_the_views(tmp_path):
 
 def test_augmentation_is_drawn_anew_each_time_from_the_seed(tmp_path):
     learner = _learner()
-    batch = _batch(learner)
+    batch = make_batch(learner)
     first = _shown(tmp_path / "a", learner, batch, range(21))
     again = _shown(tmp_path / "b", learner, batch, [0, 20])
     other = _shown(tmp_path / "c", learner, batch, [0], seed=4)
@@ -88,24 +73,18 @@ def test_augmentation_is_drawn_anew_each_time_from_the_seed(tmp_path):
 
 def test_views_made_on_the_way_are_shown(tmp_path):
     learner = _learner(
-        lambda batch: {VIEWS: batch["quiet"] * 2.0}, spec_augment=False
+        make_views=lambda batch: {VIEWS: batch["quiet"] * 2.0},
+        spec_augment=False,
     )
-    batch = _batch(learner)
+    batch = make_batch(learner)
     found = _shown(tmp_path, learner, {"quiet": batch[VIEWS] / 2}, [0])
     sound, _ = read_sound(found["views/clip_2/second_sound", 0])
     np.testing.assert_allclose(sound, batch[VIEWS][1, 1], atol=1 / 32767)
 
 
 def test_a_triplet_shows_its_positive(tmp_path):
-    learner = _learner(
-        objective="triplet", comparison="mix_vs_mix", spec_augment=False
-    )
-    rng = np.random.default_rng(1)
-    numbers = {
-        POSITIVE: rng.uniform(size=(6, NUM_DRAWS)).astype("f4"),
-        NOISE: rng.normal(size=(6, FRAMES, BANDS)).astype("f4"),
-    }
-    found = _shown(tmp_path, learner, _batch(learner) | numbers, [0, 10])
+    learner = _learner("triplet", spec_augment=False)
+    found = _shown(tmp_path, learner, make_batch(learner), [0, 10])
     pictures = [read_image(found["views/clip_3/second", s]) for s in (0, 10)]
     assert np.any(pictures[0] != pictures[1])
 

@@ -79,21 +79,16 @@ def test_bottleneck_of_another_size_stays_fresh(
 def test_goes_on_from_an_imported_encoder(shards, tmp_path):
     run = write_toy_import(tmp_path / "panns")
     theirs = keras.saving.load_model(run / "embedding_model.keras").encoder
-    flags = {
-        "initial_encoder": str(run),
-        "frontend": "panns",
-        "hidden_layer": True,
-    }
-    ours = _pretrain(shards, tmp_path / "start", **flags).encoder
+    ours = _pretrain(
+        shards,
+        tmp_path / "start",
+        initial_encoder=str(run),
+        frontend="panns",
+        hidden_layer=True,
+    )
     assert ours.embedding_dim == 5
-    _assert_equal(ours.get_weights()[:-2], theirs.get_weights())
-    trained = _pretrain(shards, tmp_path / "run", steps=1, **flags)
-    moved = trained.encoder.fc1.kernel - theirs.fc1.kernel
-    # One step of Adam.
-    np.testing.assert_allclose(np.abs(moved).max(), 0.01, rtol=0.01)
-    assert trained.get_config()["frontend"] == "panns"
-    assert trained.window_samples == 95 * 160
-    assert np.isfinite(trained(np.zeros((1, 20000), "f4"))).all()
+    assert ours.window_samples == 95 * 160
+    _assert_equal(ours.encoder.get_weights()[:-2], theirs.get_weights())
 
 
 def test_a_resumed_run_keeps_its_own_weights(shards, initial, tmp_path):
@@ -109,29 +104,19 @@ def test_a_resumed_run_keeps_its_own_weights(shards, initial, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes, told",
+    "rate_hz, changes, told",
     [
-        ({"width": 0.125}, "--width=0.0625, this run has --width=0.125"),
-        (
-            {"hidden_layer": True},
-            "--hidden_layer=False, this run has --hidden_layer=True",
-        ),
-        (
-            {"frontend": "panns"},
-            "--frontend=google, this run has --frontend=panns",
-        ),
+        (16000, {"width": 0.125}, "--width=0.0625, this run has --width=0.125"),
+        (16000, {"frontend": "panns"}, "google, this run has --frontend=panns"),
+        (22050, {}, "--sample_rate_hz=16000, --shards has .*_hz=22050"),
     ],
 )
-def test_another_network_is_told(shards, initial, tmp_path, changes, told):
-    with pytest.raises(UserError, match=f"--initial_encoder=.* {told}"):
-        _pretrain(shards, tmp_path, initial_encoder=str(initial), **changes)
-
-
-def test_another_rate_is_told(shards, initial, tmp_path):
-    info = dataclasses.replace(shards, sample_rate_hz=22050)
-    told = "takes audio at 16000 Hz, --shards has 22050 Hz"
-    with pytest.raises(UserError, match=told):
-        _pretrain(info, tmp_path, initial_encoder=str(initial))
+def test_another_network_is_told(
+    shards, initial, tmp_path, rate_hz, changes, told
+):
+    info = dataclasses.replace(shards, sample_rate_hz=rate_hz)
+    with pytest.raises(UserError, match=f"--initial_encoder=.*{told}"):
+        _pretrain(info, tmp_path, initial_encoder=str(initial), **changes)
 
 
 def test_a_run_without_an_encoder_is_told(shards, tmp_path):
@@ -139,6 +124,3 @@ def test_a_run_without_an_encoder_is_told(shards, tmp_path):
         _pretrain(
             shards, tmp_path / "a", initial_encoder=str(tmp_path / "nowhere")
         )
-    run_directory.start(str(tmp_path / "b"), "probe", CONFIG)
-    with pytest.raises(UserError, match="b is a run of probe: name one of pre"):
-        _pretrain(shards, tmp_path / "c", initial_encoder=str(tmp_path / "b"))

@@ -7,13 +7,12 @@ import time
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from data.run import encoder_files, run_directory
 from data.run.errors import UserError
 from models.embedding_model import EmbeddingModel
 from tests.evaluate.toy_runs import balanced_clips, write_toy_shards
-from tests.train.loop.event_files import read_events
+from tests.train.loop.event_files import events_of, read_events
 from train.contrastive import probe_curve
 from train.contrastive.contrastive_config import ContrastiveConfig
 from train.contrastive.probe_curve import ProbeCurve
@@ -159,23 +158,12 @@ def test_training_goes_on_beside_a_probe_until_two_wait(tmp_path, probe):
         assert "step-0" not in _names(run)
 
 
-def test_nothing_is_made_without_probe_every(tmp_path, probe):
-    run = tmp_path / "run"
-    _train(run, _config(probe_every=0), 0, 21)
-    assert not (run / "snapshots").exists()
-    assert not (run / "probe.csv").exists()
-
-
 def test_figures_go_to_the_default_writer(tmp_path, probe):
     (probe / "gate").touch()
     run, config = tmp_path / "run", _config()
-    model, snapshots = _start(run, config)
-    writer = tf.summary.create_file_writer(str(run / "tensorboard"))
+    _, snapshots = _start(run, config)
     with ProbeCurve(config, run, snapshots, 0) as probes:
-        with writer.as_default():
-            probes(10)
-            probes(30)
-        writer.close()
+        events_of(run / "tensorboard", probes, (10, 30))
     found = read_events(run / "tensorboard")
     assert found == pytest.approx(
         {
@@ -188,28 +176,21 @@ def test_figures_go_to_the_default_writer(tmp_path, probe):
 
 
 @pytest.mark.parametrize(
-    "flags, message",
+    "class_names, flags, message",
     [
-        ({"probe_eval_splits": ("test",)}, "has no split 'test': it has eval"),
-        ({"probe_shards": "missing"}, "missing does not exist"),
+        ("abc", {"probe_eval_splits": ("test",)}, "no split 'test': it has ev"),
+        ("abc", {"probe_shards": "missing"}, "missing does not exist"),
+        ("", {}, "has no labels: name others with"),
     ],
 )
 def test_shards_that_are_no_good_are_refused_at_the_start(
-    tmp_path, flags, message
+    tmp_path, class_names, flags, message
 ):
     shards = tmp_path / "shards"
     clips = {"train": balanced_clips(3), "eval": balanced_clips(3)}
-    write_toy_shards(shards, clips)
+    write_toy_shards(shards, clips, class_names=tuple(class_names))
     config = _config(**{"shards": str(shards), "probe_shards": ""} | flags)
     with pytest.raises(UserError, match=message):
-        ProbeCurve(config, tmp_path, None, 0)
-
-
-def test_shards_without_labels_are_refused_at_the_start(tmp_path):
-    clips = {"train": balanced_clips(3), "eval": balanced_clips(3)}
-    write_toy_shards(tmp_path / "shards", clips, class_names=())
-    config = _config(probe_shards=str(tmp_path / "shards"))
-    with pytest.raises(UserError, match="has no labels: name others with"):
         ProbeCurve(config, tmp_path, None, 0)
 
 

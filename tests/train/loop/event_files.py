@@ -1,6 +1,7 @@
 """What a run has written for TensorBoard."""
 
 import pathlib
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +20,20 @@ def read_events(folder: pathlib.Path) -> dict[tuple[str, int], np.ndarray]:
             for value in event.summary.value:
                 found[value.tag, event.step] = tf.make_ndarray(value.tensor)
     return found
+
+
+def events_of(
+    folder: pathlib.Path,
+    at_step: Callable[[int], None],
+    steps: Iterable[int],
+) -> dict[tuple[str, int], np.ndarray]:
+    """What a function writes that is called with each step."""
+    writer = tf.summary.create_file_writer(str(folder))
+    with writer.as_default():
+        for step in steps:
+            at_step(step)
+    writer.close()
+    return read_events(folder)
 
 
 def read_image(value: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ class _Seen(keras.Model):
 
 
 def _of_views(index):
-    return lambda step, context: view_pipeline.batches_from_channels(
+    return lambda step, context: view_pipeline.batches(
         index, SPEC, 3, OPTIONS.seed, step, context
     )
 

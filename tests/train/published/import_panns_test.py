@@ -28,6 +28,7 @@ def _small(rate_hz: int = 16000) -> dict:
 
 
 def _import(tmp_path, value: object, **flags):
+    tmp_path.mkdir(exist_ok=True)
     torch_files.save(tmp_path / "c.pth", value)
     config = ImportConfig(
         str(tmp_path / "c.pth"), str(tmp_path / "run"), **flags
@@ -57,45 +58,31 @@ def test_published_size_gives_the_reference_output(tmp_path, agrees):
     agrees("imported PANNs: class scores", source, difference, 1e-5)
 
 
-@pytest.mark.parametrize("rate_hz", [32000, 16000, 8000])
-def test_each_published_rate_is_found(rate_hz, tmp_path, capsys):
-    model, classifier = _import(tmp_path, _small(rate_hz))
+@pytest.mark.parametrize(
+    "rate_hz, seconds", [(32000, 10.0), (16000, 1.5), (8000, 10.0)]
+)
+def test_each_published_rate_is_found(rate_hz, seconds, tmp_path, capsys):
+    model, classifier = _import(
+        tmp_path, _small(rate_hz), window_seconds=seconds
+    )
     assert model.sample_rate_hz == rate_hz
     assert model.get_config()["frontend"] == "panns"
-    # 10 s that overlap by half.
-    assert model.window_samples == 10 * rate_hz
-    assert model.window_hop_samples == 5 * rate_hz
-    assert model.window_frames == 1001
+    assert model.window_samples == seconds * rate_hz
+    assert model.window_hop_samples == seconds * rate_hz / 2
     assert (model.embedding_dim, classifier.num_classes) == (128, CLASSES)
-    told = capsys.readouterr().out.splitlines()
-    assert f"at {rate_hz} Hz" in told[0] and "5 classes" in told[0]
-    assert told[1:] == [
-        str(tmp_path / "run" / name)
-        for name in ("embedding_model.keras", "classifier.keras")
+    described, *files = capsys.readouterr().out.splitlines()
+    assert f"at {rate_hz} Hz" in described and "5 classes" in described
+    assert [file.split("/")[-1] for file in files] == [
+        "embedding_model.keras",
+        "classifier.keras",
     ]
-
-
-def test_windows_are_as_long_as_is_asked(tmp_path):
-    model, classifier = _import(tmp_path, _small(), window_seconds=1.5)
-    assert (model.window_samples, model.window_hop_samples) == (24000, 12000)
-    waveform = np.random.default_rng(1).normal(0, 0.1, (2, 40000)).astype("f4")
-    h = np.asarray(model.embed_windows(waveform))
-    assert h.shape == (2, 2, 128)
-    scores = classifier(h[:, 0])
-    assert scores.shape == (2, CLASSES)
-    assert 0 < np.min(scores) < np.max(scores) < 1
 
 
 def test_run_directory_says_what_it_is_and_is_kept(tmp_path):
     _import(tmp_path, _small())
     run = tmp_path / "run"
-    assert run_directory.read(run, "import_panns")["config"] == {
-        "checkpoint": str(tmp_path / "c.pth"),
-        "output": str(run),
-        "window_seconds": 10.0,
-        "class_labels": "",
-        "sample_rate_hz": None,
-    }
+    config = run_directory.read(run, "import_panns")["config"]
+    assert config["checkpoint"] == str(tmp_path / "c.pth")
     before = (run / "embedding_model.keras").stat().st_mtime_ns
     (tmp_path / "c.pth").unlink()
     import_panns(ImportConfig(str(tmp_path / "c.pth"), str(run)))
@@ -136,80 +123,49 @@ def test_rate_is_a_flag_where_no_front_end_tells_it(tmp_path):
         _import(tmp_path, bare, sample_rate_hz=22050)
     model, _ = _import(tmp_path, bare, sample_rate_hz=8000)
     assert model.sample_rate_hz == 8000
+    told = "is for 16000 Hz, not for --sample_rate_hz=8000"
+    with pytest.raises(UserError, match=told):
+        _import(tmp_path / "other", _small(), sample_rate_hz=8000)
 
 
-def _with(**changes):
-    changes = {key.replace("__", "."): value for key, value in changes.items()}
-    return {**_small(), **changes}
+def _with(name, array):
+    return {**_small(), name: array}
 
 
-def _of_another_scale():
-    matrix = PANNsLogMel(16000, low_hz=60.0).mel_matrix
-    return _with(logmel_extractor__melW=matrix)
-
-
+KERNEL = "conv_block1.conv1.weight"
 REFUSED = {
-    "no state dict": (
-        {"model": {"weight": np.ones(3)}},
-        {},
-        "c.pth has no conv",
-    ),
-    "first kernel of another shape": (
-        _with(conv_block1__conv1__weight=np.ones((4, 3))),
-        {},
-        "no conv_block1.conv1.weight of four axes",
-    ),
-    "another rate": (
-        _small(),
-        {"sample_rate_hz": 8000},
-        "is for 16000 Hz, not for --sample_rate_hz=8000",
-    ),
+    "no state dict": ({"model": {"weight": np.ones(3)}}, "c.pth has no conv"),
+    "another kernel": (_with(KERNEL, np.ones((4, 3))), "of four axes"),
+    "no classifier": (_with("fc_audioset.weight", np.ones(5)), "or no fc_aud"),
     "another spectrogram": (
-        _with(logmel_extractor__melW=np.ones((201, 64))),
-        {},
-        "is of no published Cnn14, which are for 32000 Hz",
-    ),
-    "number for a matrix": (
-        _with(logmel_extractor__melW=7),
-        {},
-        "is of no published Cnn14",
+        _with("logmel_extractor.melW", np.ones((201, 64))),
+        "has 201 bins, which is of no published Cnn14: they are for 32000 Hz",
     ),
     "another mel scale": (
-        _of_another_scale(),
-        {},
-        r"melW differs by .* for 16000 Hz: .* another front end",
+        _with(
+            "logmel_extractor.melW",
+            PANNsLogMel(16000, low_hz=60.0).mel_matrix,
+        ),
+        "melW, .* differs .* for 16000 Hz, .* another front end",
     ),
     "other mel bands": (
-        _with(logmel_extractor__melW=np.ones((257, 128))),
-        {},
-        r"melW has shape \(257, 128\), .* \(257, 64\)",
+        _with("logmel_extractor.melW", np.ones((257, 128))),
+        r"melW, of shape \(257, 128\), .* \(257, 64\)",
     ),
     "wider": (
-        _with(conv_block1__conv1__weight=np.ones((65, 1, 3, 3))),
-        {},
+        _with(KERNEL, np.ones((65, 1, 3, 3))),
         "has 65 channels: a Cnn14 has 64",
     ),
-    "no classifier": (
-        _with(fc_audioset__weight=np.ones(5)),
-        {},
-        "has no matrix fc_audioset.weight",
-    ),
-    "an array too many": (
-        _with(conv_block7__conv1__weight=np.ones((2, 3))),
-        {},
-        r"of no Cnn14: .* no conv_block7.conv1.weight; .* \(2, 3\)",
-    ),
     "another shape": (
-        _with(fc1__weight=np.ones((6, 128))),
-        {},
-        r"fc1.weight has shape \(6, 128\) in .*, \(128, 128\) in the network",
+        _with("fc1.weight", np.ones((6, 128))),
+        r"of no Cnn14: fc1.weight has shape \(6, 128\) .*, \(128, 128\) in",
     ),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_no_published_cnn14_is_refused(case, tmp_path):
-    value, flags, told = REFUSED[case]
+    value, told = REFUSED[case]
     with pytest.raises(UserError, match=told):
-        _import(tmp_path, value, **flags)
+        _import(tmp_path, value)
     assert [path.name for path in tmp_path.iterdir()] == ["c.pth"]

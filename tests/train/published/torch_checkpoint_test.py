@@ -8,7 +8,6 @@ import os
 import pathlib
 import pickletools
 import struct
-import tarfile
 import tracemalloc
 import zipfile
 
@@ -16,23 +15,15 @@ import numpy as np
 import pytest
 
 from data.run.errors import UserError
-from tests import skips
 from tests.train.published import torch_files
-from tests.train.published.torch_files import (
-    name,
-    number,
-    numbers,
-    storage,
-    text,
-)
+from tests.train.published.torch_files import name, number, storage, text
 from train.published import torch_checkpoint
-from train.published.torch_checkpoint import Opaque
 
 CASES = int(os.environ.get("CHECKPOINT_FUZZ_CASES", 500))
 GOLDEN = pathlib.Path(__file__).parents[2] / "golden"
 FORMATS = ("zip", "legacy")
-# Of five pickles, before the storages.
-LEGACY_PICKLE_BYTES = 3047
+# Of the five pickles of the legacy format, before the storages.
+PICKLE_BYTES = 3047
 
 _BASE = np.arange(12, dtype="f4").reshape(3, 4)
 TENSORS = {
@@ -90,51 +81,23 @@ def test_files_of_torch_are_read(form):
         "nothing": None,
         "size": (2, 3),
         "sampler": {
-            "indexes": Opaque("numpy.core.multiarray._reconstruct"),
-            "mean": Opaque("numpy.core.multiarray.scalar"),
+            "indexes": None,
+            "mean": None,
             "pointer": 3,
             "queue": [1, 2, 300],
         },
     }
 
 
-@pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("protocol", [2, 4])
-def test_round_trip_with_torch(form, protocol, tmp_path):
-    torch = pytest.importorskip("torch", reason=skips.missing("torch"))
-    state = torch.nn.Sequential(
-        torch.nn.Conv2d(2, 3, 5), torch.nn.BatchNorm2d(3)
-    ).state_dict()
-    torch.save(
-        {"model": state, "steps": list(range(2000))},
-        tmp_path / "x.pth",
-        pickle_protocol=protocol,
-        _use_new_zipfile_serialization=form == "zip",
-    )
-    found = torch_checkpoint.read(tmp_path / "x.pth")
-    assert found["steps"] == list(range(2000))
-    _assert_tensors(
-        found["model"], {key: value.numpy() for key, value in state.items()}
-    )
-
-
 def test_big_endian_archive(tmp_path):
-    path = tmp_path / "x.pth"
-    values = np.array([1.5, -2], ">f4")
-    with zipfile.ZipFile(path, "w") as archive:
-        pickled = torch_files.tensor(
-            storage("FloatStorage", "0", 2), 0, (2,), (1,)
-        )
-        archive.writestr("a/data.pkl", b"\x80\x02" + pickled + b".")
-        archive.writestr("a/byteorder", "big")
-        archive.writestr("a/data/0", values.tobytes())
+    pickled = _tensor(sizes=(2,), strides=(1,))
+    data = {"0": np.array([1.5, -2, 0, 0, 0, 0], ">f4").tobytes()}
+    path = torch_files.write_zip(tmp_path / "x.pth", pickled, data, "big")
     np.testing.assert_array_equal(torch_checkpoint.read(path), [1.5, -2])
 
 
 SYSTEM = name("posix", "system") + b"(" + text("touch pwned") + b"tR"
-EVAL = name("builtins", "eval") + b"(" + text("open('pwned', 'w')") + b"tR"
 ORDERED = name("collections", "OrderedDict")
-REBUILD = name("torch._utils", "_rebuild_tensor_v2")
 FLOATS = storage("FloatStorage", "0", 6)
 
 
@@ -142,213 +105,125 @@ def _tensor(offset=0, sizes=(2, 3), strides=(3, 1), of=FLOATS):
     return torch_files.tensor(of, offset, sizes, strides)
 
 
+def _named(kind, key, count):
+    return _tensor(of=storage(kind, key, count))
+
+
+HUGE = b"\xff" * 7 + b"\x7f"
+DEEP = b")" + b"\x85" * 30_000  # Nested tuples.
+# Of one hash: that of a whole number is its rest for 2**61 - 1.
+COLLIDING = b"".join(
+    b"\x8a\x0a" + (key * (2**61 - 1)).to_bytes(10, "little") + b"N"
+    for key in range(5000)
+)
+SEVEN = name("torch._utils", "_rebuild_tensor_v2") + b"(" + b"N" * 7 + b"tR"
 HOSTILE = {
-    "system": (SYSTEM, "names posix.system, which no checkpoint needs"),
-    "eval": (EVAL, "names builtins.eval, which no"),
-    "stack name": (
-        text("os") + text("system") + b"\x93" + b"(" + text("ls") + b"tR",
-        "names os.system, which no",
-    ),
-    "dotted": (name("collections", "OrderedDict.fromkeys"), "fromkeys, which"),
-    "getattr": (name("builtins", "getattr"), "names builtins.getattr, which"),
-    "numpy load": (name("numpy", "load"), "names numpy.load, which"),
-    "loader of torch": (
-        name("torch.storage", "_load_from_bytes"),
-        "names torch.storage._load_from_bytes, which",
-    ),
-    "ordered dict of items": (
-        ORDERED + b"(](" + text("a") + number(1) + b"tatR",
-        "starts with items",
-    ),
-    "arguments are no tuple": (ORDERED + b"]R", "calls what is no function"),
-    "call of a type": (
-        name("torch", "FloatStorage") + b")R",
-        "calls what is no function",
-    ),
-    "call of text": (text("eval") + b")R", "calls what is no function"),
-    "call with a tensor for arguments": (
-        ORDERED + _tensor() + b"R",
-        "calls what is no function",
-    ),
-    "call with many arguments": (
-        name("numpy", "dtype") + b"(" + b"N" * 100_000 + b"tR",
-        "calls what is no function",
-    ),
-    "reduced to a name in a state": (
-        ORDERED + b")R}(" + text("__setstate__") + SYSTEM + b"ub",
-        "names posix.system, which",
-    ),
-    "call of a result": (
-        name("_codecs", "encode") + b")R)R",
-        "calls what is no function",
-    ),
-    "state of a list": (b"]" + b"}" + b"b", "adds to a list"),
-    "state of a type": (
-        ORDERED + b"}(" + text("__init__") + number(1) + b"ub",
-        "adds to a function",
-    ),
-    "state of attributes of a function": (
-        ORDERED + b"N}(" + text("__code__") + number(1) + b"u\x86b",
-        "adds to a function",
-    ),
-    "state of a tensor": (_tensor() + b"}b", "adds to a ndarray"),
-    "state of a type of storage": (
-        name("torch", "FloatStorage") + b")b",
-        "adds to a Float32DType",
-    ),
-    "item of a list": (b"]" + number(0) + number(1) + b"s", "adds to a list"),
-    "item of a tensor": (
-        _tensor() + number(0) + number(1) + b"s",
-        "adds to a ndarray",
-    ),
-    "tensor as a key": (b"}" + _tensor() + b"Ns", "has a ndarray as a key"),
-    "nested tuples as a key": (
-        b"})" + b"\x85" * 30_000 + b"Ns",
-        "has a tuple as a key",
-    ),
-    "huge memo": (b"Nr\xff\xff\xff\x7f", "its pickle counts wrongly"),
-    "memo of chosen numbers": (b"Nq\0q\xff", "its pickle counts wrongly"),
-    "key twice": (
-        b"}(" + text("a") + b"N" + text("a") + b"Nu",
-        "sets a key twice",
-    ),
-    # Of one hash: that of a whole number is its rest for 2**61 - 1.
-    "colliding keys": (
-        b"}("
-        + b"".join(
-            b"\x8a\x0a" + (key * (2**61 - 1)).to_bytes(10, "little") + b"N"
-            for key in range(5000)
+    "names": [
+        (SYSTEM, "names posix.system, which no checkpoint needs: save"),
+        (text("os") + text("system") + b"\x93", "names os.system, which"),
+        (name("collections", "OrderedDict.fromkeys"), "fromkeys, which"),
+        (name("builtins", "getattr"), "names builtins.getattr, which"),
+        (name("numpy", "load"), "names numpy.load, which"),
+        (
+            ORDERED + b")R}(" + text("__setstate__") + SYSTEM + b"ub",
+            "names posix.system",
+        ),
+    ],
+    "calls": [
+        (ORDERED + b"(](NNtatR", "starts with items"),
+        (name("torch", "FloatStorage") + b")R", "not callable"),
+        (text("eval") + b")R", "'str' object is not callable"),
+        (name("_codecs", "encode") + b")R)R", "'NoneType' object is not"),
+        (SEVEN, "too many values"),
+    ],
+    "keys and memo": [
+        (b"]" + number(0) + number(1) + b"s", "adds to what is no dict"),
+        (_tensor() + number(0) + number(1) + b"s", "adds to what is no dict"),
+        (b"}" + _tensor() + b"Ns", "has a ndarray as a key"),
+        (b"}" + DEEP + b"Ns", "has a tuple as a key"),
+        (b"}(" + COLLIDING + b"u", "more than 4096 numbers: save the state_"),
+        (b"Nr\xff\xff\xff\x7f", "its pickle counts wrongly"),
+        (b"Nq\0q\xff", "its pickle counts wrongly"),
+    ],
+    "storages": [
+        (_named("FloatStorage", "0", 2**40), "larger than the file"),
+        (_named("FloatStorage", "0", -1), "negative dimensions"),
+        (
+            _named("LongStorage", "0", 6),
+            "has 24 bytes, its tensors need 48|of another size",
+        ),
+        (
+            b"(" + FLOATS + storage("IntStorage", "0", 6) + b"t",
+            "describes a storage in two ways",
+        ),
+        (
+            _named("FloatStorage", "../x", 6),
+            "no item named 'archive/data/../x'|lists other storages",
+        ),
+        # A part of the storage, in torch before 0.4.
+        (FLOATS[:-2] + number(0) + b"tQ", "describes a storage wrongly"),
+        (b"(NN" + DEEP + b"N" + number(6) + b"tQ", "a storage wrongly"),
+        (b"(" + _tensor() + b"tQ", "not enough values"),
+    ],
+    "tensors": [
+        (_tensor(offset=1), "reaches to number 6 of .* 6"),
+        (_tensor(strides=(4, 1)), "reaches to number 6 of .* 6"),
+        (_tensor(offset=-1), "describes a tensor wrongly"),
+        (_tensor(strides=(3, -1)), "describes a tensor wrongly"),
+        (_tensor(sizes=(-2, 3)), "describes a tensor wrongly"),
+        (
+            _tensor(sizes=(2**20, 2**20), strides=(0, 0)),
+            r"\(1048576, 1048576\) numbers is larger than the file",
+        ),
+        (
+            _tensor(sizes=(2**47, 2**47, 0), strides=(0, 0, 0)),
+            r"a tensor of \(.*, 0\) numbers is larger than the file",
+        ),
+        (_tensor(sizes=(2**62, 3)), "describes a tensor wrongly"),
+        (_tensor(sizes=(2,)), "describes a tensor wrongly"),
+        (_tensor(sizes=(1,) * 33, strides=(0,) * 33), "a tensor wrongly"),
+        (_tensor(of=text("storage")), "'str' object"),
+    ],
+    # That Python tells in its own words; sizes are only told.
+    "damage": [
+        (pickled, "is truncated or damaged: ")
+        for pickled in (
+            b"",
+            b"R",
+            b"h\x05",
+            b"}" + number(0) + b"a",
+            b"}(" + text("a") + b"u",
+            b"\x80\x06",
+            b"c" + b"a" * 300,
+            b"X\x02\0\0\0\xff\xfe",
+            b"X\xff\xff\xff\xff",
+            b"B\xff\xff\xff\xff",
+            b"\x8e" + HUGE,
+            b"\x96" + HUGE,
         )
-        + b"u",
-        "has a int as a key, or more than 4096 numbers: save the state_dict",
-    ),
-    "huge storage": (
-        _tensor(of=storage("FloatStorage", "0", 2**40)),
-        "larger than the file",
-    ),
-    "storage of too many": (
-        _tensor(of=storage("FloatStorage", "0", 2**50)),
-        "describes a storage wrongly",
-    ),
-    "negative storage": (
-        _tensor(of=storage("FloatStorage", "0", -1)),
-        "describes a storage wrongly",
-    ),
-    "storage of longs": (
-        _tensor(of=storage("LongStorage", "0", 6)),
-        "has 24 bytes, its tensors need 48|is truncated",
-    ),
-    "endless key of a storage": (
-        _tensor(of=storage("FloatStorage", "0" * 1000, 6)),
-        "describes a storage wrongly",
-    ),
-    "storage of two types": (
-        b"(" + FLOATS + storage("IntStorage", "0", 6) + b"t",
-        "describes a storage in two ways",
-    ),
-    "storage that lacks": (
-        _tensor(of=storage("FloatStorage", "1", 6)),
-        "lacks 'archive/data/1'|lists other storages than it uses",
-    ),
-    "key out of the archive": (
-        _tensor(of=storage("FloatStorage", "../../x", 6)),
-        "lacks 'archive/data/../../x'|lists other storages",
-    ),
-    "storage of another name": (
-        b"(" + text("storage") + ORDERED + text("0") * 2 + number(6) + b"tQ",
-        "describes a storage wrongly",
-    ),
-    "identifier is a tensor": (b"(" + _tensor() + b"tQ", "describes a storage"),
-    "identifier is text": (text("storage") + b"Q", "refers to no storage"),
-    "identifier is short": (
-        b"(" + text("storage") + b"tQ",
-        "describes a storage wrongly",
-    ),
-    "module": (b"(" + text("module") + ORDERED + b"tQ", "holds a whole module"),
-    "past the end": (_tensor(offset=1), "reaches to number 6 of .* 6"),
-    "stride past the end": (_tensor(strides=(4, 1)), "number 6 of .* 6"),
-    "negative offset": (_tensor(offset=-1), "describes a tensor wrongly"),
-    "negative stride": (_tensor(strides=(3, -1)), "describes a tensor wrong"),
-    "negative size": (_tensor(sizes=(-2, 3)), "describes a tensor wrongly"),
-    "huge size of stride 0": (
-        _tensor(sizes=(2**20, 2**20), strides=(0, 0)),
-        r"a tensor of \(1048576, 1048576\) numbers is larger than the file",
-    ),
-    "huge empty size": (
-        _tensor(sizes=(2**47, 2**47, 0), strides=(0, 0, 0)),
-        r"a tensor of \(.*, 0\) numbers is larger than the file",
-    ),
-    "size beyond integers": (_tensor(sizes=(2**62, 3)), "tensor wrongly"),
-    "more strides than sizes": (_tensor(sizes=(2,)), "tensor wrongly"),
-    "many axes": (
-        _tensor(sizes=(1,) * 33, strides=(0,) * 33),
-        "describes a tensor wrongly",
-    ),
-    "sizes are a list": (
-        REBUILD + b"(" + FLOATS + number(0) + b"]]\x89)tR",
-        "describes a tensor wrongly",
-    ),
-    "tensor without storage": (
-        _tensor(of=text("storage")),
-        "describes a tensor wrongly",
-    ),
-    "tensor with a conjugate bit": (
-        REBUILD
-        + b"("
-        + FLOATS
-        + number(0)
-        + numbers((6,))
-        + numbers((1,))
-        + b"\x89)}tR",
-        "describes a tensor wrongly",
-    ),
+    ],
+    "instructions": [
+        (pickled, "has the pickle instruction b'.*', which no")
+        for pickled in (
+            ORDERED + b")\x81",  # New objects, in four ways.
+            ORDERED + b")}\x92",
+            b"(" + ORDERED + b"o",
+            b"(iposix\nsystem\n",
+            b"\x82\x01",  # Names by number.
+            b"(" + DEEP + b"\x91",  # A set.
+        )
+    ],
 }
 
 
-# Damage that the unpickler of Python's tells in its own words.
-DAMAGED = (
-    b"",
-    b"R",
-    b"t",
-    b"h\x05",
-    b"}" + number(0) + b"a",
-    b"}(" + text("a") + b"u",
-    b"\x80\x06",
-    number(1) + text("x") + b"\x93",
-    b"c" + b"a" * 300,
-    b"X\x02\0\0\0\xff\xfe",
-    b"T\xff\xff\xff\xff",
-    # Sizes up to 2**63 that are only told.
-    b"X\xff\xff\xff\xff",
-    b"B\xff\xff\xff\xff",
-    b"\x8b\xff\xff\xff\x7f",
-    b"\x8d" + b"\xff" * 7 + b"\x7f",
-    b"\x8e" + b"\xff" * 7 + b"\x7f",
-    b"\x96" + b"\xff" * 7 + b"\x7f",
-    b"\x95" + b"\xff" * 7 + b"\x7f",
-)
-NEEDLESS = (
-    ORDERED + b")\x81",  # New objects, in four ways.
-    ORDERED + b")}\x92",
-    b"(" + ORDERED + b"o",
-    b"(iposix\nsystem\n",
-    b"\x82\x01",  # Names by number.
-    b"(" + b")" + b"\x85" * 30_000 + b"\x91",  # A set of nested tuples.
-    b"]2",
-    b"I1\n",
-)
-HOSTILE |= {ascii(p)[:40]: (p, "is truncated or damaged: ") for p in DAMAGED}
-HOSTILE |= {ascii(p)[:40]: (p, "has the pickle instruct") for p in NEEDLESS}
-
-
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("case", HOSTILE)
-def test_what_no_checkpoint_needs_is_refused(case, form, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_what_no_checkpoint_needs_is_refused(kind, form, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    pickled, told = HOSTILE[case]
     write = getattr(torch_files, f"write_{form}")
-    path = write(tmp_path / "x.pth", pickled, {"0": bytes(24)})
-    _assert_refused_in_little_memory(path, told)
+    for pickled, told in HOSTILE[kind]:
+        path = write(tmp_path / "x.pth", pickled, {"0": bytes(24)})
+        _assert_refused_in_little_memory(path, told)
     assert [file.name for file in tmp_path.iterdir()] == ["x.pth"]
 
 
@@ -372,25 +247,15 @@ def test_an_entry_of_two_gigabytes_is_not_believed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "pickled, data, told",
+    "data, told",
     [
-        (_tensor(), {}, "lists other storages than it uses"),
-        (_tensor(), {"0": bytes(20)}, "has 20 bytes, its tensors need 24"),
-        (
-            _tensor(),
-            {"0": bytes(24), "1": bytes(24)},
-            "lists other storages than it uses",
-        ),
-        (
-            # Numbers of a part of the storage, in torch before 0.4.
-            FLOATS[:-2] + number(0) + b"tQ",
-            {"0": bytes(24)},
-            "describes a storage wrongly",
-        ),
+        ({}, "lists other storages than it uses"),
+        ({"0": bytes(20)}, "of another size"),
+        ({"0": bytes(24), "1": bytes(24)}, "lists other storages"),
     ],
 )
-def test_the_legacy_format_is_no_less_strict(pickled, data, told, tmp_path):
-    path = torch_files.write_legacy(tmp_path / "x.pth", pickled, data)
+def test_the_legacy_format_is_no_less_strict(data, told, tmp_path):
+    path = torch_files.write_legacy(tmp_path / "x.pth", _tensor(), data)
     with pytest.raises(UserError, match=f"x.pth .*{told}"):
         torch_checkpoint.read(path)
 
@@ -404,7 +269,7 @@ def test_a_legacy_count_is_not_believed(tmp_path):
     content = path.read_bytes()
     for count in (-1, 2**60, 7):
         path.write_bytes(content[:-32] + struct.pack("<q", count) + bytes(24))
-        with pytest.raises(UserError, match="is truncated"):
+        with pytest.raises(UserError, match="of another size"):
             torch_checkpoint.read(path)
 
 
@@ -412,11 +277,9 @@ def test_a_pickle_has_a_longest_length(tmp_path, monkeypatch):
     path = torch_files.write_zip(tmp_path / "x.pth", b"]" + b"Na" * 50, {})
     monkeypatch.setattr(torch_checkpoint, "_MOST_INSTRUCTIONS", 102)
     assert torch_checkpoint.read(path) == [None] * 50
-    for limit in ("_MOST_INSTRUCTIONS", "_MOST_PICKLE_BYTES"):
-        with monkeypatch.context() as patch:
-            patch.setattr(torch_checkpoint, limit, 100)
-            with pytest.raises(UserError, match="x.pth has a longer pickle"):
-                torch_checkpoint.read(path)
+    monkeypatch.setattr(torch_checkpoint, "_MOST_INSTRUCTIONS", 101)
+    with pytest.raises(UserError, match="x.pth has a longer pickle"):
+        torch_checkpoint.read(path)
 
 
 def test_an_optimizer_has_numbers_as_keys(tmp_path):
@@ -460,9 +323,9 @@ def test_a_flipped_bit_is_told_or_does_no_harm(form, tmp_path):
     assert told > CASES / 20
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_changed_pickles_are_told_or_read(form, tmp_path):
-    whole = _pickles(form)
+def test_changed_pickles_are_told_or_read(tmp_path):
+    content = (GOLDEN / "torch_legacy.pth").read_bytes()
+    whole, storages = content[:PICKLE_BYTES], content[PICKLE_BYTES:]
     codes = [ord(opcode.code) for opcode in pickletools.opcodes]
     random = np.random.default_rng(1)
     told = 0
@@ -477,26 +340,10 @@ def test_changed_pickles_are_told_or_read(form, tmp_path):
                 else bytes([random.choice(codes)])
             )
         try:
-            _read_bytes(tmp_path, _with_pickles(form, bytes(changed)))
+            _read_bytes(tmp_path, bytes(changed) + storages)
         except UserError:
             told += 1
     assert CASES / 2 < told < CASES
-
-
-def _pickles(form: str) -> bytes:
-    golden = GOLDEN / f"torch_{form}.pth"
-    if form == "zip":
-        return zipfile.ZipFile(golden).read("archive/data.pkl")
-    return golden.read_bytes()[:LEGACY_PICKLE_BYTES]
-
-
-def _with_pickles(form: str, pickles: bytes) -> bytes:
-    golden = GOLDEN / f"torch_{form}.pth"
-    if form == "legacy":
-        return pickles + golden.read_bytes()[LEGACY_PICKLE_BYTES:]
-    archive = zipfile.ZipFile(golden)
-    entries = {entry: archive.read(entry) for entry in archive.namelist()}
-    return _archive(entries | {"archive/data.pkl": pickles})
 
 
 def _archive(entries: dict[str, bytes], compression=zipfile.ZIP_STORED):
@@ -507,40 +354,21 @@ def _archive(entries: dict[str, bytes], compression=zipfile.ZIP_STORED):
     return stream.getvalue()
 
 
-def _tar():
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
-        archive.addfile(tarfile.TarInfo("sys_info"))
-    return stream.getvalue()
-
-
 @pytest.mark.parametrize(
     "content, told",
     [
         (b"", "is no file of torch.save"),
-        (b"hello, world", "is no file of torch.save"),
         (b"\x89HDF\r\n\x1a\n" + bytes(99), "is no file of torch.save"),
-        (SYSTEM + b".", "is no file of torch.save$"),
-        (b"\x80\x02K\x01.", "is no file of torch.save$"),
-        (torch_files.MAGIC + b"\x80\x02K\x01.", "another protocol .* 1001"),
+        (b"\x80\x02K\x01.", "is no file of torch.save"),
         (torch_files.MAGIC[:-1], "is truncated"),
-        (_tar(), "is in the tar format of torch before 0.1.10"),
         (_archive({"weights.npy": b"x"}), "not one of torch.save"),
         (
             _archive({"a/data.pkl": b"N.", "b/data.pkl": b"N."}),
             "not one of torch.save",
         ),
         (
-            _archive({"a/data.pkl": b"N.", "a/constants.pkl": b"N."}),
-            "is a TorchScript archive",
-        ),
-        (
             _archive({"a/data.pkl": b"N."}, zipfile.ZIP_DEFLATED),
             "torch.save compresses nothing",
-        ),
-        (
-            _archive({"a/data.pkl": b"N.", "a/byteorder": b"middle"}),
-            "its byte order is unknown",
         ),
         (_archive({"a/data.pkl": b"N"}), "is truncated"),
     ],

@@ -45,12 +45,15 @@ def tensor(
 
 
 def write_zip(
-    path: pathlib.Path, pickled: bytes, data: dict[str, bytes]
+    path: pathlib.Path,
+    pickled: bytes,
+    data: dict[str, bytes],
+    byte_order: str = "little",
 ) -> pathlib.Path:
     """`pickled` without protocol and stop; `data` by storage key."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", b"\x80\x02" + pickled + b".")
-        archive.writestr("archive/byteorder", "little")
+        archive.writestr("archive/byteorder", byte_order)
         for key, content in data.items():
             archive.writestr(f"archive/data/{key}", content)
         archive.writestr("archive/version", "3\n")

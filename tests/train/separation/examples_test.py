@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from tests.train.loop.event_files import read_events, read_image, read_sound
+from tests.train.loop.event_files import events_of, read_image, read_sound
 from train.separation.examples import SeparationExamples
 
 RATE_HZ = 8000
@@ -29,13 +29,9 @@ def _pairs(samples, size=5):
 
 def _shown(folder, separator, pairs, steps, every=10):
     dataset = tf.data.Dataset.from_tensors((pairs, {}))
-    examples = SeparationExamples(separator, dataset, every)
-    writer = tf.summary.create_file_writer(str(folder))
-    with writer.as_default():
-        for step in steps:
-            examples(step)
-    writer.close()
-    return read_events(folder)
+    return events_of(
+        folder, SeparationExamples(separator, dataset, every), steps
+    )
 
 
 def test_single_clips_and_their_channels_are_shown(tmp_path):

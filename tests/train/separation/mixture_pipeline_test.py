@@ -4,7 +4,11 @@ import tensorflow as tf
 
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import POSITION
-from tests.train.small_shards import noise_clips, write_shards
+from tests.train.small_shards import (
+    assert_shares_make_the_whole,
+    noise_clips,
+    write_shards,
+)
 from train.separation.mixture_pipeline import batches_of_pairs
 
 CROP = 50
@@ -45,22 +49,6 @@ def test_clips_shorter_than_the_crop_are_padded(index):
 
 @pytest.mark.parametrize("replicas", [2, 4])
 def test_pipelines_and_replicas_share_the_batch(index, replicas):
-    """Put together in order they are the batches of one, value by value."""
-    each = replicas // 2
-    pipelines = [
-        _batches(
-            index, 3 * each, 2, tf.distribute.InputContext(2, number, replicas)
-        )
-        for number in range(2)
-    ]
-    for step, whole in enumerate(_batches(index, 3, 2)):
-        parts = [
-            part
-            for pipeline in pipelines
-            for part in pipeline[each * step : each * (step + 1)]
-        ]
-        assert len(parts[0][0]) == 8 // replicas
-        together = tf.nest.map_structure(
-            lambda *arrays: np.concatenate(arrays), *parts
-        )
-        tf.nest.map_structure(np.testing.assert_array_equal, together, whole)
+    assert_shares_make_the_whole(
+        lambda count, context: _batches(index, count, 2, context), replicas
+    )
