@@ -42,8 +42,8 @@ def load_panns_weights(
     for name in (*ours, *theirs):
         if ours.get(name) != theirs.get(name):
             raise ValueError(
-                f"shape of {name}: {theirs.get(name, 'absent')} in the PANNs "
-                f"weights, {ours.get(name, 'absent')} in the network"
+                f"{name} has shape {theirs.get(name, '(absent)')} in the PANNs "
+                f"weights, {ours.get(name, '(absent)')} in the network"
             )
     for name, variable in variables.items():
         variable.assign(_to_keras_layout(np.asarray(arrays[name])))

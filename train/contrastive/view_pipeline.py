@@ -43,7 +43,7 @@ class ViewSpec:
       num_channels: M, channels of each.
       view_samples: length of a view.
       max_offset_samples: temporal proximity.
-      silence_db: see `models.views.silence`.
+      silence_db: see `replace_silent`.
       augment_draws: uniform numbers each view's SpecAugment takes; 0 for none.
       triplet_patch: frames and bands of a patch, for a triplet's positive;
         None without triplets.

@@ -197,12 +197,12 @@ REFUSED = {
     "an array too many": (
         _with(conv_block7__conv1__weight=np.ones((2, 3))),
         {},
-        r"of no Cnn14: .* conv_block7.conv1.weight: \(2, 3\) in .* absent in",
+        r"conv_block7.conv1.weight has shape \(2, 3\) in .*, \(absent\) in",
     ),
     "another shape": (
         _with(fc1__weight=np.ones((6, 128))),
         {},
-        r"fc1.weight: \(6, 128\) in .*, \(128, 128\) in the network",
+        r"fc1.weight has shape \(6, 128\) in .*, \(128, 128\) in the network",
     ),
 }
 
