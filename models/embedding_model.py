@@ -6,6 +6,7 @@ from keras import ops
 from models.cnn14.cnn14 import CNN14
 from models.frontend.log_mel import LogMel
 from models.frontend.panns_log_mel import PANNsLogMel
+from models.numerics.constructor_arguments import constructor_arguments
 from models.separation import framing
 
 FRONTENDS = {"google": LogMel, "panns": PANNsLogMel}
@@ -119,13 +120,7 @@ class EmbeddingModel(keras.Model):
         return {
             "name": self.name,
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
-            "sample_rate_hz": self.sample_rate_hz,
+            **constructor_arguments(self),
             "embedding_dim": self.encoder.bottleneck_dim,
-            "width": self.width,
-            "hidden_layer": self.hidden_layer,
-            "dropout": self.dropout,
-            "window_frames": self.window_frames,
-            "window_hop_frames": self.window_hop_frames,
             "frontend": self.frontend_name,
-            "hidden_dropout": self.hidden_dropout,
         }

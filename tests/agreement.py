@@ -7,42 +7,23 @@ to the one that prints.
 import numpy as np
 import pytest
 
-_TITLE = "agreement with references"
 _HEADINGS = ("part", "source", "test file", "difference", "tolerance", "unit")
 
 
-class Agreements:
-    """Largest measured difference of each part, sorted by test file."""
-
-    def __init__(self):
-        self._differences = {}
+class Agreements(dict):
+    """(part, source, test file, tolerance, unit) -> largest difference."""
 
     def record(self, row: tuple, difference: float) -> None:
-        """`row`: part, source, test file, tolerance, unit."""
-        known = self._differences.get(row, difference)
         # A NaN stays: np.fmax would hide it.
-        self._differences[row] = np.maximum(known, difference)
-
-    def as_numbers(self) -> list[tuple]:
-        """Plain (row, difference), which can be sent to another process."""
-        return [
-            ((part, source, file, float(tolerance), unit), float(difference))
-            for (part, source, file, tolerance, unit), difference in (
-                self._differences.items()
-            )
-        ]
+        self[row] = float(np.maximum(self.get(row, difference), difference))
 
     def table(self) -> list[str]:
-        """Aligned lines, headings first; no line where nothing is known."""
-        if not self._differences:
-            return []
+        """Aligned lines by test file, headings first."""
         rows = [_HEADINGS]
         # Tests that are shared among processes end in any order.
-        for row, difference in sorted(
-            self._differences.items(), key=lambda item: (item[0][2], item[0])
-        ):
+        for row in sorted(self, key=lambda row: (row[2], row)):
             part, source, file, tolerance, unit = row
-            numbers = (f"{difference:.1e}", f"{tolerance:.1e}")
+            numbers = (f"{self[row]:.1e}", f"{tolerance:.1e}")
             rows.append((part, source, file, *numbers, unit))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
@@ -96,7 +77,7 @@ def pytest_sessionfinish(session):
     # Of a process that tests for another one.
     if hasattr(config, "workeroutput"):
         agreements = config.stash.get(_AGREEMENTS, Agreements())
-        config.workeroutput["agreements"] = agreements.as_numbers()
+        config.workeroutput["agreements"] = [*agreements.items()]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -109,8 +90,8 @@ def pytest_testnodedown(node):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    lines = config.stash.get(_AGREEMENTS, Agreements()).table()
-    if lines:
-        terminalreporter.section(_TITLE)
-        for line in lines:
+    agreements = config.stash.get(_AGREEMENTS, Agreements())
+    if agreements:
+        terminalreporter.section("agreement with references")
+        for line in agreements.table():
             terminalreporter.write_line(line)

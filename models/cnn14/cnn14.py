@@ -5,9 +5,12 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
-from models.cnn14.conv_block import BATCH_NORM, ConvBlock
+from models.numerics.constructor_arguments import constructor_arguments
 from models.numerics.precision import loss_dtype, wide_dtype
 
+# PyTorch's defaults, in which the published weights were trained: momentum
+# 0.1 there is 0.9 here.
+_BATCH_NORM = {"epsilon": 1e-5, "momentum": 0.9}
 NUM_BLOCKS = 6
 # Five poolings by two: shorter patches would leave no frame.
 MIN_FRAMES = 2 ** (NUM_BLOCKS - 1)
@@ -72,7 +75,7 @@ class CNN14(keras.Model):
         self.dropout = dropout
         self.hidden_dropout = hidden_dropout
 
-        self.bn0 = keras.layers.BatchNormalization(name="bn0", **BATCH_NORM)
+        self.bn0 = keras.layers.BatchNormalization(name="bn0", **_BATCH_NORM)
         self.blocks = [
             ConvBlock(
                 channels,
@@ -101,16 +104,11 @@ class CNN14(keras.Model):
         # Built here, so that weights can be set and loaded before a call.
         self(ops.zeros((1, MIN_FRAMES, mel_bands)))
 
-    def pool(self, log_mel, training=False):
-        """Log-mel (B, frames, mel_bands) -> (B, channels of the last block)."""
-        x = self.bn0(log_mel, training=training)
-        x = _add_channel(x)
+    def call(self, log_mel, training=False):
+        x = _add_channel(self.bn0(log_mel, training=training))
         for block in self.blocks:
             x = block(x, training=training)
-        return _pool_time_and_bands(x)
-
-    def call(self, log_mel, training=False):
-        x = self.pool(log_mel, training=training)
+        x = _pool_time_and_bands(x)
         for part in self._readout():
             x = part(x, training=training)
         return x
@@ -129,24 +127,74 @@ class CNN14(keras.Model):
 
     def _readout(self) -> list[Callable]:
         """From pooled features to h."""
-        hidden, bottleneck = [], []
-        if self.fc1 is not None:
-            hidden = [self.drop_pooled, self.fc1, self.drop_hidden]
-        if self.bottleneck is not None:
-            bottleneck = [self.bottleneck]
-        return [*hidden, *bottleneck, _widen]
+        layers = self.drop_pooled, self.fc1, self.drop_hidden, self.bottleneck
+        return [*(layer for layer in layers if layer is not None), _widen]
 
     def get_config(self):
         return {
             "name": self.name,
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+            **constructor_arguments(self),
             "embedding_dim": self.bottleneck_dim,
-            "width": self.width,
-            "hidden_layer": self.hidden_layer,
-            "mel_bands": self.mel_bands,
-            "dropout": self.dropout,
-            "hidden_dropout": self.hidden_dropout,
         }
+
+
+@keras.saving.register_keras_serializable(package="separated_scenes")
+class ConvBlock(keras.layers.Layer):
+    """Twice (3x3 convolution, batch norm, ReLU), then average pooling.
+
+    Call: (B, frames, bands, C) -> (B, frames // pool, bands // pool, filters);
+    what does not fill a pooling cell is dropped. Source: PANNs, table 1.
+
+    Args:
+      filters: output channels.
+      pool: side of the pooling cell; 1 pools nothing.
+      dropout: rate after the pooling, in training.
+    """
+
+    def __init__(self, filters: int, pool: int = 2, dropout=0.2, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.pool = pool
+        self.dropout = dropout
+        self.conv1, self.conv2 = (
+            keras.layers.Conv2D(
+                filters, 3, padding="same", use_bias=False, name=name
+            )
+            for name in ("conv1", "conv2")
+        )
+        self.bn1, self.bn2 = (
+            keras.layers.BatchNormalization(name=name, **_BATCH_NORM)
+            for name in ("bn1", "bn2")
+        )
+        self.relu = keras.layers.ReLU(name="relu")
+        self.average = keras.layers.AveragePooling2D(pool, name="average")
+        self.drop = keras.layers.Dropout(dropout, name="drop")
+
+    def build(self, input_shape):
+        inner_shape = (*input_shape[:-1], self.filters)
+        self.conv1.build(input_shape)
+        self.bn1.build(inner_shape)
+        self.conv2.build(inner_shape)
+        self.bn2.build(inner_shape)
+
+    def parts(self) -> list[keras.layers.Layer]:
+        """The layers, in the order in which `call` calls them."""
+        pooling = [self.average] if self.pool > 1 else []
+        return [
+            *(self.conv1, self.bn1, self.relu),
+            *(self.conv2, self.bn2, self.relu),
+            *pooling,
+            self.drop,
+        ]
+
+    def call(self, x, training=False):
+        for part in self.parts():
+            x = part(x, training=training)
+        return x
+
+    def get_config(self):
+        return {**super().get_config(), **constructor_arguments(self)}
 
 
 def _add_channel(x, training=False):

@@ -7,7 +7,6 @@ import numpy as np
 from models.cnn14.cnn14 import CNN14
 from models.heads.linear_classifier import LinearClassifier
 
-_CLASSIFIER = "fc_audioset."
 # Not weights: the front end's constants, and counters of batches seen.
 _EXTRACTORS = ("spectrogram_extractor.", "logmel_extractor.")
 _COUNTER = ".num_batches_tracked"
@@ -16,7 +15,7 @@ _COUNTER = ".num_batches_tracked"
 def load_panns_weights(
     encoder: CNN14,
     arrays: Mapping[str, np.ndarray],
-    classifier: LinearClassifier | None = None,
+    classifier: LinearClassifier,
 ) -> None:
     """Copies the arrays of a PANNs `Cnn14` state dict.
 
@@ -27,52 +26,37 @@ def load_panns_weights(
       encoder: a CNN14 of the same width. It and the classifier are left
         untouched when an error is raised.
       arrays: name in the state dict -> array in PyTorch's layout.
-      classifier: takes `fc_audioset`; None ignores it.
+      classifier: takes `fc_audioset`.
 
     Raises:
       ValueError: an array is missing, has another shape, or belongs to a part
         that the encoder lacks; names it and both shapes.
     """
     variables = _variables_by_name(encoder, classifier)
-    for name, variable in variables.items():
-        wanted = _shape_in_pytorch(variable)
-        if name not in arrays:
+    ours = {name: _shape_in_pytorch(v) for name, v in variables.items()}
+    theirs = {
+        name: np.shape(arrays[name])
+        for name in sorted(arrays)
+        if not name.startswith(_EXTRACTORS) and not name.endswith(_COUNTER)
+    }
+    for name in (*ours, *theirs):
+        if ours.get(name) != theirs.get(name):
             raise ValueError(
-                f"the PANNs weights lack {name}; the network has it with "
-                f"shape {wanted}"
-            )
-        found = np.shape(arrays[name])
-        if found != wanted:
-            raise ValueError(
-                f"{name} has shape {found} in the PANNs weights, {wanted} in "
-                "the network"
-            )
-    for name in sorted(set(arrays) - set(variables)):
-        ignored = name.startswith(_EXTRACTORS) or name.endswith(_COUNTER)
-        if classifier is None:
-            ignored |= name.startswith(_CLASSIFIER)
-        if not ignored:
-            raise ValueError(
-                f"the network has no {name}; the PANNs weights have it with "
-                f"shape {np.shape(arrays[name])}"
+                f"{name} has shape {theirs.get(name, '(absent)')} in the PANNs "
+                f"weights, {ours.get(name, '(absent)')} in the network"
             )
     for name, variable in variables.items():
         variable.assign(_to_keras_layout(np.asarray(arrays[name])))
 
 
-def _variables_by_name(
-    encoder: CNN14, classifier: LinearClassifier | None
-) -> dict:
+def _variables_by_name(encoder: CNN14, classifier: LinearClassifier) -> dict:
     batch_norms = {"bn0": encoder.bn0}
     variables = {}
     for block in encoder.blocks:
-        for number in (1, 2):
-            batch_norms[f"{block.name}.bn{number}"] = getattr(
-                block, f"bn{number}"
-            )
-            variables[f"{block.name}.conv{number}.weight"] = getattr(
-                block, f"conv{number}"
-            ).kernel
+        batch_norms[f"{block.name}.bn1"] = block.bn1
+        batch_norms[f"{block.name}.bn2"] = block.bn2
+        variables[f"{block.name}.conv1.weight"] = block.conv1.kernel
+        variables[f"{block.name}.conv2.weight"] = block.conv2.kernel
     for name, layer in batch_norms.items():
         variables[f"{name}.weight"] = layer.gamma
         variables[f"{name}.bias"] = layer.beta
@@ -81,9 +65,8 @@ def _variables_by_name(
     if encoder.fc1 is not None:
         variables["fc1.weight"] = encoder.fc1.kernel
         variables["fc1.bias"] = encoder.fc1.bias
-    if classifier is not None:
-        variables[f"{_CLASSIFIER}weight"] = classifier.logits.kernel
-        variables[f"{_CLASSIFIER}bias"] = classifier.logits.bias
+    variables["fc_audioset.weight"] = classifier.logits.kernel
+    variables["fc_audioset.bias"] = classifier.logits.bias
     return variables
 
 

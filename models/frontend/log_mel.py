@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from models.numerics.constructor_arguments import constructor_arguments
 from models.numerics.precision import wide_dtype
 
 # Floor of the power under the square root, whose slope at zero is infinite:
@@ -50,12 +51,7 @@ class LogMel(keras.layers.Layer):
         # Magnitudes and logarithms need at least float32.
         kwargs["dtype"] = wide_dtype()
         super().__init__(trainable=False, **kwargs)
-        if not 0 <= low_hz < high_hz <= sample_rate_hz / 2:
-            raise ValueError(
-                "mel bands need 0 <= low_hz < high_hz <= sample_rate_hz / 2. "
-                f"Received: low_hz={low_hz}, high_hz={high_hz}, "
-                f"sample_rate_hz={sample_rate_hz}"
-            )
+        check_bands(sample_rate_hz, low_hz, high_hz)
         self.sample_rate_hz = sample_rate_hz
         self.window_s = window_s
         self.hop_s = hop_s
@@ -66,8 +62,6 @@ class LogMel(keras.layers.Layer):
         self.window_samples = round(window_s * sample_rate_hz)
         self.hop_samples = round(hop_s * sample_rate_hz)
         self.fft_length = 2 ** int(np.ceil(np.log2(self.window_samples)))
-        phase = np.arange(self.window_samples) / self.window_samples
-        self._window = (0.5 - 0.5 * np.cos(2 * np.pi * phase)).astype("f4")
         self._mel_matrix = mel_matrix(
             self.fft_length // 2 + 1, sample_rate_hz, mel_bands, low_hz, high_hz
         ).astype("f4")
@@ -78,33 +72,43 @@ class LogMel(keras.layers.Layer):
         return self.window_samples + (frames - 1) * self.hop_samples
 
     def call(self, waveform):
-        frames = ops.extract_sequences(
-            waveform, self.window_samples, self.hop_samples
-        )  # (..., frames, window)
-        windowed = ops.multiply(frames, self._window)
-        real, imag = ops.rfft(windowed, self.fft_length)
-        power = ops.maximum(real * real + imag * imag, _POWER_FLOOR)
-        magnitude = ops.sqrt(power)
+        power = power_spectrogram(
+            waveform, self.window_samples, self.hop_samples, self.fft_length
+        )
+        magnitude = ops.sqrt(ops.maximum(power, _POWER_FLOOR))
         return ops.log(ops.matmul(magnitude, self._mel_matrix) + self.offset)
 
-    def compute_output_shape(self, input_shape):
-        samples = input_shape[-1]
-        frames = None
-        if samples is not None:
-            frames = 1 + (samples - self.window_samples) // self.hop_samples
-        return (*input_shape[:-1], frames, self.mel_bands)
+    def energy(self, log_mel):
+        """Squared mel magnitudes >= 0 of values of this front end."""
+        return ops.square(ops.relu(ops.exp(log_mel) - self.offset))
+
+    def of_energy(self, energy):
+        """The values of this front end for what `energy` gives."""
+        return ops.log(ops.sqrt(energy) + self.offset)
 
     def get_config(self):
-        return {
-            "name": self.name,
-            "sample_rate_hz": self.sample_rate_hz,
-            "window_s": self.window_s,
-            "hop_s": self.hop_s,
-            "mel_bands": self.mel_bands,
-            "low_hz": self.low_hz,
-            "high_hz": self.high_hz,
-            "offset": self.offset,
-        }
+        return {"name": self.name, **constructor_arguments(self)}
+
+
+def check_bands(sample_rate_hz, low_hz, high_hz) -> None:
+    """Raises ValueError where the rate does not hold these mel bands."""
+    if not 0 <= low_hz < high_hz <= sample_rate_hz / 2:
+        raise ValueError(
+            "mel bands need 0 <= low_hz < high_hz <= sample_rate_hz / 2. "
+            f"Received: low_hz={low_hz}, high_hz={high_hz}, "
+            f"sample_rate_hz={sample_rate_hz}"
+        )
+
+
+def power_spectrogram(
+    waveform, window_samples: int, hop_samples: int, fft_length: int
+):
+    """By a periodic Hann window: (..., T) -> (..., frames, bins)."""
+    phase = np.arange(window_samples) / window_samples
+    window = (0.5 - 0.5 * np.cos(2 * np.pi * phase)).astype("f4")
+    frames = ops.extract_sequences(waveform, window_samples, hop_samples)
+    real, imag = ops.rfft(ops.multiply(frames, window), fft_length)
+    return real * real + imag * imag
 
 
 def mel_matrix(
@@ -123,11 +127,23 @@ def mel_matrix(
     def mel(hz):
         return 1127.0 * np.log1p(np.asarray(hz) / 700.0)
 
-    bins = mel(np.linspace(0, sample_rate_hz / 2, num_bins))[:, None]
-    edges = np.linspace(mel(low_hz), mel(high_hz), mel_bands + 2)
+    weights = triangles(
+        mel(np.linspace(0, sample_rate_hz / 2, num_bins)),
+        np.linspace(mel(low_hz), mel(high_hz), mel_bands + 2),
+    )
+    weights[0] = 0
+    return weights
+
+
+def triangles(frequencies: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Bands that rise from edge k to 1 and fall to edge k + 2: (bins, bands).
+
+    Args:
+      frequencies: (bins,) in the unit in which they are linear.
+      edges: (bands + 2,) in the same unit.
+    """
+    bins = frequencies[:, None]
     lower, center, upper = edges[:-2], edges[1:-1], edges[2:]
     rising = (bins - lower) / (center - lower)
     falling = (upper - bins) / (upper - center)
-    weights = np.maximum(0, np.minimum(rising, falling))
-    weights[0] = 0
-    return weights
+    return np.maximum(0, np.minimum(rising, falling))

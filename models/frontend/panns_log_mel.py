@@ -1,13 +1,18 @@
 """Log-mel spectrogram in decibels, in the conventions of PANNs."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
 
+from models.frontend.log_mel import check_bands, power_spectrogram, triangles
+from models.numerics.constructor_arguments import constructor_arguments
 from models.numerics.precision import wide_dtype
 
 # Power that counts as silence: -100 dB.
 _POWER_FLOOR = 1e-10
+_LOG_PER_DB = math.log(10) / 10
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
@@ -52,12 +57,7 @@ class PANNsLogMel(keras.layers.Layer):
         kwargs["dtype"] = wide_dtype()
         super().__init__(trainable=False, **kwargs)
         top_hz = min(14000, sample_rate_hz / 2) if high_hz is None else high_hz
-        if not 0 <= low_hz < top_hz <= sample_rate_hz / 2:
-            raise ValueError(
-                "mel bands need 0 <= low_hz < high_hz <= sample_rate_hz / 2. "
-                f"Received: low_hz={low_hz}, high_hz={high_hz}, "
-                f"sample_rate_hz={sample_rate_hz}"
-            )
+        check_bands(sample_rate_hz, low_hz, top_hz)
         self.sample_rate_hz = sample_rate_hz
         self.window_s = window_s
         self.hop_s = hop_s
@@ -67,8 +67,6 @@ class PANNsLogMel(keras.layers.Layer):
         self.margin_samples = round(window_s * sample_rate_hz / 2)
         self.window_samples = 2 * self.margin_samples
         self.hop_samples = round(hop_s * sample_rate_hz)
-        phase = np.arange(self.window_samples) / self.window_samples
-        self._window = (0.5 - 0.5 * np.cos(2 * np.pi * phase)).astype("f4")
         self.mel_matrix = slaney_mel_matrix(
             self.margin_samples + 1, sample_rate_hz, mel_bands, low_hz, top_hz
         ).astype("f4")
@@ -87,33 +85,25 @@ class PANNsLogMel(keras.layers.Layer):
             )
         margins = [[0, 0]] * (len(waveform.shape) - 1)
         margins.append([self.margin_samples, self.margin_samples])
-        frames = ops.extract_sequences(
+        power = power_spectrogram(
             ops.pad(waveform, margins, mode="reflect"),
             self.window_samples,
             self.hop_samples,
-        )  # (..., frames, window)
-        windowed = ops.multiply(frames, self._window)
-        real, imag = ops.rfft(windowed, self.window_samples)
-        mel = ops.matmul(real * real + imag * imag, self.mel_matrix)
+            self.window_samples,
+        )
+        mel = ops.matmul(power, self.mel_matrix)
         return 10 * ops.log10(ops.maximum(mel, _POWER_FLOOR))
 
-    def compute_output_shape(self, input_shape):
-        samples = input_shape[-1]
-        frames = None
-        if samples is not None:
-            frames = 1 + samples // self.hop_samples
-        return (*input_shape[:-1], frames, self.mel_bands)
+    def energy(self, log_mel):
+        """Mel powers > 0 of values of this front end."""
+        return ops.exp(_LOG_PER_DB * log_mel)
+
+    def of_energy(self, energy):
+        """The values of this front end for what `energy` gives."""
+        return ops.log(ops.maximum(energy, _POWER_FLOOR)) / _LOG_PER_DB
 
     def get_config(self):
-        return {
-            "name": self.name,
-            "sample_rate_hz": self.sample_rate_hz,
-            "window_s": self.window_s,
-            "hop_s": self.hop_s,
-            "mel_bands": self.mel_bands,
-            "low_hz": self.low_hz,
-            "high_hz": self.high_hz,
-        }
+        return {"name": self.name, **constructor_arguments(self)}
 
 
 def slaney_mel_matrix(
@@ -143,9 +133,5 @@ def slaney_mel_matrix(
         mels * knee_hz / knee_mel,
         knee_hz * np.exp(nepers_per_mel * (mels - knee_mel)),
     )
-    bins = np.linspace(0, sample_rate_hz / 2, num_bins)[:, None]
-    lower, center, upper = edges[:-2], edges[1:-1], edges[2:]
-    rising = (bins - lower) / (center - lower)
-    falling = (upper - bins) / (upper - center)
-    triangles = np.maximum(0, np.minimum(rising, falling))
-    return triangles * 2 / (upper - lower)
+    bins = np.linspace(0, sample_rate_hz / 2, num_bins)
+    return triangles(bins, edges) * 2 / (edges[2:] - edges[:-2])

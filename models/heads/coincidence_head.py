@@ -3,6 +3,7 @@
 import keras
 
 from models.heads.pair_logits import pair_logits
+from models.numerics.constructor_arguments import constructor_arguments
 from models.numerics.precision import wide_dtype
 
 
@@ -44,8 +45,4 @@ class CoincidenceHead(keras.Model):
         return logits + self.logit.bias
 
     def get_config(self):
-        return {
-            "name": self.name,
-            "embedding_dim": self.embedding_dim,
-            "hidden_units": self.hidden_units,
-        }
+        return {"name": self.name, **constructor_arguments(self)}

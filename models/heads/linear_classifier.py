@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from models.numerics.constructor_arguments import constructor_arguments
+
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
 class LinearClassifier(keras.Model):
@@ -14,19 +16,11 @@ class LinearClassifier(keras.Model):
     Args:
       embedding_dim: d, size of h.
       num_classes: C.
-
-    Raises:
-      ValueError: a size is not positive.
     """
 
     def __init__(self, embedding_dim: int, num_classes: int, **kwargs):
         # A reduced precision policy must not round h.
         super().__init__(autocast=False, **kwargs)
-        if min(embedding_dim, num_classes) < 1:
-            raise ValueError(
-                "sizes must be at least 1. Received: "
-                f"embedding_dim={embedding_dim}, num_classes={num_classes}"
-            )
         self.embedding_dim = embedding_dim
         self.num_classes = num_classes
         self.logits = keras.layers.Dense(
@@ -39,8 +33,4 @@ class LinearClassifier(keras.Model):
         return ops.sigmoid(self.logits(h))
 
     def get_config(self):
-        return {
-            "name": self.name,
-            "embedding_dim": self.embedding_dim,
-            "num_classes": self.num_classes,
-        }
+        return {"name": self.name, **constructor_arguments(self)}

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from models.numerics.constructor_arguments import constructor_arguments
+
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
 class ShallowClassifier(keras.Model):
@@ -20,9 +22,6 @@ class ShallowClassifier(keras.Model):
       embedding_dim: d, size of the input.
       num_classes: C.
       hidden_units: of the hidden layer.
-
-    Raises:
-      ValueError: a size is not positive.
     """
 
     def __init__(
@@ -33,12 +32,6 @@ class ShallowClassifier(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if min(embedding_dim, num_classes, hidden_units) < 1:
-            raise ValueError(
-                "sizes must be at least 1. Received: "
-                f"embedding_dim={embedding_dim}, num_classes={num_classes}, "
-                f"hidden_units={hidden_units}"
-            )
         self.embedding_dim = embedding_dim
         self.num_classes = num_classes
         self.hidden_units = hidden_units
@@ -75,9 +68,4 @@ class ShallowClassifier(keras.Model):
         return self.logits(self.hidden(standard))
 
     def get_config(self):
-        return {
-            "name": self.name,
-            "embedding_dim": self.embedding_dim,
-            "num_classes": self.num_classes,
-            "hidden_units": self.hidden_units,
-        }
+        return {"name": self.name, **constructor_arguments(self)}

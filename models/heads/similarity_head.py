@@ -2,6 +2,7 @@
 
 import keras
 
+from models.numerics.constructor_arguments import constructor_arguments
 from models.numerics.precision import wide_dtype
 
 
@@ -40,9 +41,4 @@ class SimilarityHead(keras.Model):
         return self.projection(self.hidden(h))
 
     def get_config(self):
-        return {
-            "name": self.name,
-            "embedding_dim": self.embedding_dim,
-            "hidden_units": self.hidden_units,
-            "projection_dim": self.projection_dim,
-        }
+        return {"name": self.name, **constructor_arguments(self)}

@@ -2,7 +2,6 @@
 
 import math
 
-import keras
 from keras import ops
 
 from models.numerics.precision import loss_dtype
@@ -12,11 +11,7 @@ _ENERGY_FLOOR = 1e-8
 _DB_PER_LOG = 10.0 / math.log(10.0)
 
 
-def capped_error_db(
-    error_energy: keras.KerasTensor,
-    reference_energy: keras.KerasTensor,
-    max_snr_db: float = 30.0,
-) -> keras.KerasTensor:
+def capped_error_db(error_energy, reference_energy, max_snr_db: float = 30.0):
     """Error level in dB that stops falling max_snr_db below the reference.
 
     10 log10(error + 10^(-max_snr_db / 10) * reference + 1e-8), where both
@@ -33,18 +28,11 @@ def capped_error_db(
     Returns:
         The level in dB.
     """
-    dtype = loss_dtype(error_energy, reference_energy)
-    error_energy = ops.cast(error_energy, dtype)
-    reference_energy = ops.cast(reference_energy, dtype)
     soft_floor = 10.0 ** (-max_snr_db / 10.0) * reference_energy
     return _DB_PER_LOG * ops.log(error_energy + soft_floor + _ENERGY_FLOOR)
 
 
-def capped_snr_loss(
-    references: keras.KerasTensor,
-    estimates: keras.KerasTensor,
-    max_snr_db: float = 30.0,
-) -> keras.KerasTensor:
+def capped_snr_loss(references, estimates, max_snr_db: float = 30.0):
     """Capped error level of estimates; lower is better.
 
     Args:

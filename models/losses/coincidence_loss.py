@@ -12,23 +12,15 @@ def coincidence_loss(logits, offset=0):
     the negatives would drown the positives (Jansen et al., ICASSP 2020).
 
     Args:
-      logits: (n, N) of local first views against all second views; the pair
-        of row i is column offset + i.
+      logits: (n, N) of local first views against all second views, N at least
+        2; the pair of row i is column offset + i.
       offset: row of the global batch at which the local one starts.
 
     Returns:
       loss: (n,) cross entropy of the positive plus the mean over the
         negatives.
       accuracy: (n,) the same balance of shares that are classified right.
-
-    Raises:
-      ValueError: N is known and below 2: there is no negative.
     """
-    if logits.shape[1] is not None and logits.shape[1] < 2:
-        raise ValueError(
-            "coincidence needs at least 2 clips in the batch, for a negative. "
-            f"Received: logits of shape {tuple(logits.shape)}"
-        )
     dtype = loss_dtype(logits)
     logits = ops.cast(logits, dtype)
     num_all = ops.shape(logits)[1]

@@ -23,11 +23,8 @@ _RIDGE = {"float32": 1e-5, "float64": 1e-8}
 
 
 def mixit_loss(
-    mixtures: keras.KerasTensor,
-    estimates: keras.KerasTensor,
-    max_snr_db: float = 30.0,
-    search: str = "exact",
-) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    mixtures, estimates, max_snr_db: float = 30.0, search: str = "exact"
+):
     """Loss of the estimates under their best assignment to the mixtures.
 
     Every estimate goes to exactly one mixture, a mixture may get none, and
@@ -177,10 +174,4 @@ def _check(mixtures, estimates, search):
         raise ValueError(
             f"The exact search takes at most {MAX_EXACT_ESTIMATES} estimates; "
             f"take search='least_squares' or fewer. {shapes}"
-        )
-    lengths = (mixtures.shape[2], estimates.shape[2])
-    if None not in lengths and lengths[0] != lengths[1]:
-        raise ValueError(
-            "mixtures and estimates must be equally long; cut or pad one of "
-            f"them. {shapes}"
         )

@@ -18,24 +18,17 @@ def triplet_loss(h_a, h_p, margin, all_h_p=None, offset=0):
       h_a: (n, d) embeddings of the anchors, not normalised.
       h_p: (n, d) of their positives.
       margin: squared distance by which the negative is to be farther.
-      all_h_p: (N, d) the global batch, when it is larger than the local one.
+      all_h_p: (N, d) the global batch, when it is larger than the local one;
+        of at least 2 clips.
       offset: row of the global batch at which the local one starts.
 
     Returns:
       loss: (n,).
       active: (n,) 1 where the loss is above 0.
-
-    Raises:
-      ValueError: N is known and below 2: there is no negative.
     """
     dtype = loss_dtype(h_a, h_p, all_h_p)
     a, p = (unit_norm(ops.cast(h, dtype)) for h in (h_a, h_p))
     all_p = p if all_h_p is None else unit_norm(ops.cast(all_h_p, dtype))
-    if all_p.shape[0] is not None and all_p.shape[0] < 2:
-        raise ValueError(
-            "a triplet needs at least 2 clips in the batch, for a negative. "
-            f"Received: {all_p.shape[0]}"
-        )
     to_positive = ops.sum(ops.square(a - p), axis=1)
     own = offset + ops.arange(ops.shape(a)[0])
     negative = _semi_hard(*map(ops.stop_gradient, (a, all_p, to_positive)), own)

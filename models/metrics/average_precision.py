@@ -25,12 +25,7 @@ def average_precision(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     labels, scores = checked(labels, scores)
     if labels.ndim == 1:
         return np.float64(_of_one_class(labels, scores))
-    return np.array(
-        [
-            _of_one_class(labels[:, i], scores[:, i])
-            for i in range(labels.shape[1])
-        ]
-    )
+    return np.array([*map(_of_one_class, labels.T, scores.T)])
 
 
 def mean_over_classes(per_class: np.ndarray) -> float:

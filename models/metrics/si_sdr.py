@@ -24,9 +24,10 @@ class SeparationScore:
     Attributes:
         references: (active,) indices of the references that sound.
         si_sdr_db: (active,) SI-SDR of what was assigned to each.
-        improvement_db: (active,) the same minus the SI-SDR of the mixture.
-            Where one reference sounds alone it is the mixture, and there is
-            nothing to gain: report such examples apart.
+        improvement_db: (active,) the same minus the SI-SDR of the mixture,
+            the sum of the references. Where one of them sounds alone it is
+            the mixture, and there is nothing to gain: report such examples
+            apart.
         mix_matrix: (references, estimates) of zeros and ones.
     """
 
@@ -82,9 +83,7 @@ def si_sdr_improvement(
 
 
 def mixit_matched_score(
-    references: np.ndarray,
-    estimates: np.ndarray,
-    mixture: np.ndarray | None = None,
+    references: np.ndarray, estimates: np.ndarray
 ) -> SeparationScore:
     """Scores sums of estimates, each estimate added to one reference.
 
@@ -100,20 +99,36 @@ def mixit_matched_score(
     Args:
         references: (references, samples), the mixtures or the sources.
         estimates: (estimates, samples).
-        mixture: (samples,); None for the sum of the references.
 
     Returns:
         The scores; empty arrays if all references are silent.
     """
-    references, estimates, mixture = _as_float64(references, estimates, mixture)
-    mix_matrix = _least_squares_mix_matrix(references, estimates)
-    return _score(references, mix_matrix @ estimates, mixture, mix_matrix)
+    references = np.asarray(references, np.float64)
+    estimates = np.asarray(estimates, np.float64)
+    count = len(references)
+    # Row k says which reference gets each estimate in assignment k.
+    owner = np.stack(
+        [x.ravel() for x in np.indices((count,) * len(estimates))], axis=-1
+    )  # (assignments, estimates)
+    active = _active(references)
+    if len(active) <= len(estimates):
+        served = (owner[:, None] == active[:, None]).any(axis=2)
+        owner = owner[served.all(axis=1)]
+    # The error is a quadratic form in the Gram matrix.
+    gram = estimates @ estimates.T
+    products = references @ estimates.T
+    error = np.zeros(len(owner))
+    for reference in range(count):
+        chosen = (owner == reference).astype(np.float64)
+        error += np.sum((chosen @ gram) * chosen, axis=1)
+        error -= 2 * chosen @ products[reference]
+    best = owner[np.argmin(error)]
+    mix_matrix = (best == np.arange(count)[:, None]).astype(np.float64)
+    return _score(references, estimates, mix_matrix)
 
 
 def oracle_matched_score(
-    references: np.ndarray,
-    estimates: np.ndarray,
-    mixture: np.ndarray | None = None,
+    references: np.ndarray, estimates: np.ndarray
 ) -> SeparationScore:
     """Scores single estimates, each reference matched to one of its own.
 
@@ -123,7 +138,6 @@ def oracle_matched_score(
     Args:
         references: (references, samples).
         estimates: (estimates, samples).
-        mixture: (samples,); None for the sum of the references.
 
     Returns:
         The scores; empty arrays if all references are silent.
@@ -131,7 +145,8 @@ def oracle_matched_score(
     Raises:
         ValueError: When more references sound than there are estimates.
     """
-    references, estimates, mixture = _as_float64(references, estimates, mixture)
+    references = np.asarray(references, np.float64)
+    estimates = np.asarray(estimates, np.float64)
     active = _active(references)
     if len(active) > len(estimates):
         raise ValueError(
@@ -144,55 +159,21 @@ def oracle_matched_score(
     rows, columns = linear_sum_assignment(pairwise, maximize=True)
     mix_matrix = np.zeros((len(references), len(estimates)))
     mix_matrix[active[rows], columns] = 1.0
-    return _score(references, mix_matrix @ estimates, mixture, mix_matrix)
-
-
-def _as_float64(references, estimates, mixture):
-    references = np.asarray(references, np.float64)
-    estimates = np.asarray(estimates, np.float64)
-    if mixture is None:
-        mixture = references.sum(axis=0)
-    return references, estimates, np.asarray(mixture, np.float64)
+    return _score(references, estimates, mix_matrix)
 
 
 def _active(references):
     return np.flatnonzero(np.mean(references**2, axis=-1) > SILENT_POWER)
 
 
-def _least_squares_mix_matrix(references, estimates):
-    """Best (references, estimates) matrix with one 1 in each column."""
-    num_references, num_estimates = len(references), len(estimates)
-    # The error is a quadratic form in the Gram matrix. Row k of `owner` says
-    # which reference gets each estimate in assignment k.
-    owner = np.stack(
-        np.unravel_index(
-            np.arange(num_references**num_estimates),
-            (num_references,) * num_estimates,
-        ),
-        axis=-1,
-    )  # (assignments, estimates)
+def _score(references, estimates, mix_matrix):
     active = _active(references)
-    if len(active) <= num_estimates:
-        served = (owner[:, None] == active[:, None]).any(axis=2)
-        owner = owner[served.all(axis=1)]
-    gram = estimates @ estimates.T
-    products = references @ estimates.T
-    error = np.zeros(len(owner))
-    for reference in range(num_references):
-        chosen = (owner == reference).astype(np.float64)
-        error += np.sum((chosen @ gram) * chosen, axis=1)
-        error -= 2 * chosen @ products[reference]
-    best = owner[np.argmin(error)]
-    return (best == np.arange(num_references)[:, None]).astype(np.float64)
-
-
-def _score(references, assigned, mixture, mix_matrix):
-    active = _active(references)
+    heard, assigned = references[active], (mix_matrix @ estimates)[active]
     return SeparationScore(
         references=active,
-        si_sdr_db=si_sdr(references[active], assigned[active]),
+        si_sdr_db=si_sdr(heard, assigned),
         improvement_db=si_sdr_improvement(
-            references[active], assigned[active], mixture
+            heard, assigned, references.sum(axis=0)
         ),
         mix_matrix=mix_matrix,
     )

@@ -1,1 +1,1 @@
-"""What losses, metrics and layers compute with alike."""
+"""What losses, metrics and layers have in common."""

@@ -3,6 +3,9 @@
 import keras
 from keras import ops
 
+from models.numerics.constructor_arguments import constructor_arguments
+from models.numerics.precision import loss_dtype
+
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
 class FeatureNorm(keras.layers.Layer):
@@ -40,7 +43,7 @@ class FeatureNorm(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
-        dtype = "float64" if self.compute_dtype == "float64" else "float32"
+        dtype = loss_dtype(inputs)
         inputs = ops.cast(inputs, dtype)
         # Two passes: the mean of squares minus the squared mean cancels.
         centred = inputs - ops.mean(inputs, axis=self.axis, keepdims=True)
@@ -50,12 +53,5 @@ class FeatureNorm(keras.layers.Layer):
         outputs = centred * (gain * ops.rsqrt(variance + self.epsilon))
         return ops.cast(outputs + offset, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
     def get_config(self):
-        return {
-            **super().get_config(),
-            "axis": self.axis,
-            "epsilon": self.epsilon,
-        }
+        return {**super().get_config(), **constructor_arguments(self)}

@@ -5,18 +5,7 @@ blocks, so framing is a reshape and a few slices and needs no gather. Lengths
 may be Python integers or scalar tensors (a graph of unknown length).
 """
 
-import keras
 from keras import ops
-
-
-def blocks_per_frame(window_samples: int, hop_samples: int) -> int:
-    """Returns the number of hops that a window reaches over, rounded up."""
-    return -(-window_samples // hop_samples)
-
-
-def starting_frames(num_samples, hop_samples: int):
-    """Counts the hops that begin inside the signal: ceil(samples / hop)."""
-    return (num_samples + hop_samples - 1) // hop_samples
 
 
 def covering_frames(num_samples, window_samples: int, hop_samples: int):
@@ -32,25 +21,20 @@ def covering_frames(num_samples, window_samples: int, hop_samples: int):
     return (uncovered + hop_samples - 1) // hop_samples + 1
 
 
-def frame(
-    waveform: keras.KerasTensor,
-    window_samples: int,
-    hop_samples: int,
-    num_frames,
-) -> keras.KerasTensor:
+def frame(waveform, window_samples: int, hop_samples: int, num_frames):
     """Cuts frames from the start on, with zeros after the end.
 
     Args:
         waveform: (batch, samples).
         window_samples: Length of a frame.
         hop_samples: Distance between the starts of two frames.
-        num_frames: `starting_frames(...)` or `covering_frames(...)`.
+        num_frames: How many.
 
     Returns:
         (batch, num_frames, window_samples).
     """
     batch = ops.shape(waveform)[0]
-    per_frame = blocks_per_frame(window_samples, hop_samples)
+    per_frame = -(-window_samples // hop_samples)
     num_blocks = num_frames + per_frame - 1
     # The padding is a constant because not every backend pads by a tensor;
     # the slice after it makes the length exact.
@@ -64,14 +48,12 @@ def frame(
     return frames[:, :, :window_samples]
 
 
-def overlap_add(
-    frames: keras.KerasTensor, hop_samples: int, num_samples
-) -> keras.KerasTensor:
+def overlap_add(frames, hop_samples: int, num_samples):
     """Adds frames at multiples of the hop and cuts the sum to a length.
 
     Args:
         frames: (batch, channels, frames, window_samples). The frames must
-            reach to `num_samples`, as both frame counts above make sure.
+            reach to `num_samples`.
         hop_samples: Distance between the starts of two frames.
         num_samples: Length wanted.
 
@@ -79,7 +61,7 @@ def overlap_add(
         (batch, channels, num_samples).
     """
     batch, channels, num_frames, window_samples = ops.shape(frames)
-    per_frame = blocks_per_frame(window_samples, hop_samples)
+    per_frame = -(-window_samples // hop_samples)
     excess = per_frame * hop_samples - window_samples
     frames = ops.pad(frames, ((0, 0), (0, 0), (0, 0), (0, excess)))
     total = 0.0

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from models.numerics.constructor_arguments import constructor_arguments
 from models.separation import framing
 
 
@@ -16,16 +17,12 @@ class LearnedBasis(keras.layers.Layer):
     coefficients are what the mask multiplies and, as they are, what the
     network sees.
 
-    A signal of `samples` gives max(ceil((samples - window) / hop), 0) + 1
-    frames: just enough to cover it, zeros after its end.
+    There are just enough frames to cover a signal, zeros after its end.
 
     Args:
         window_samples: Frame length.
-        hop_samples: Distance between frames, at most the frame length.
+        hop_samples: Distance between frames, from 1 to the frame length.
         num_coefficients: Size of the basis.
-
-    Raises:
-        ValueError: For a hop outside this range.
     """
 
     def __init__(
@@ -36,12 +33,6 @@ class LearnedBasis(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not 1 <= hop_samples <= window_samples:
-            raise ValueError(
-                "hop_samples must be between 1 and window_samples, or samples "
-                "are lost between frames. Received: "
-                f"hop_samples={hop_samples}, window_samples={window_samples}"
-            )
         self.window_samples = window_samples
         self.hop_samples = hop_samples
         self.num_coefficients = num_coefficients
@@ -94,13 +85,5 @@ class LearnedBasis(keras.layers.Layer):
         frames = self.decoder(masked)
         return framing.overlap_add(frames, self.hop_samples, num_samples)
 
-    def call(self, waveform):
-        return self.analyse(waveform)
-
     def get_config(self):
-        return {
-            **super().get_config(),
-            "window_samples": self.window_samples,
-            "hop_samples": self.hop_samples,
-            "num_coefficients": self.num_coefficients,
-        }
+        return {**super().get_config(), **constructor_arguments(self)}

@@ -1,6 +1,5 @@
 """Projection of estimates so that they add up to the mixture."""
 
-import keras
 from keras import ops
 
 KINDS = ("none", "uniform", "magsq")
@@ -11,11 +10,8 @@ _POWER_FLOOR = 1e-8
 
 
 def mixture_consistency(
-    mixture: keras.KerasTensor,
-    estimates: keras.KerasTensor,
-    kind: str = "uniform",
-    weights: keras.KerasTensor | None = None,
-) -> keras.KerasTensor:
+    mixture, estimates, kind: str = "uniform", weights=None
+):
     """Spreads what the estimates miss of the mixture over the estimates.
 
     estimate_j + weight_j * (mixture - sum of estimates), from Wisdom et al.,
@@ -49,15 +45,11 @@ def mixture_consistency(
         if kind == "uniform":
             weights = 1.0 / estimates.shape[1]
         else:
-            weights = _power_weights(estimates)
+            # Shares of the sum of mean powers.
+            inner_axes = tuple(range(2, len(estimates.shape)))
+            power = _POWER_FLOOR + ops.mean(
+                ops.square(estimates), axis=inner_axes, keepdims=True
+            )  # (batch, channels, ..., 1)
+            weights = power / ops.sum(power, axis=1, keepdims=True)
     missing = mixture - ops.sum(estimates, axis=1)  # (batch, ..., samples)
     return estimates + weights * ops.expand_dims(missing, 1)
-
-
-def _power_weights(estimates):
-    """Share of each estimate in the sum of mean powers."""
-    inner_axes = tuple(range(2, len(estimates.shape)))
-    power = _POWER_FLOOR + ops.mean(
-        ops.square(estimates), axis=inner_axes, keepdims=True
-    )  # (batch, channels, ..., 1)
-    return power / ops.sum(power, axis=1, keepdims=True)

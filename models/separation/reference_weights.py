@@ -4,6 +4,7 @@ Written from the variable names and shapes in checkpoints of the
 neurips2020_mixit model (commit 678e7375dfb2, Apache-2.0).
 """
 
+import re
 from collections.abc import Mapping
 
 import keras
@@ -14,29 +15,16 @@ from models.separation.separator import Separator
 
 _ENCODER = "conv_encoder/dense/kernel"
 _MIX_WEIGHTS = "mix_weights/dense/kernel"
-_SCOPES = (
-    "conv_encoder/",
-    "layer_norm_on_mag/",
-    "initial_dense/",
-    "improved_tdcn/",
-    "dense/",
-    "conv_decoder/",
-    "mix_weights/",
-)
-_VARIABLES = (
-    "/kernel",
-    "/bias",
-    "/scale_layer",
-    "/prelu",
-    "/gamma",
-    "/beta",
-    "/depthwise_kernel",
+_MODEL_VARIABLE = re.compile(
+    "(conv_encoder|layer_norm_on_mag|initial_dense|improved_tdcn|dense|"
+    "conv_decoder|mix_weights)/(.*/)?"
+    "(kernel|bias|scale_layer|prelu|gamma|beta|depthwise_kernel)"
 )
 
 
 def is_model_variable(name: str) -> bool:
     """Tells variables of the network from slots such as NAME/Adam_1."""
-    return name.startswith(_SCOPES) and name.endswith(_VARIABLES)
+    return _MODEL_VARIABLE.fullmatch(name) is not None
 
 
 def load_reference_weights(
@@ -56,18 +44,18 @@ def load_reference_weights(
             separator's, or belongs to a part that the separator lacks; the
             message names it and both shapes.
     """
-    wanted = variables_by_reference_name(separator)
-    for name in (*wanted, *filter(is_model_variable, sorted(arrays))):
-        ours = wanted[name][1] if name in wanted else None
+    variables = variables_by_reference_name(separator)
+    for name in (*variables, *filter(is_model_variable, sorted(arrays))):
+        ours = variables[name].shape if name in variables else None
         theirs = np.shape(arrays[name]) if name in arrays else None
-        if ours != theirs:
+        if _without_ones(ours) != _without_ones(theirs):
             raise ValueError(
                 f"The checkpoint does not fit the separator at {name}: the "
                 f"separator has {_shown(ours)}, the checkpoint "
                 f"{_shown(theirs)}. Both must be a TDCN++ as in "
                 "models/neurips2020_mixit, of the same sizes."
             )
-    for name, (variable, _) in wanted.items():
+    for name, variable in variables.items():
         # Same values in the same order; only axes of size one differ.
         variable.assign(np.reshape(arrays[name], variable.shape))
 
@@ -112,11 +100,7 @@ def separator_from_reference(
         arrays, "initial_dense/dense/kernel", 2
     )
     num_blocks = len(
-        {
-            name.split("/")[1]
-            for name in arrays
-            if name.startswith("improved_tdcn/conv_block_")
-        }
+        {name.split("/")[1] for name in arrays if "/conv_block_" in name}
     )
     if num_blocks == 0 or num_blocks % num_dilations != 0:
         raise ValueError(
@@ -185,12 +169,11 @@ def _check_window(separator, arrays):
     transform = separator.transform
     if separator.basis == "learned":
         name, unit = _ENCODER, "samples a window"
-        found = _shape_of(arrays, name, 2)[0]
         expected = transform.window_samples
     else:
         name, unit = "initial_dense/dense/kernel", "bins"
-        found = _shape_of(arrays, name, 2)[0]
         expected = transform.num_coefficients
+    found = _shape_of(arrays, name, 2)[0]
     if found != expected:
         raise ValueError(
             f"{name} has {found} {unit}, but sample_rate_hz="
@@ -201,53 +184,56 @@ def _check_window(separator, arrays):
         )
 
 
+def _without_ones(shape):
+    return None if shape is None else [size for size in shape if size != 1]
+
+
 def _shown(shape):
     return "no such variable" if shape is None else f"shape {shape}"
 
 
 def variables_by_reference_name(
     separator: Separator,
-) -> dict[str, tuple[keras.Variable, tuple[int, ...]]]:
-    """Maps reference names to (our variable, shape in the reference)."""
-    names = {}
-
-    def add(name, variable, shape=None):
-        shape = variable.shape if shape is None else shape
-        names[name] = (variable, tuple(shape))
-
+) -> dict[str, keras.Variable]:
+    """Our variables by their names in the reference."""
     transform, tdcn = separator.transform, separator.tdcn
     if separator.basis == "learned":
-        add(_ENCODER, transform.encoder.kernel)
-        add("conv_decoder/dense_1/kernel", transform.decoder.kernel)
+        variables = {
+            _ENCODER: transform.encoder.kernel,
+            "conv_decoder/dense_1/kernel": transform.decoder.kernel,
+        }
     else:
-        norm = transform.magnitude_norm
-        add("layer_norm_on_mag/gamma", norm.gain, (1, 1, 1))
-        add("layer_norm_on_mag/beta", norm.offset, (1, 1, 1))
-    add("initial_dense/dense/kernel", tdcn.initial_dense.kernel)
-    add("initial_dense/dense/bias", tdcn.initial_dense.bias)
-    add("initial_dense/dense_scale/scale_layer", tdcn.initial_dense.scale)
+        variables = {
+            "layer_norm_on_mag/gamma": transform.magnitude_norm.gain,
+            "layer_norm_on_mag/beta": transform.magnitude_norm.offset,
+        }
+    variables |= {
+        "initial_dense/dense/kernel": tdcn.initial_dense.kernel,
+        "initial_dense/dense/bias": tdcn.initial_dense.bias,
+        "initial_dense/dense_scale/scale_layer": tdcn.initial_dense.scale,
+    }
     for index, block in enumerate(tdcn.blocks):
         scope = f"improved_tdcn/conv_block_{index}/tdcn_block"
-        add(f"{scope}/dense1/dense/kernel", block.expand.kernel)
-        add(f"{scope}/dense1/dense_scale/scale_layer", block.expand.scale)
+        conv = f"{scope}/timeconv/separable_conv"
+        variables |= {
+            f"{scope}/dense1/dense/kernel": block.expand.kernel,
+            f"{scope}/dense1/dense_scale/scale_layer": block.expand.scale,
+            f"{conv}/depthwise_kernel": block.convolution.kernel,
+            f"{conv}/bias": block.convolution.bias,
+            f"{scope}/dense2/dense/kernel": block.contract.kernel,
+            f"{scope}/dense2/dense_scale/scale_layer": block.contract.scale,
+        }
         for part, activation, norm in (
             ("normact1", block.activation_1, block.norm_1),
             ("normact2", block.activation_2, block.norm_2),
         ):
-            add(f"{scope}/{part}/prelu/prelu", activation.alpha, ())
-            add(f"{scope}/{part}/instance_norm/gamma", norm.gain, (1,))
-            add(f"{scope}/{part}/instance_norm/beta", norm.offset, (1,))
-        taps, channels, _ = block.convolution.kernel.shape
-        add(
-            f"{scope}/timeconv/separable_conv/depthwise_kernel",
-            block.convolution.kernel,
-            (taps, 1, channels, 1),
-        )
-        add(f"{scope}/timeconv/separable_conv/bias", block.convolution.bias)
-        add(f"{scope}/dense2/dense/kernel", block.contract.kernel)
-        add(f"{scope}/dense2/dense_scale/scale_layer", block.contract.scale)
+            variables |= {
+                f"{scope}/{part}/prelu/prelu": activation.alpha,
+                f"{scope}/{part}/instance_norm/gamma": norm.gain,
+                f"{scope}/{part}/instance_norm/beta": norm.offset,
+            }
     # The mask layer has the plainest name of all in the reference.
-    add("dense/kernel", separator.mask_head.kernel)
+    variables["dense/kernel"] = separator.mask_head.kernel
     if separator.weight_head is not None:
-        add(_MIX_WEIGHTS, separator.weight_head.kernel)
-    return names
+        variables[_MIX_WEIGHTS] = separator.weight_head.kernel
+    return variables

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from models.numerics.constructor_arguments import constructor_arguments
 from models.separation.learned_basis import LearnedBasis
 from models.separation.mixture_consistency import mixture_consistency
 from models.separation.stft_basis import STFTBasis
@@ -73,20 +74,14 @@ class Separator(keras.Model):
         # Without autocast=False a reduced precision policy would round the
         # waveform before anything is computed.
         super().__init__(autocast=False, **kwargs)
-        _check_choice("basis", basis, BASES)
-        _check_choice("consistency", consistency, CONSISTENCIES)
-        for name, value in (
-            ("num_sources", num_sources),
-            ("sample_rate_hz", sample_rate_hz),
-            ("num_coefficients", num_coefficients),
-            ("bottleneck", bottleneck),
-            ("conv_channels", conv_channels),
-            ("num_dilations", num_dilations),
-            ("num_repeats", num_repeats),
+        for name, value, choices in (
+            ("basis", basis, BASES),
+            ("consistency", consistency, CONSISTENCIES),
         ):
-            if value < 1:
+            if value not in choices:
                 raise ValueError(
-                    f"{name} must be at least 1. Received: {name}={value}"
+                    f"{name} must be one of {choices}. Received: "
+                    f"{name}={value!r}"
                 )
         self.num_sources = num_sources
         self.sample_rate_hz = sample_rate_hz
@@ -100,6 +95,12 @@ class Separator(keras.Model):
         self.num_repeats = num_repeats
         self.kernel_size = kernel_size
         self.consistency = consistency
+        for name, value in constructor_arguments(self).items():
+            # All that are whole numbers count something.
+            if isinstance(value, int) and value < 1:
+                raise ValueError(
+                    f"{name} must be at least 1. Received: {name}={value}"
+                )
 
         self.signal_dtype = (
             "float64" if self.compute_dtype == "float64" else "float32"
@@ -183,15 +184,9 @@ class Separator(keras.Model):
         """
         core = self.tdcn(features)  # (batch, frames, bottleneck)
         logits = self.mask_head(core)
-        batch, num_frames = ops.shape(core)[:2]
+        shape = self.num_sources, self.transform.num_coefficients
         logits = ops.reshape(
-            ops.cast(logits, self.signal_dtype),
-            (
-                batch,
-                num_frames,
-                self.num_sources,
-                self.transform.num_coefficients,
-            ),
+            ops.cast(logits, self.signal_dtype), (*ops.shape(core)[:2], *shape)
         )  # (batch, frames, num_sources, coefficients)
         masks = ops.sigmoid(ops.transpose(logits, (0, 2, 1, 3)))
         if self.weight_head is None:
@@ -218,25 +213,4 @@ class Separator(keras.Model):
         )
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "num_sources": self.num_sources,
-            "sample_rate_hz": self.sample_rate_hz,
-            "basis": self.basis,
-            "window_s": self.window_s,
-            "hop_s": self.hop_s,
-            "num_coefficients": self.num_coefficients,
-            "bottleneck": self.bottleneck,
-            "conv_channels": self.conv_channels,
-            "num_dilations": self.num_dilations,
-            "num_repeats": self.num_repeats,
-            "kernel_size": self.kernel_size,
-            "consistency": self.consistency,
-        }
-
-
-def _check_choice(name, value, choices):
-    if value not in choices:
-        raise ValueError(
-            f"{name} must be one of {choices}. Received: {name}={value!r}"
-        )
+        return {**super().get_config(), **constructor_arguments(self)}

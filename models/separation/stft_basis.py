@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from models.numerics.constructor_arguments import constructor_arguments
 from models.separation import framing
 from models.separation.feature_norm import FeatureNorm
 
@@ -53,10 +54,13 @@ class STFTBasis(keras.layers.Layer):
         self.num_coefficients = self.fft_length // 2 + 1
         phase = 2 * np.pi * np.arange(window_samples) / period
         window = np.sqrt(0.5 - 0.5 * np.cos(phase))
+        # Of the squared window, summed over all its shifts by the hop.
+        power = [
+            np.sum(window[sample % hop_samples :: hop_samples] ** 2)
+            for sample in range(window_samples)
+        ]
         self._analysis_window = window.astype(self.compute_dtype)
-        self._synthesis_window = (
-            window / self._overlapped_power(window)
-        ).astype(self.compute_dtype)
+        self._synthesis_window = (window / power).astype(self.compute_dtype)
         self.magnitude_norm = FeatureNorm(
             axis=(1, 2), dtype=self.dtype_policy, name="magnitude_norm"
         )
@@ -65,26 +69,13 @@ class STFTBasis(keras.layers.Layer):
         self.magnitude_norm.build((None, None, self.num_coefficients))
         self.built = True
 
-    def _overlapped_power(self, window):
-        """Sum of the squared window over all its shifts by the hop."""
-        shape = (-1, self.hop_samples)
-        per_frame = framing.blocks_per_frame(
-            self.window_samples, self.hop_samples
-        )
-        excess = per_frame * self.hop_samples - self.window_samples
-        squares = np.pad(window**2, (0, excess)).reshape(shape)
-        periodic = np.tile(squares.sum(axis=0), per_frame)
-        return periodic[: self.window_samples]
-
     def analyse(self, waveform):
         """Maps (batch, samples) to (coefficients, network features).
 
         The coefficients are the pair (real, imaginary); they and the
         features are (batch, frames, num_coefficients) each.
         """
-        num_frames = framing.starting_frames(
-            ops.shape(waveform)[1], self.hop_samples
-        )
+        num_frames = -(-ops.shape(waveform)[1] // self.hop_samples)
         frames = framing.frame(
             waveform, self.window_samples, self.hop_samples, num_frames
         )
@@ -95,24 +86,11 @@ class STFTBasis(keras.layers.Layer):
         return (real, imag), self.magnitude_norm(magnitude)
 
     def synthesise(self, masks, coefficients, num_samples):
-        """Masks the coefficients and returns to the time domain.
-
-        Args:
-            masks: (batch, channels, frames, num_coefficients).
-            coefficients: First result of `analyse`.
-            num_samples: Length of the analysed waveform.
-
-        Returns:
-            (batch, channels, num_samples).
-        """
-        real, imag = coefficients
+        """As that of `LearnedBasis`: (batch, channels, num_samples)."""
         # Two real products instead of a complex one: no complex copy of the
         # mask, and inference engines refuse the cast to complex.
         frames = ops.irfft(
-            (
-                masks * ops.expand_dims(real, 1),
-                masks * ops.expand_dims(imag, 1),
-            ),
+            tuple(masks * ops.expand_dims(part, 1) for part in coefficients),
             fft_length=self.fft_length,
         )  # (batch, channels, frames, fft_length)
         frames = ops.multiply(
@@ -120,12 +98,5 @@ class STFTBasis(keras.layers.Layer):
         )
         return framing.overlap_add(frames, self.hop_samples, num_samples)
 
-    def call(self, waveform):
-        return self.analyse(waveform)
-
     def get_config(self):
-        return {
-            **super().get_config(),
-            "window_samples": self.window_samples,
-            "hop_samples": self.hop_samples,
-        }
+        return {**super().get_config(), **constructor_arguments(self)}

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from models.numerics.constructor_arguments import constructor_arguments
 from models.numerics.precision import wide_dtype
 
 
@@ -47,46 +48,31 @@ class SpecAugment(keras.layers.Layer):
         self.built = True
 
     def call(self, log_mel, uniform):
-        frames, bands = log_mel.shape[1:]
         draws = iter(ops.split(uniform, self.num_draws, axis=1))  # (B, 1) each
         center, shift = next(draws), next(draws)
+
+        def outside(masks, size, max_width):
+            """1 outside all of some random masks, 0 inside: (B, size)."""
+            keep = ops.ones_like(center)
+            for _ in range(masks):
+                width = ops.floor(next(draws) * (min(max_width, size) + 1))
+                start = ops.floor(next(draws) * (size - width + 1))
+                position = ops.arange(size, dtype=start.dtype)  # (size,)
+                inside = (position >= start) & (position < start + width)
+                keep = keep * (1 - ops.cast(inside, start.dtype))
+            return keep
+
         if self.time_warp_frames:
             log_mel = _time_warp(log_mel, center, shift, self.time_warp_frames)
+        frames, bands = log_mel.shape[1:]
+        in_time = outside(self.time_masks, frames, self.time_mask_frames)
+        in_freq = outside(self.freq_masks, bands, self.freq_mask_bands)
+        keep = ops.expand_dims(in_time, 2) * ops.expand_dims(in_freq, 1)
         fill = ops.mean(log_mel, axis=(1, 2), keepdims=True)
-        keep_frames = ops.ones_like(log_mel[:, :, 0])  # (B, frames)
-        for _ in range(self.time_masks):
-            keep_frames *= _keep(
-                next(draws), next(draws), frames, self.time_mask_frames
-            )
-        keep_bands = ops.ones_like(log_mel[:, 0, :])  # (B, bands)
-        for _ in range(self.freq_masks):
-            keep_bands *= _keep(
-                next(draws), next(draws), bands, self.freq_mask_bands
-            )
-        keep = ops.expand_dims(keep_frames, 2) * ops.expand_dims(keep_bands, 1)
         return keep * log_mel + (1 - keep) * fill
 
-    def compute_output_shape(self, log_mel_shape, uniform_shape):
-        return log_mel_shape
-
     def get_config(self):
-        return {
-            "name": self.name,
-            "time_masks": self.time_masks,
-            "time_mask_frames": self.time_mask_frames,
-            "freq_masks": self.freq_masks,
-            "freq_mask_bands": self.freq_mask_bands,
-            "time_warp_frames": self.time_warp_frames,
-        }
-
-
-def _keep(width_draw, start_draw, size: int, max_width: int):
-    """1 outside, 0 inside one random mask: (B, size)."""
-    width = ops.floor(width_draw * (min(max_width, size) + 1))
-    start = ops.floor(start_draw * (size - width + 1))
-    position = ops.arange(size, dtype=start.dtype)  # (size,)
-    inside = (position >= start) & (position < start + width)
-    return 1 - ops.cast(inside, start.dtype)
+        return {"name": self.name, **constructor_arguments(self)}
 
 
 def _time_warp(log_mel, center_draw, shift_draw, max_shift: int):

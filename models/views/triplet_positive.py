@@ -4,7 +4,6 @@ from keras import ops
 
 from models.frontend.log_mel import LogMel
 from models.frontend.panns_log_mel import PANNsLogMel
-from models.views.mel_energy import to_energy, to_log_mel
 
 # Uniform numbers of an example: way, other clip, shifts in time, frequency.
 NUM_DRAWS = 4
@@ -61,22 +60,21 @@ class TripletPositive:
           offset: row of the global batch at which the local one starts.
         """
         way, other, time, band = (uniform[:, i] for i in range(NUM_DRAWS))
-        energy = all_energy = to_energy(log_mel, self.frontend)
+        energy = all_energy = self.frontend.energy(log_mel)
         if all_log_mel is not None:
-            all_energy = to_energy(all_log_mel, self.frontend)
+            all_energy = self.frontend.energy(all_log_mel)
         noise = ops.cast(self.noise_deviation * normal, energy.dtype)
         noisy = energy * (1 + ops.abs(noise))
+        mixed = self._mixed(energy, other, all_energy, offset)
         positives = (
-            to_log_mel(noisy, self.frontend),
-            to_log_mel(
-                self._mixed(energy, other, all_energy, offset), self.frontend
-            ),
+            self.frontend.of_energy(noisy),
+            self.frontend.of_energy(mixed),
             self._shifted(log_mel, time, band),
             second_view,
         )
         way = ops.reshape(ops.floor(way * len(positives)), (-1, 1, 1))
         chosen = second_view
-        for k, positive in enumerate(positives):
+        for k, positive in enumerate(positives[:-1]):
             chosen = ops.where(way == k, positive, chosen)
         return chosen
 
@@ -104,5 +102,5 @@ class TripletPositive:
         moved = ops.take_along_axis(
             moved, ops.expand_dims(ops.clip(source, 0, bands - 1), 1), axis=2
         )
-        silence = to_log_mel(ops.zeros((), log_mel.dtype), self.frontend)
+        silence = self.frontend.of_energy(ops.zeros((), log_mel.dtype))
         return ops.where(ops.expand_dims(inside, 1), moved, silence)

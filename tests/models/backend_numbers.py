@@ -4,6 +4,7 @@ As a program: `python -m tests.models.backend_numbers weights.npz numbers.npz`
 reads the weights of `networks()` and writes `numbers()`.
 """
 
+import itertools
 import sys
 
 import keras
@@ -29,7 +30,7 @@ from models.metrics.channel_activity import active_channels
 from models.metrics.effective_rank import effective_rank
 from models.separation.mixture_consistency import KINDS, mixture_consistency
 from models.separation.separator import BASES, CONSISTENCIES, Separator
-from models.views import silence, temporal_proximity, view_choice
+from models.views import view_choice
 from models.views.spec_augment import SpecAugment
 from models.views.triplet_positive import NUM_DRAWS, TripletPositive
 
@@ -61,10 +62,10 @@ class JointLoss(keras.Model):
         self.coincidence = CoincidenceHead(7, 13)
         self.built = True
 
-    def call(self, patches, training=False):
+    def call(self, patches):
         batch = patches.shape[1]
         flat = ops.reshape(patches, (-1, *patches.shape[2:]))
-        h = self.encoder(flat, training=training)
+        h = self.encoder(flat, training=True)
         z = self.similarity(h)
         similarity, _ = nt_xent(z[:batch], z[batch:], 0.3)
         logits = self.coincidence(h[:batch], h[batch:])
@@ -88,11 +89,8 @@ def _separator(basis: str, consistency: str) -> Separator:
 def networks() -> dict[str, keras.Model]:
     """Every network, small, with weights of its own."""
     separators = {
-        f"separator, {basis} basis, {consistency}": _separator(
-            basis, consistency
-        )
-        for basis in BASES
-        for consistency in CONSISTENCIES
+        f"separator, {names[0]} basis, {names[1]}": _separator(*names)
+        for names in itertools.product(BASES, CONSISTENCIES)
     }
     return separators | {
         "MixIT of learned basis": SeparationLoss("learned"),
@@ -169,7 +167,7 @@ def _of_encoders(named):
         0.1 * _noise(5, 2, 15001)
     )
     return results | _of_weights(
-        "joint loss", named["joint loss"], _noise(6, 2, 3, 37, 32), True
+        "joint loss", named["joint loss"], _noise(6, 2, 3, 37, 32)
     )
 
 
@@ -269,10 +267,10 @@ def _of_views():
     level = np.float32([[1], [1e-4], [0], [1e-2], [1]])
     view = ops.convert_to_tensor(level * _noise(22, 5, 101))
     mixture = ops.convert_to_tensor(_noise(24, 5, 101))
-    starts = temporal_proximity.crop_starts(first, second, 4000, 701, 1500)
+    starts = view_choice.crop_starts(first, second, 4000, 701, 1500)
     results = {
         "SpecAugment": augment(_noise(23, 5, 96, 64), draws),
-        "silence": silence.replace_silent(view, mixture, -60.0),
+        "silence": view_choice.replace_silent(view, mixture, -60.0),
         "processors": view_choice.choose_processor(first, 3),
         "first starts": starts[0],
         "second starts": starts[1],
@@ -304,33 +302,29 @@ def _uniform(seed, *shape):
     return ops.convert_to_tensor(draws)
 
 
+class _Function(keras.layers.Layer):
+    """A function of arrays, as a layer that has them for weights."""
+
+    def __init__(self, function, arrays):
+        super().__init__()
+        self.function = function
+        for array in arrays:
+            self.add_weight(shape=array.shape)
+        self.set_weights(arrays)
+        self.built = True
+
+    def call(self, inputs):
+        # Tensors: custom gradients take no variables.
+        return self.function(*(variable + 0.0 for variable in self.weights))
+
+
 def _of_inputs(name, function, *arrays):
     """Value of a function of arrays and its gradient in each."""
-    arrays = [ops.convert_to_tensor(array) for array in arrays]
-    if keras.backend.backend() == "jax":
-        import jax
-
-        places = tuple(range(len(arrays)))
-        differentiate = jax.jit(jax.value_and_grad(function, places))
-        value, gradients = differentiate(*arrays)
-    elif keras.backend.backend() == "torch":
-        arrays = [array.requires_grad_() for array in arrays]
-        value = function(*arrays)
-        value.backward()
-        gradients = [array.grad for array in arrays]
-    else:
-        import tensorflow as tf
-
-        with tf.GradientTape() as tape:
-            tape.watch(arrays)
-            value = function(*arrays)
-        gradients = tape.gradient(value, arrays)
-    return _named(name, value, gradients)
+    return _of_weights(name, _Function(function, arrays), np.zeros(1, "f4"))
 
 
-def _of_weights(name, network, inputs, training=None):
+def _of_weights(name, network, inputs):
     """Value of a loss, its gradient in each weight, updated statistics."""
-    keywords = {} if training is None else {"training": training}
     trainable = network.trainable_variables
     others = network.non_trainable_variables
     if keras.backend.backend() == "jax":
@@ -338,9 +332,7 @@ def _of_weights(name, network, inputs, training=None):
 
         def loss(weights):
             statistics = [variable.value for variable in others]
-            return network.stateless_call(
-                weights, statistics, inputs, **keywords
-            )
+            return network.stateless_call(weights, statistics, inputs)
 
         differentiate = jax.jit(jax.value_and_grad(loss, has_aux=True))
         (value, updated), gradients = differentiate(
@@ -349,25 +341,20 @@ def _of_weights(name, network, inputs, training=None):
         for variable, array in zip(others, updated, strict=True):
             variable.assign(array)
     elif keras.backend.backend() == "torch":
-        value = network(inputs, **keywords)
+        value = network(inputs)
         value.backward()
         gradients = [variable.value.grad for variable in trainable]
     else:
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
-            value = network(inputs, **keywords)
+            value = network(inputs)
         gradients = tape.gradient(value, [v.value for v in trainable])
-    results = _named(name, value, gradients)
-    for i, variable in enumerate(others):
-        results[f"{name}, statistics {i}"] = variable.value
-    return results
-
-
-def _named(name, value, gradients):
     results = {f"{name}, value": value}
     for i, gradient in enumerate(gradients):
         results[f"{name}, gradient {i}"] = gradient
+    for i, variable in enumerate(others):
+        results[f"{name}, statistics {i}"] = variable.value
     return results
 
 

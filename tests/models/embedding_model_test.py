@@ -19,7 +19,7 @@ def _noise(*shape):
 # 96 frames of 10 ms with a 25 ms window: 400 + 95 * 160 samples.
 @pytest.mark.parametrize(
     "samples, windows",
-    [(1, 1), (15600, 1), (23279, 1), (23280, 2), (48000, 5), (160000, 19)],
+    [(1, 1), (23279, 1), (23280, 2), (160000, 19)],
 )
 def test_number_of_windows(model, samples, windows):
     assert model.num_windows(samples) == windows
@@ -49,34 +49,18 @@ def test_clip_embedding_is_the_mean_of_its_windows(model):
     )
 
 
-def test_file_round_trip(model, tmp_path):
-    model.save(tmp_path / "m.keras")
-    again = keras.saving.load_model(tmp_path / "m.keras")
-    assert again.get_config() == model.get_config()
-    np.testing.assert_array_equal(
-        again(_noise(2, 9000)), model(_noise(2, 9000))
-    )
-
-
 def test_reduced_precision_does_not_round_the_waveform(model):
     weights = model.get_weights()
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    try:
-        reduced = EmbeddingModel(embedding_dim=5, width=0.0625)
-        reduced.set_weights(weights)
-        seen = []
-        frontend = reduced.frontend.call
-        reduced.frontend.call = lambda x: seen.append(x.dtype) or frontend(x)
-        h = reduced(_noise(2, 16000))
-    finally:
-        keras.mixed_precision.set_global_policy("float32")
+    reduced = EmbeddingModel(embedding_dim=5, width=0.0625)
+    reduced.set_weights(weights)
+    seen = []
+    frontend = reduced.frontend.call
+    reduced.frontend.call = lambda x: seen.append(x.dtype) or frontend(x)
+    h = reduced(_noise(2, 16000))
     assert seen == ["float32"] and h.dtype == "float32"
     full = np.asarray(model(_noise(2, 16000)))
     assert np.abs(h - full).max() < 0.03 * np.abs(full).max()
-
-
-def test_silence_has_a_finite_embedding(model):
-    assert np.isfinite(model(np.zeros((1, 16000), "float32"))).all()
 
 
 def test_panns_front_end_has_windows_of_its_own():
@@ -110,19 +94,27 @@ def test_any_length_goes_through_the_panns_front_end():
     np.testing.assert_array_equal(model(np.zeros((1, 1), "float32")), silence)
 
 
-@pytest.mark.parametrize("embedding_dim", [5, None])
-def test_panns_layout_survives_a_file(embedding_dim, tmp_path):
-    model = EmbeddingModel(
-        embedding_dim=embedding_dim,
-        width=0.0625,
-        hidden_layer=True,
-        frontend="panns",
-        hidden_dropout=0.25,
-    )
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"embedding_dim": 5},
+        {
+            "embedding_dim": None,
+            "hidden_layer": True,
+            "frontend": "panns",
+            "hidden_dropout": 0.25,
+        },
+    ],
+    ids=["google", "panns"],
+)
+def test_file_round_trip(arguments, tmp_path):
+    model = EmbeddingModel(width=0.0625, **arguments)
     model.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras")
-    assert again.get_config() == model.get_config()
-    assert again.embedding_dim == model.embedding_dim == (embedding_dim or 128)
+    config = again.get_config()
+    assert config == model.get_config()
+    assert config.items() >= arguments.items()
+    assert again.embedding_dim == model.embedding_dim
     np.testing.assert_array_equal(
         again(_noise(2, 9000)), model(_noise(2, 9000))
     )

@@ -9,13 +9,13 @@ from data.shards import example_schema
 from data.shards.record_check import parse_checked
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import shuffled_examples
-from models.views.silence import replace_silent
-from models.views.temporal_proximity import crop_starts
 from models.views.triplet_positive import NUM_DRAWS as NUM_TRIPLET_DRAWS
 from models.views.view_choice import (
     MIXTURE,
     choose_processor,
     choose_signals,
+    crop_starts,
+    replace_silent,
 )
 
 # Uniform numbers of an example: processor, two signals, two times.
@@ -43,7 +43,7 @@ class ViewSpec:
       num_channels: M, channels of each.
       view_samples: length of a view.
       max_offset_samples: temporal proximity.
-      silence_db: see `models.views.silence`.
+      silence_db: see `replace_silent`.
       augment_draws: uniform numbers each view's SpecAugment takes; 0 for none.
       triplet_patch: frames and bands of a patch, for a triplet's positive;
         None without triplets.

@@ -1,7 +1,5 @@
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from models.frontend.panns_log_mel import PANNsLogMel, slaney_mel_matrix
 from tests.agreement import largest_difference
@@ -46,10 +44,9 @@ def test_the_other_rates_are_those_of_the_reference(rate_hz, agrees):
 def test_published_variants_follow_from_the_rate(rate_hz, window, hop, bins):
     layer = PANNsLogMel(rate_hz)
     assert (layer.window_samples, layer.hop_samples) == (window, hop)
-    if rate_hz == 16000:
-        expected = load("log_mel")["panns_mel_matrix"]
-    else:
-        expected = load("panns_log_mel")[f"mel_matrix_{rate_hz}"]
+    stored = load("panns_log_mel") | load("log_mel")
+    name = "panns_mel_matrix" if rate_hz == 16000 else f"mel_matrix_{rate_hz}"
+    expected = stored[name]
     assert expected.shape == (bins, 64)
     # librosa rounds twice to float32: the last bit differs here and there.
     np.testing.assert_allclose(
@@ -57,44 +54,10 @@ def test_published_variants_follow_from_the_rate(rate_hz, window, hop, bins):
     )
 
 
-@pytest.mark.parametrize("samples", [257, 320, 479, 480, 4001])
-def test_frame_count(samples):
-    layer = PANNsLogMel()
-    frames = 1 + samples // 160
-    shape = layer(np.zeros((3, samples), "float32")).shape
-    assert shape == (3, frames, 64)
-    assert layer.compute_output_shape((3, samples)) == (3, frames, 64)
-    assert layer.samples_for(frames) <= samples
-    assert layer.compute_output_shape((layer.samples_for(frames),))[0] == frames
-    assert layer.compute_output_shape((3, None)) == (3, None, 64)
-
-
 def test_windows_are_even_at_any_rate():
     layer = PANNsLogMel(44100)
     assert (layer.window_samples, layer.hop_samples) == (1412, 441)
     assert layer(np.zeros((2, 882), "float32")).shape == (2, 3, 64)
-
-
-def test_any_leading_axes():
-    waveform = np.random.default_rng(1).normal(size=(2, 3, 700)).astype("f4")
-    layer = PANNsLogMel()
-    np.testing.assert_array_equal(layer(waveform)[1, 2], layer(waveform[1, 2]))
-
-
-def test_digital_silence_is_the_floor():
-    out = np.asarray(PANNsLogMel()(np.zeros((1, 1000), "float32")))
-    np.testing.assert_array_equal(out, -100)
-
-
-def test_silence_beside_sound_has_a_finite_gradient():
-    waveform = np.random.default_rng(1).normal(size=(1, 4000)).astype("f4")
-    waveform[:, 1000:3000] = 0
-    variable = tf.Variable(waveform)
-    with tf.GradientTape() as tape:
-        total = tf.reduce_sum(PANNsLogMel()(variable))
-    gradient = tape.gradient(total, variable).numpy()
-    assert np.isfinite(gradient).all()
-    assert np.abs(gradient[0, :1000]).max() > 1
 
 
 def test_bands_have_area_one():
@@ -105,31 +68,3 @@ def test_bands_have_area_one():
 def test_waveforms_within_half_a_window_are_refused():
     with pytest.raises(ValueError, match="256 samples are too few.* 257"):
         PANNsLogMel()(np.zeros((2, 256), "float32"))
-
-
-def test_reduced_precision_policy_changes_nothing():
-    waveform = np.random.default_rng(1).normal(size=(2, 4000)).astype("f4")
-    expected = np.asarray(PANNsLogMel()(waveform))
-    keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    np.testing.assert_array_equal(PANNsLogMel()(waveform), expected)
-
-
-def test_config_round_trip():
-    layer = PANNsLogMel(8000, 0.064, 0.016, 40, 20.0, 3900.0, name="m")
-    again = PANNsLogMel.from_config(layer.get_config())
-    assert again.get_config() == layer.get_config()
-    assert again.window_samples == 512
-    np.testing.assert_array_equal(again.mel_matrix, layer.mel_matrix)
-
-
-@pytest.mark.parametrize(
-    "arguments, told",
-    [
-        ({"high_hz": 8001.0}, "high_hz=8001.0, sample_rate_hz=16000"),
-        ({"sample_rate_hz": 90}, "high_hz=None, sample_rate_hz=90"),
-        ({"low_hz": -1.0}, "low_hz=-1.0"),
-    ],
-)
-def test_bands_out_of_range_are_refused(arguments, told):
-    with pytest.raises(ValueError, match=told):
-        PANNsLogMel(**arguments)

@@ -36,48 +36,26 @@ OF_EMBEDDINGS = {
     "triplet": lambda a, b: triplet_loss(a, b, 0.1)[0],
     "coincidence": _coincidence,
 }
-
-
-def _embeddings(case):
-    size = 2 if case == "two" else 5
-    a, b = np.random.default_rng(1).normal(size=(2, size, DIM))
-    if case == "zero":
-        a, b = 0 * a, 0 * b
-    elif case == "one zero":
-        a[1] = b[2] = 0
-    elif case == "identical views":
-        b = a
-    elif case == "opposite views":
-        b = -a
-    elif case == "identical clips":
-        a[:] = b[:] = a[0]
-    elif case == "huge":
-        a, b = 1e18 * a, 1e18 * b
-    elif case == "tiny":
-        a, b = 1e-30 * a, 1e-30 * b
-    elif case == "huge and tiny":
-        a, b = 1e18 * a, 1e-18 * b
-    return a, b
+FIRST = np.eye(5)[0][:, None]
+EMBEDDINGS = {
+    "two": lambda a, b: (a[:2], b[:2]),
+    "zero": lambda a, b: (0 * a, 0 * b),
+    "one zero": lambda a, b: (a * (1 - FIRST), b),
+    "identical views": lambda a, b: (a, a),
+    "opposite views": lambda a, b: (a, -a),
+    "identical clips": lambda a, b: (0 * a + a[0], 0 * b + a[0]),
+    "huge": lambda a, b: (1e18 * a, 1e18 * b),
+    "tiny": lambda a, b: (1e-30 * a, 1e-30 * b),
+    "huge and tiny": lambda a, b: (1e18 * a, 1e-18 * b),
+}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(
-    "case",
-    [
-        "two",
-        "zero",
-        "one zero",
-        "identical views",
-        "opposite views",
-        "identical clips",
-        "huge",
-        "tiny",
-        "huge and tiny",
-    ],
-)
+@pytest.mark.parametrize("case", EMBEDDINGS)
 @pytest.mark.parametrize("loss", OF_EMBEDDINGS)
 def test_losses_of_embeddings(loss, case, dtype):
-    a, b = (tf.cast(tf.constant(x), dtype) for x in _embeddings(case))
+    views = np.random.default_rng(1).normal(size=(2, 5, DIM))
+    a, b = (tf.cast(tf.constant(x), dtype) for x in EMBEDDINGS[case](*views))
     _check(OF_EMBEDDINGS[loss], a, b)
 
 
@@ -93,57 +71,30 @@ def test_a_huge_scale_changes_nothing(loss):
         )
 
 
-def _mixtures(case):
-    """Mixtures (3, 2, samples) and estimates (3, 4, samples)."""
-    rng = np.random.default_rng(2)
-    samples = 1 if case == "one sample" else 57
-    mixtures = rng.normal(0, 0.1, (3, 2, samples))
-    estimates = rng.normal(0, 0.1, (3, 4, samples))
-    if case == "silent":
-        mixtures, estimates = 0 * mixtures, 0 * estimates
-    elif case == "silent mixture":
-        mixtures[:, 1] = 0
-    elif case == "silent channel":
-        estimates[:, 2] = 0
-    elif case == "silent channels":
-        estimates[:] = 0
-    elif case == "identical channels":
-        estimates[:] = estimates[:, :1]
-    elif case == "identical mixtures":
-        mixtures[:, 1] = mixtures[:, 0]
-    elif case == "perfect":
-        estimates[:, :2] = mixtures
-        estimates[:, 2:] = 0
-    elif case == "huge":  # Energies are squares: float32 ends at 3e38.
-        mixtures, estimates = 1e16 * mixtures, 1e16 * estimates
-    elif case == "tiny":
-        mixtures, estimates = 1e-25 * mixtures, 1e-25 * estimates
-    elif case == "tiny channels":
-        estimates = 1e-25 * estimates
-    return mixtures, estimates
+SECOND = np.float64([[0], [1]])
+# Of mixtures (3, 2, samples) and estimates (3, 4, samples).
+WAVEFORMS = {
+    "one sample": lambda m, x: (m[..., :1], x[..., :1]),
+    "silent": lambda m, x: (0 * m, 0 * x),
+    "silent mixture": lambda m, x: (m * SECOND, x),
+    "silent channel": lambda m, x: (m, x * (np.arange(4) != 2)[:, None]),
+    "silent channels": lambda m, x: (m, 0 * x),
+    "identical channels": lambda m, x: (m, 0 * x + x[:, :1]),
+    "identical mixtures": lambda m, x: (0 * m + m[:, :1], x),
+    "perfect": lambda m, x: (m, np.concatenate([m, 0 * m], axis=1)),
+    # Energies are squares: float32 ends at 3e38.
+    "huge": lambda m, x: (1e16 * m, 1e16 * x),
+    "tiny": lambda m, x: (1e-25 * m, 1e-25 * x),
+    "tiny channels": lambda m, x: (m, 1e-25 * x),
+}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(
-    "case",
-    [
-        "one sample",
-        "silent",
-        "silent mixture",
-        "silent channel",
-        "silent channels",
-        "identical channels",
-        "identical mixtures",
-        "perfect",
-        "huge",
-        "tiny",
-        "tiny channels",
-    ],
-)
+@pytest.mark.parametrize("case", WAVEFORMS)
 def test_losses_of_waveforms(case, dtype):
-    mixtures, estimates = (
-        tf.cast(tf.constant(x), dtype) for x in _mixtures(case)
-    )
+    rng = np.random.default_rng(2)
+    signals = WAVEFORMS[case](*(rng.normal(0, 0.1, (3, n, 57)) for n in (2, 4)))
+    mixtures, estimates = (tf.cast(tf.constant(x), dtype) for x in signals)
     exact = _check(lambda m, x: mixit_loss(m, x)[0], mixtures, estimates)
     squares = _check(
         lambda m, x: mixit_loss(m, x, search="least_squares")[0],

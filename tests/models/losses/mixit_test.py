@@ -1,7 +1,6 @@
 """MixIT against stored values, and against all mixed waveforms."""
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +9,9 @@ import tensorflow as tf
 from models.losses.capped_snr import capped_snr_loss
 from models.losses.mixit import SEARCHES, mixit_loss
 from tests.agreement import largest_difference, relative_difference
+from tests.golden.loading import load
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+SOURCE = "sound-separation"
 
 
 def _brute_force(mixtures, estimates, max_snr_db=30.0):
@@ -35,16 +35,15 @@ def _assignment_number(mix_matrix):
 
 @pytest.mark.parametrize("num_estimates", [4, 8])
 def test_equals_the_reference(agrees, num_estimates):
-    golden = np.load(GOLDEN / f"mixit_m{num_estimates}.npz")
+    golden = load(f"mixit_m{num_estimates}")
     estimates = tf.constant(golden["estimates"])
     with tf.GradientTape() as tape:
         tape.watch(estimates)
         loss, mix_matrix = mixit_loss(golden["references"], estimates)
         mean = tf.reduce_mean(loss)
     part = f"MixIT, {num_estimates} estimates"
-    source = "sound-separation"
     difference = largest_difference(loss, golden["loss"])
-    agrees(f"{part}: loss", source, difference, 2e-5, "dB")
+    agrees(f"{part}: loss", SOURCE, difference, 2e-5, "dB")
     # Ties included: they go to the first assignment here and there.
     np.testing.assert_array_equal(mix_matrix, golden["mix_matrix"])
     if num_estimates == 4:
@@ -52,14 +51,14 @@ def test_equals_the_reference(agrees, num_estimates):
         gradient = tape.gradient(mean, estimates)[:, :, ::4]
         for ours, theirs in zip(gradient, stored, strict=True):
             difference = relative_difference(ours, theirs)
-            agrees(f"{part}: gradient (relative)", source, difference, 1e-5)
+            agrees(f"{part}: gradient (relative)", SOURCE, difference, 1e-5)
 
 
 @pytest.mark.parametrize("num_estimates", [4, 8])
 def test_every_assignment_costs_what_it_does_in_the_reference(
     agrees, num_estimates
 ):
-    golden = np.load(GOLDEN / f"mixit_m{num_estimates}.npz")
+    golden = load(f"mixit_m{num_estimates}")
     references, estimates = golden["references"], golden["estimates"]
     owners = itertools.product((0, 1), repeat=num_estimates)
     matrices = np.equal.outer(list(owners), (0, 1)).astype(np.float32)
@@ -72,22 +71,23 @@ def test_every_assignment_costs_what_it_does_in_the_reference(
     )  # (2^M, batch, 2)
     losses = np.mean(costs, axis=-1).T
     part = f"MixIT, {num_estimates} estimates"
-    source = "sound-separation"
     difference = largest_difference(losses, golden["loss_all_assignments"])
-    agrees(f"{part}: all assignments", source, difference, 2e-5, "dB")
+    agrees(f"{part}: all assignments", SOURCE, difference, 2e-5, "dB")
     best = np.argmin(losses, axis=1)
     difference = largest_difference(
         costs[best, np.arange(5)], golden["loss_per_reference"]
     )
-    agrees(f"{part}: each mixture", source, difference, 2e-5, "dB")
+    agrees(f"{part}: each mixture", SOURCE, difference, 2e-5, "dB")
     first, second = np.sort(losses, axis=1)[:, :2].T
     difference = largest_difference(second - first, golden["margin_db"])
-    agrees(f"{part}: margin", source, difference, 2e-5, "dB")
+    agrees(f"{part}: margin", SOURCE, difference, 2e-5, "dB")
     np.testing.assert_array_equal(second == first, golden["tie"])
 
 
-@pytest.mark.parametrize("num_estimates", [2, 3, 4, 5])
-def test_equals_mixing_every_assignment(num_estimates):
+@pytest.mark.parametrize(
+    "num_estimates, max_snr_db", [(2, 30), (3, 10), (4, 30), (5, 30)]
+)
+def test_equals_mixing_every_assignment(num_estimates, max_snr_db):
     """250 integer examples a size; integers make equal errors truly equal."""
     rng = np.random.default_rng(num_estimates)
     size = (250, num_estimates, 6)
@@ -99,10 +99,10 @@ def test_equals_mixing_every_assignment(num_estimates):
     mixtures[120:125] = 0.0
     mixtures[125:200, 0] = estimates[125:200, 0]  # exact splits
     mixtures[125:200, 1] = estimates[125:200, 1:].sum(axis=1)
-    loss, mix_matrix = mixit_loss(mixtures, estimates)
+    loss, mix_matrix = mixit_loss(mixtures, estimates, max_snr_db)
     compared, ties = 0, 0
     for i in range(250):
-        errors, losses = _brute_force(mixtures[i], estimates[i])
+        errors, losses = _brute_force(mixtures[i], estimates[i], max_snr_db)
         best = int(np.argmin(losses))
         assert float(loss[i]) == pytest.approx(losses[best], abs=1e-4)
         same = np.all(errors == errors[best], axis=1)
@@ -192,21 +192,6 @@ def test_least_squares_finds_the_sources(num_estimates):
         np.testing.assert_array_equal(loss, exact)
 
 
-@pytest.mark.parametrize("num_estimates", [2, 4, 7])
-def test_least_squares_is_never_better_than_exact(num_estimates):
-    rng = np.random.default_rng(num_estimates)
-    estimates = rng.normal(size=(200, num_estimates, 11)).astype("f4")
-    mixtures = rng.normal(size=(200, 2, 11)).astype("f4")
-    estimates[:20, -1] = estimates[:20, 0]
-    estimates[20:40, 0] = 0.0
-    exact, best = mixit_loss(mixtures, estimates)
-    loss, found = mixit_loss(mixtures, estimates, search="least_squares")
-    assert np.all(loss - exact > -2e-5)
-    assert np.any(loss - exact > 0.1)
-    assert np.any(np.all(found == best, axis=(1, 2)))
-    np.testing.assert_array_equal(np.sum(found, axis=1), 1.0)
-
-
 @pytest.mark.parametrize("num_estimates", [3, 64])
 def test_least_squares_of_silent_and_equal_estimates(num_estimates):
     rng = np.random.default_rng(0)
@@ -238,19 +223,6 @@ def test_a_diverged_network_gives_a_loss_that_is_not_finite(search):
     assert np.isfinite(loss[0]) and np.isnan(loss[1])
 
 
-def test_order_of_channels_does_not_matter():
-    rng = np.random.default_rng(0)
-    mixtures = rng.normal(size=(3, 2, 101)).astype(np.float32)
-    estimates = rng.normal(size=(3, 5, 101)).astype(np.float32)
-    order = [3, 0, 4, 2, 1]
-    loss, mix_matrix = mixit_loss(mixtures, estimates)
-    other_loss, other_matrix = mixit_loss(mixtures, estimates[:, order])
-    np.testing.assert_allclose(loss, other_loss, atol=1e-5)
-    np.testing.assert_array_equal(
-        np.asarray(mix_matrix)[:, :, order], other_matrix
-    )
-
-
 def test_exact_split_reaches_the_cap():
     """Energies 4 and 400: mean of 10 log10(0.004) and 10 log10(0.4)."""
     mixtures = np.stack([np.ones(4), 10 * np.ones(4)])[None]
@@ -280,31 +252,6 @@ def test_graph_of_unknown_batch_and_length_equals_eager(search):
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("max_snr_db", [10.0, 30.0])
-def test_graph_of_unknown_length_and_other_caps(max_snr_db):
-    rng = np.random.default_rng(0)
-    mixtures = rng.normal(size=(3, 2, 101)).astype(np.float32)
-    estimates = rng.normal(size=(3, 4, 101)).astype(np.float32)
-    graph = tf.function(
-        lambda m, e: mixit_loss(m, e, max_snr_db),
-        input_signature=[
-            tf.TensorSpec([None, 2, None]),
-            tf.TensorSpec([None, 4, None]),
-        ],
-    )
-    loss, _ = graph(mixtures, estimates)
-    for i in range(3):
-        _, losses = _brute_force(mixtures[i], estimates[i], max_snr_db)
-        assert float(loss[i]) == pytest.approx(losses.min(), abs=1e-4)
-
-
-def test_precision_is_float32_or_better():
-    signals = np.ones((1, 2, 5))
-    half = tf.cast(signals, tf.bfloat16)
-    assert mixit_loss(half, half)[0].dtype == tf.float32
-    assert mixit_loss(signals, half)[0].dtype == tf.float64
-
-
 def test_silence_is_finite_and_has_a_zero_gradient():
     mixtures, estimates = tf.zeros([2, 2, 50]), tf.zeros([2, 3, 50])
     with tf.GradientTape() as tape:
@@ -327,7 +274,6 @@ def test_capped_snr_by_hand():
         ((1, 3, 9), (1, 4, 9), r"\(batch, 2, samples\).*\(1, 3, 9\)"),
         ((1, 2, 9), (1, 9), r"\(batch, M, samples\).*\(1, 9\)"),
         ((1, 2, 9), (1, 17, 9), r"at most 16.*least_squares.*\(1, 17, 9\)"),
-        ((1, 2, 9), (1, 4, 8), r"equally long.*\(1, 4, 8\)"),
     ],
 )
 def test_wrong_shapes_are_refused(mixtures, estimates, message):

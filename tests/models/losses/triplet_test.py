@@ -84,8 +84,3 @@ def test_gradient_reaches_the_three_of_an_active_triplet_only():
     moved = [np.any(g, axis=1).tolist() for g in (of_anchors, of_positives)]
     # The negative at 90 degrees is row 2.
     assert moved == [[True, False, False, False], [True, False, True, False]]
-
-
-def test_batch_of_one_is_refused():
-    with pytest.raises(ValueError, match="at least 2 clips"):
-        triplet_loss(np.ones((1, 3)), np.ones((1, 3)), 0.1)

@@ -1,7 +1,5 @@
 """AUC and d-prime against scikit-learn, stored values and arithmetic."""
 
-import pathlib
-
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -9,11 +7,10 @@ from sklearn.metrics import roc_auc_score
 from models.metrics.average_precision import mean_over_classes
 from models.metrics.roc import area_under_roc, d_prime
 from tests.agreement import largest_difference
+from tests.golden.loading import load
 
 SOURCE = "scikit-learn, float64"
-GOLDEN = np.load(
-    pathlib.Path(__file__).parents[2] / "golden" / "average_precision.npz"
-)
+GOLDEN = load("average_precision")
 
 
 @pytest.mark.parametrize("name", GOLDEN["set_names"].tolist())
@@ -41,20 +38,12 @@ def test_equals_stored_values_over_527_classes(agrees):
         each[~finite], GOLDEN["macro_d_prime_per_class"][~finite]
     )
     mean = mean_over_classes(values)
+    of_finite = GOLDEN["macro_d_prime_per_class"][finite]
     for part, value, expected in (
         ("AUC of 527 classes", values[filled], stored[filled]),
         ("AUC, mean", mean, GOLDEN["macro_mean_auc"]),
         ("d-prime of the mean AUC", d_prime(mean), GOLDEN["macro_d_prime"]),
-        (
-            "d-prime of 527 classes",
-            each[finite],
-            GOLDEN["macro_d_prime_per_class"][finite],
-        ),
-        (
-            "d-prime, mean of the finite",
-            each[finite].mean(),
-            GOLDEN["macro_mean_finite_d_prime"],
-        ),
+        ("d-prime of 527 classes", each[finite], of_finite),
         ("d-prime, median", np.nanmedian(each), GOLDEN["macro_median_d_prime"]),
     ):
         difference = largest_difference(value, expected)
@@ -70,7 +59,7 @@ def test_equals_scikit_learn_with_ties():
     random = np.random.default_rng(0)
     labels = random.integers(0, 2, (53, 7))
     scores = random.integers(0, 5, (53, 7))
-    expected = [roc_auc_score(labels[:, i], scores[:, i]) for i in range(7)]
+    expected = roc_auc_score(labels, scores, average=None)
     np.testing.assert_allclose(
         area_under_roc(labels, scores), expected, atol=1e-12
     )

@@ -1,7 +1,5 @@
 """The separator with weights of the reference, against its stored values."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
@@ -11,15 +9,15 @@ from models.losses.mixit import mixit_loss
 from models.separation import reference_weights
 from models.separation.separator import Separator
 from tests.agreement import largest_difference
+from tests.golden.loading import load
 from tests.models.separation import numpy_reference
 
-GOLDEN = Path(__file__).parents[2] / "golden"
 BASES = ["learned", "stft"]
 SOURCE = "sound-separation"
 
 
 def _load(basis, part):
-    return dict(np.load(GOLDEN / f"separator_{basis}_{part}.npz"))
+    return load(f"separator_{basis}_{part}")
 
 
 def _separator(basis):
@@ -38,14 +36,15 @@ def case(request):
 
 def test_architecture_is_read_from_the_shapes(case):
     basis, separator, _ = case
-    assert separator.basis == basis
-    assert separator.num_sources == 4
-    assert separator.bottleneck == 32
-    assert separator.conv_channels == 64
-    assert separator.num_repeats == 2
-    assert separator.consistency == "predicted"
-    params = {"learned": 96481, "stft": 76163}
-    assert separator.count_params() == params[basis]
+    expected = {
+        "basis": basis,
+        "num_sources": 4,
+        "bottleneck": 32,
+        "conv_channels": 64,
+        "num_repeats": 2,
+        "consistency": "predicted",
+    }
+    assert separator.get_config().items() >= expected.items()
     sizes = {"learned": (40, 20), "stft": (512, 128)}
     transform = separator.transform
     assert (transform.window_samples, transform.hop_samples) == sizes[basis]
@@ -58,13 +57,8 @@ def test_channels_equal_the_reference(agrees, case):
         channels[:, :, ::17], signals["separated_every_17th"]
     )
     agrees(f"TDCN++, {basis} basis: channels", SOURCE, difference, 2e-6)
-
-
-def test_odd_length_equals_the_reference(agrees, case):
-    basis, separator, signals = case
-    channels = separator(signals["odd_mixture"][:, 0])
-    assert channels.shape == (1, 4, 12345)
-    difference = largest_difference(channels, signals["odd_separated"])
+    odd = separator(signals["odd_mixture"][:, 0])  # (1, 4, 12345)
+    difference = largest_difference(odd, signals["odd_separated"])
     agrees(f"TDCN++, {basis} basis: odd length", SOURCE, difference, 2e-6)
 
 
@@ -123,7 +117,7 @@ def test_loss_and_gradients_equal_the_reference(agrees, case):
     np.testing.assert_array_equal(mix_matrix, signals["mixit_mix_matrix"])
     names = reference_weights.variables_by_reference_name(separator)
     assert sorted(names) == sorted(stored)
-    gradients = tape.gradient(mean, [v.value for v, _ in names.values()])
+    gradients = tape.gradient(mean, [v.value for v in names.values()])
     norm = np.sqrt(sum(np.sum(g**2) for g in stored.values()))
     for name, gradient in zip(names, gradients, strict=True):
         difference = np.ravel(gradient) - np.ravel(stored[name])
@@ -132,7 +126,7 @@ def test_loss_and_gradients_equal_the_reference(agrees, case):
 
 
 def test_optimizer_slots_and_counters_are_ignored(case):
-    basis, separator, signals = case
+    basis, separator, _ = case
     arrays = _load(basis, "checkpoint")
     assert "global_step" in arrays
     for name in list(arrays):
@@ -198,6 +192,15 @@ def test_window_and_hop_of_other_checkpoints_can_be_named():
     np.testing.assert_allclose(separator(mixture), expected, atol=1e-5)
 
 
+def _refused(message, basis="stft", arrays=None, **changes):
+    if arrays is None:
+        arrays = _load(basis, "checkpoint")
+    with pytest.raises(ValueError, match=message):
+        reference_weights.separator_from_reference(
+            arrays, **{"num_dilations": 4, **changes}
+        )
+
+
 @pytest.mark.parametrize(
     "basis,changes,message",
     [
@@ -208,54 +211,32 @@ def test_window_and_hop_of_other_checkpoints_can_be_named():
             "sample_rate_hz=22050 and window_s=default give 55 .*name the rate",
         ),
         (
-            "learned",
-            {"window_s": 0.005},
-            "has 40 samples.*sample_rate_hz=16000 and window_s=0.005 give 80",
-        ),
-        (
             "stft",
-            {"sample_rate_hz": 22050},
-            "initial_dense/dense/kernel has 257 bins, but "
-            r"sample_rate_hz=22050.*give 513 \(a window of 706 samples\)",
+            {"window_s": 0.064},
+            "initial_dense/dense/kernel has 257 bins, but sample_rate_hz=16000 "
+            r"and window_s=0.064 give 513 \(a window of 1024 samples\)",
         ),
         (
             "stft",
             {"consistency": "uniform"},
             "mix_weights/dense/kernel is in the checkpoint.*='uniform'",
         ),
+        ("stft", {"num_dilations": 3}, "num_dilations=3 for 8 blocks"),
     ],
 )
 def test_what_contradicts_the_shapes_is_refused(basis, changes, message):
-    with pytest.raises(ValueError, match=message):
-        reference_weights.separator_from_reference(
-            _load(basis, "checkpoint"), num_dilations=4, **changes
-        )
+    _refused(message, basis, **changes)
 
 
 def test_without_mix_weights_the_consistency_must_be_named():
     arrays = _load("stft", "checkpoint")
     del arrays["mix_weights/dense/kernel"]
     for given in (None, "predicted"):
-        with pytest.raises(ValueError, match=r"one of \('none', 'uniform'"):
-            reference_weights.separator_from_reference(
-                arrays, num_dilations=4, consistency=given
-            )
+        _refused("one of .'none', 'unif", arrays=arrays, consistency=given)
     separator = reference_weights.separator_from_reference(
         arrays, num_dilations=4, consistency="magsq"
     )
     assert separator.consistency == "magsq"
-
-
-def _stft_separator(**changes):
-    arguments = dict(
-        num_sources=4,
-        basis="stft",
-        bottleneck=32,
-        conv_channels=64,
-        num_dilations=4,
-        num_repeats=2,
-    )
-    return Separator(**{**arguments, **changes})
 
 
 @pytest.mark.parametrize(
@@ -264,13 +245,13 @@ def _stft_separator(**changes):
         ({"num_sources": 2}, r"dense/kernel.*\(32, 514\).*\(32, 1028\)"),
         ({"bottleneck": 31}, r"initial_dense.*\(257, 31\).*\(257, 32\)"),
         ({"num_repeats": 3}, "conv_block_8.*no such variable"),
-        ({"num_repeats": 1}, r"conv_block_4/.*no such variable.*shape \("),
         ({"basis": "learned"}, "conv_encoder/dense/kernel.*no such"),
-        ({"consistency": "magsq"}, r"mix_weights/dense/kernel.*\(32, 4\)"),
+        ({"consistency": "magsq"}, r"mix_weights.*no such.*shape \(32, 4\)"),
     ],
 )
 def test_misfits_are_named_and_change_nothing(changes, message):
-    separator = _stft_separator(**changes)
+    config = _separator("stft").get_config()
+    separator = Separator(**{**config, **changes})
     before = [v.numpy() for v in separator.variables]
     with pytest.raises(ValueError, match=message):
         reference_weights.load_reference_weights(
@@ -280,33 +261,19 @@ def test_misfits_are_named_and_change_nothing(changes, message):
         np.testing.assert_array_equal(old, variable)
 
 
-def test_dilations_must_divide_the_blocks():
-    with pytest.raises(ValueError, match="num_dilations=3 for 8 blocks"):
-        reference_weights.separator_from_reference(
-            _load("stft", "checkpoint"), num_dilations=3
-        )
-
-
 def test_a_foreign_checkpoint_is_refused():
-    with pytest.raises(ValueError, match="no such variable at initial_dense"):
-        reference_weights.separator_from_reference({"a": np.zeros(3)})
-    with pytest.raises(ValueError, match=r"shape \(3,\) at initial_dense"):
-        reference_weights.separator_from_reference(
-            {"initial_dense/dense/kernel": np.zeros(3)}
-        )
+    _refused("no such variable at initial_dense", arrays={"a": np.zeros(3)})
+    arrays = {"initial_dense/dense/kernel": np.zeros(3)}
+    _refused(r"shape \(3,\) at initial_dense", arrays=arrays)
 
 
-def test_a_mask_of_another_width_is_refused():
+def test_an_array_that_does_not_fit_is_refused():
     arrays = _load("stft", "checkpoint")
-    arrays["dense/kernel"] = arrays["dense/kernel"][:, :1000]
+    kernel = arrays["dense/kernel"]
+    arrays["dense/kernel"] = kernel[:, :1000]
     message = r"at dense/kernel: .*\(32, 771\), the checkpoint.*\(32, 1000\)"
-    with pytest.raises(ValueError, match=message):
-        reference_weights.separator_from_reference(arrays, num_dilations=4)
-
-
-def test_an_unknown_variable_of_the_network_is_refused():
-    arrays = _load("stft", "checkpoint")
+    _refused(message, arrays=arrays)
+    arrays["dense/kernel"] = kernel
     arrays["improved_tdcn/residue_0_4/dense/kernel"] = np.zeros((32, 32))
     message = r"residue_0_4.*no such variable, the checkpoint shape \(32, 32\)"
-    with pytest.raises(ValueError, match=message):
-        reference_weights.separator_from_reference(arrays, num_dilations=4)
+    _refused(message, arrays=arrays)

@@ -38,15 +38,6 @@ def _waveform(batch=2, samples=4001, seed=0):
     return 0.1 * rng.normal(size=(batch, samples)).astype(np.float32)
 
 
-def test_default_size_is_the_papers():
-    block = 2 * 256 * 512 + 3 * 512 + 512 + 2 + 2 + 4
-    basis = 2 * 40 * 256
-    dense = 256 * 256 + 256 + 1
-    heads = 256 * 2 * 256 + 256 * 2
-    params = basis + dense + 32 * block + heads
-    assert Separator().count_params() == params == 8672257
-
-
 @pytest.mark.parametrize("consistency", ["predicted", "uniform", "magsq"])
 @pytest.mark.parametrize("basis", BASES)
 def test_channels_sum_to_the_mixture(basis, consistency):
@@ -103,12 +94,9 @@ def test_examples_of_a_batch_are_independent(basis):
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("basis", BASES)
 def test_keras_file_round_trip(basis, policy, tmp_path):
-    before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
-    try:
-        separator = _randomise(_tiny(basis, window_s=0.004, hop_s=0.001))
-    finally:
-        keras.config.set_dtype_policy(before)
+    separator = _randomise(_tiny(basis, window_s=0.004, hop_s=0.001))
+    keras.config.set_dtype_policy("float32")
     separator.save(tmp_path / "separator.keras")
     loaded = keras.saving.load_model(tmp_path / "separator.keras")
     assert loaded.get_config() == separator.get_config()
@@ -149,30 +137,12 @@ def test_silence_gives_silence_and_finite_gradients(basis, consistency):
         assert np.isfinite(gradient).all()
 
 
-@pytest.mark.parametrize("basis", BASES)
-def test_every_weight_has_a_gradient(basis):
-    separator = _randomise(_tiny(basis))
-    mixtures = tf.constant(_waveform(4).reshape(2, 2, 4001))
-    with tf.GradientTape() as tape:
-        channels = separator(tf.reduce_sum(mixtures, axis=1))
-        # A fixed target per channel: with consistent channels the loss of
-        # "all to one mixture" would not depend on the weights.
-        loss = tf.reduce_sum(tf.square(channels[:, :2] - mixtures))
-    for variable, gradient in zip(
-        separator.trainable_variables,
-        tape.gradient(loss, [v.value for v in separator.trainable_variables]),
-        strict=True,
-    ):
-        assert np.abs(gradient).max() > 0, variable.path
-
-
 @pytest.mark.parametrize(
     "changes,message",
     [
         ({"basis": "wavelet"}, r"basis must be one of.*basis='wavelet'"),
         ({"consistency": "equal"}, r"one of.*consistency='equal'"),
         ({"num_sources": 0}, "at least 1.*num_sources=0"),
-        ({"num_repeats": 0}, "at least 1.*num_repeats=0"),
         ({"hop_s": 0.05}, "at most window_s.*hop_s=0.05"),
         ({"window_s": 0.0}, "window_s=0.0 at sample_rate_hz=16000"),
         ({"kernel_size": 2}, "odd.*kernel_size=2"),

@@ -2,8 +2,6 @@ import numpy as np
 import pytest
 
 from models.frontend.log_mel import LogMel
-from models.frontend.panns_log_mel import PANNsLogMel
-from models.views.mel_energy import to_energy, to_log_mel
 from models.views.triplet_positive import NUM_DRAWS, TripletPositive
 
 FRONTEND = LogMel()
@@ -12,7 +10,7 @@ NOISE, MIXING, SHIFT, PROXIMITY = range(4)
 
 def _patches(clips, frames=9, bands=7, seed=1):
     energy = np.random.default_rng(seed).random((clips, frames, bands), "f4")
-    return np.asarray(to_log_mel(energy, FRONTEND)), energy
+    return np.asarray(FRONTEND.of_energy(energy)), energy
 
 
 def _uniform(way, clips, seed=2):
@@ -35,7 +33,7 @@ def test_noise_multiplies_each_energy():
     log_mel, energy = _patches(5)
     positives, normal = _positives(NOISE, log_mel, noise_deviation=0.3)
     np.testing.assert_allclose(
-        to_energy(positives, FRONTEND),
+        FRONTEND.energy(positives),
         energy * (1 + np.abs(0.3 * normal)),
         rtol=1e-4,
         atol=1e-6,
@@ -45,9 +43,9 @@ def test_noise_multiplies_each_energy():
 def test_mixing_adds_another_clip_at_the_ratio():
     log_mel, energy = _patches(4)
     energy[2:] *= 100
-    log_mel = np.array(to_log_mel(energy, FRONTEND))
+    log_mel = np.array(FRONTEND.of_energy(energy))
     positives, _ = _positives(MIXING, log_mel, mix_ratio=0.25)
-    added = np.asarray(to_energy(positives, FRONTEND)) - energy
+    added = np.asarray(FRONTEND.energy(positives)) - energy
     partners = []
     for own, extra in zip(energy, added, strict=True):
         assert extra.sum() == pytest.approx(0.25 * own.sum(), rel=1e-3)
@@ -61,21 +59,21 @@ def test_mixing_adds_another_clip_at_the_ratio():
 
 def test_every_other_clip_is_a_partner_as_often():
     """Clips that each sound in one band tell who was mixed in."""
-    log_mel = to_log_mel(np.eye(12, dtype="f4")[:, None], FRONTEND)
+    log_mel = FRONTEND.of_energy(np.eye(12, dtype="f4")[:, None])
     make = TripletPositive(FRONTEND)
     counts = np.zeros((12, 12))
     for k in range(22):
         uniform = np.full((12, NUM_DRAWS), 0.3, "f4")
         uniform[:, 1] = (k + 0.5) / 22
         positive = make(log_mel, log_mel, uniform, np.zeros_like(log_mel))
-        counts += np.asarray(to_energy(positive, FRONTEND))[:, 0] > 0.1
+        counts += np.asarray(FRONTEND.energy(positive))[:, 0] > 0.1
     np.testing.assert_array_equal(counts, 2 + 20 * np.eye(12))
 
 
 def test_silent_clips_neither_add_nor_receive():
     log_mel, energy = _patches(2)
     energy[0] = 0
-    log_mel = np.array(to_log_mel(energy, FRONTEND))
+    log_mel = np.array(FRONTEND.of_energy(energy))
     positives, _ = _positives(MIXING, log_mel)
     np.testing.assert_allclose(positives, log_mel, atol=1e-5)
 
@@ -128,19 +126,7 @@ def test_each_way_is_as_likely_and_is_that_of_the_example():
     np.testing.assert_allclose(shares, 0.25, atol=0.03)
 
 
-def test_panns_decibels():
-    frontend = PANNsLogMel()
-    wave = np.random.default_rng(1).normal(0, 0.1, (3, 4000)).astype("f4")
-    log_mel = np.asarray(frontend(wave))
-    normal = np.full(log_mel.shape, 2.0, "f4")
-    positives = TripletPositive(frontend, noise_deviation=0.5)(
-        log_mel, log_mel, _uniform(NOISE, 3), normal
-    )
-    # Twice the energy everywhere.
-    np.testing.assert_allclose(positives - log_mel, 10 * np.log10(2), atol=1e-4)
-
-
-@pytest.mark.parametrize("offset, size", [(0, 3), (3, 2), (5, 4)])
+@pytest.mark.parametrize("offset, size", [(0, 3), (5, 4)])
 def test_rows_of_a_replica_are_those_of_the_global_batch(offset, size):
     """Whichever way; the partner may be on any replica."""
     log_mel, _ = _patches(9)
