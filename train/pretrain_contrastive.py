@@ -28,6 +28,7 @@ from data.run.encoder_files import MODEL_FILE, STAGE
 from data.shards.dataset_info import DatasetInfo
 from train.contrastive.contrastive_config import ContrastiveConfig
 from train.loop import cluster
+from train.loop.last_step import last_step
 
 
 def main() -> None:
@@ -35,12 +36,12 @@ def main() -> None:
     info = DatasetInfo.load(config.shards)
     is_chief = cluster.of(config.strategy).is_chief
 
-    from train.contrastive import pretraining
-
     folder = run_directory.start(config.output, STAGE, config, is_chief)
-    if pretraining.is_finished(config, folder):
+    if (folder / MODEL_FILE).exists() and last_step(folder) >= config.steps:
         logging.info("%s is finished: nothing to do", folder)
     else:
+        from train.contrastive import pretraining
+
         pretraining.pretrain(config, info, folder)
     print(folder / MODEL_FILE)
 

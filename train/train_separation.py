@@ -23,6 +23,7 @@ from data.run import entry_point, flag_fields, run_directory
 from data.run.processor_files import STAGE, processor_path
 from data.shards.dataset_info import DatasetInfo
 from train.loop import cluster
+from train.separation import finished
 from train.separation.separation_config import SeparationConfig
 
 
@@ -31,12 +32,15 @@ def main() -> None:
     info = DatasetInfo.load(config.shards)
     is_chief = cluster.of(config.strategy).is_chief
 
-    from train.separation import quality, separator_training
-
     folder = run_directory.start(config.output, STAGE, config, is_chief)
-    separator_training.train_separator(config, info, folder)
-    if is_chief and not quality.is_measured(config, folder):
-        quality.measure(config, info, folder)
+    if finished.is_finished(config, info, folder):
+        logging.info("%s is finished: nothing to do", folder)
+    else:
+        from train.separation import quality, separator_training
+
+        separator_training.train_separator(config, info, folder)
+        if is_chief and not finished.is_measured(config, folder):
+            quality.measure(config, info, folder)
     kept = [str(processor_path(folder, n)) for n in config.processors()]
     logging.info("Processors: %s", ", ".join(kept))
     print(folder)

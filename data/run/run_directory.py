@@ -6,6 +6,7 @@ import os
 import pathlib
 import platform
 import sys
+from importlib import metadata
 
 from data.run import run_lock
 from data.run.atomic_write import remove_leftovers, write_json
@@ -54,11 +55,8 @@ def start(
     run_lock.take(folder)
     for place in (folder, *filter(pathlib.Path.is_dir, folder.iterdir())):
         remove_leftovers(place)
-    versions = {
-        name: sys.modules[name].__version__
-        for name in ("tensorflow", "keras", "numpy")
-        if name in sys.modules
-    }
+    packages = ("tensorflow", "keras", "numpy")
+    versions = {name: metadata.version(name) for name in packages}
     write_json(
         folder / CONFIG_FILE,
         {

@@ -22,8 +22,9 @@ from train.contrastive.on_the_fly import OnTheFlyViews
 from train.contrastive.probe_curve import ProbeCurve
 from train.contrastive.snapshots import Snapshots
 from train.contrastive.view_pipeline import ViewSpec
-from train.loop import checkpoints, cluster, training_loop
+from train.loop import cluster, training_loop
 from train.loop.distribution import synchronize_batch_norms
+from train.loop.last_step import last_step
 from train.loop.optimizers import make_optimizer
 from train.separation.channel_writer import common_channels
 
@@ -46,7 +47,7 @@ def pretrain(
         learner, spec = _make_learner(config, info)
         embedding_model = learner.embedding_model
         # A run that goes on has weights of its own.
-        if config.initial_encoder and not checkpoints.last_step(folder):
+        if config.initial_encoder and not last_step(folder):
             initial_encoder.copy_weights(
                 config.initial_encoder, embedding_model
             )
@@ -80,8 +81,9 @@ def pretrain(
     examples = ViewExamples(
         learner, make_dataset(0), config.examples_every, config.seed
     )
-    last_step = checkpoints.last_step(folder)
-    with ProbeCurve(config, folder, snapshots, last_step, is_chief) as probes:
+    with ProbeCurve(
+        config, folder, snapshots, last_step(folder), is_chief
+    ) as probes:
         training_loop.train(
             strategy,
             learner,
@@ -95,12 +97,6 @@ def pretrain(
         with atomic_path(folder / MODEL_FILE) as beside:
             embedding_model.save(beside)
     return folder / MODEL_FILE
-
-
-def is_finished(config: ContrastiveConfig, folder: pathlib.Path) -> bool:
-    """Whether the run has its model, trained for as long as is asked."""
-    finished = (folder / MODEL_FILE).exists()
-    return finished and checkpoints.last_step(folder) >= config.steps
 
 
 def _make_learner(

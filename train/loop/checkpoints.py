@@ -8,15 +8,8 @@ import tensorflow as tf
 from absl import logging
 
 from data.run.errors import UserError
+from train.loop.last_step import CHECKPOINTS
 from train.loop.training_options import TrainingOptions
-
-FOLDER = "checkpoints"
-
-
-def last_step(run: pathlib.Path) -> int:
-    """Step of the newest checkpoint in a run directory; 0 without one."""
-    latest = tf.train.latest_checkpoint(str(run / FOLDER))
-    return int(latest.rsplit("-", 1)[1]) if latest else 0
 
 
 class Checkpoints:
@@ -49,7 +42,7 @@ class Checkpoints:
         Raises:
           UserError: there are some, but none can be read.
         """
-        state = tf.train.get_checkpoint_state(str(run / FOLDER))
+        state = tf.train.get_checkpoint_state(str(run / CHECKPOINTS))
         paths = state.all_model_checkpoint_paths if state else []
         for path in reversed(paths):
             try:
@@ -60,8 +53,8 @@ class Checkpoints:
                 logging.warning("%s cannot be read (%s)", path, reason)
         if paths:
             raise UserError(
-                f"no checkpoint in {run / FOLDER} can be read: delete that "
-                "folder to start again"
+                f"no checkpoint in {run / CHECKPOINTS} can be read: delete "
+                "that folder to start again"
             )
         return 0
 
@@ -70,13 +63,13 @@ class Checkpoints:
         if self._manager is None:
             self._manager = tf.train.CheckpointManager(
                 self._checkpoint,
-                str(run / FOLDER),
+                str(run / CHECKPOINTS),
                 max_to_keep=self._options.keep_checkpoints,
                 keep_checkpoint_every_n_hours=(
                     self._options.keep_checkpoint_every_hours or None
                 ),
             )
-            _remove_rests(run / FOLDER)
+            _remove_rests(run / CHECKPOINTS)
         self._step.assign(step)
         self._manager.save(checkpoint_number=step)
 

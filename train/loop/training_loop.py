@@ -17,7 +17,8 @@ from data.run.errors import Stopped, UserError
 from data.run.progress import Progress
 from data.shards.record_index import RecordIndex
 from train.loop import cluster, distribution
-from train.loop.checkpoints import Checkpoints, last_step
+from train.loop.checkpoints import Checkpoints
+from train.loop.last_step import last_step
 from train.loop.step_records import StepRecords
 from train.loop.stop_signal import StopSignal
 from train.loop.training_log import Step, TrainingLog

@@ -1,7 +1,6 @@
 """How well the kept processors separate scenes whose sources are known."""
 
 import itertools
-import json
 import pathlib
 
 import keras
@@ -69,15 +68,6 @@ def measure(
             "results": results,
         },
     )
-
-
-def is_measured(config: SeparationConfig, folder: pathlib.Path) -> bool:
-    """Whether metrics.json has every processor of the configuration."""
-    file = folder / METRICS_FILE
-    if not file.exists():
-        return False
-    results = json.loads(file.read_text())["results"]
-    return {r["processor"] for r in results} >= set(config.processors())
 
 
 def _clips_with_stems(

@@ -1,4 +1,7 @@
 import dataclasses
+import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 from data.run import processor_files, run_directory
 from data.run.errors import UserError
 from models.separation.separator import Separator
+from tests.readme_commands import ROOT
 from tests.train.small_shards import noise_clips, write_shards
 from train.contrastive import pretraining
 from train.contrastive.contrastive_config import ContrastiveConfig
@@ -120,13 +124,28 @@ def test_same_seed_gives_the_same_weights(shards, finished, tmp_path):
     assert not np.array_equal(first[-2], other[-2])
 
 
-def test_finished_run_is_recognised(shards, finished, tmp_path):
-    folder, _ = finished
-    config = dataclasses.replace(CONFIG, shards=str(shards.folder))
-    assert not pretraining.is_finished(config, tmp_path)
-    assert pretraining.is_finished(config, folder)
-    longer = dataclasses.replace(config, steps=4)
-    assert not pretraining.is_finished(longer, folder)
+def test_a_finished_run_is_told_without_tensorflow(shards, finished, tmp_path):
+    (tmp_path / "tensorflow.py").write_text("raise SystemExit('imported')")
+
+    def call(steps):
+        script = ROOT / "train" / "pretrain_contrastive.py"
+        return subprocess.run(
+            [
+                sys.executable,
+                script,
+                f"--shards={shards.folder}",
+                f"--output={finished[0]}",
+                f"--steps={steps}",
+            ],
+            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+
+    done = call(3)
+    assert done.returncode == 0 and "nothing to do" in done.stderr
+    assert done.stdout.strip().endswith("embedding_model.keras")
+    assert "imported" in call(4).stderr
 
 
 def _separation_run(folder, sample_rate_hz=16000):

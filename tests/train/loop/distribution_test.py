@@ -20,7 +20,7 @@ from tests.train.trainer_runs import (
     wait_for,
 )
 from train.contrastive.contrastive_config import OBJECTIVES
-from train.loop.checkpoints import last_step
+from train.loop.last_step import last_step
 
 # Joint has the losses of two objectives.
 ENCODERS = ["joint", "triplet"]

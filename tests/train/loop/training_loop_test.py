@@ -13,8 +13,9 @@ from data.shards import example_schema
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import FAILED, POSITION, shuffled_examples
 from tests.train.small_shards import noise_clips, write_shards
-from train.loop import checkpoints, training_loop
+from train.loop import training_loop
 from train.loop.guarded_update import GuardedUpdate
+from train.loop.last_step import last_step
 from train.loop.optimizers import make_optimizer
 from train.loop.training_options import TrainingOptions
 
@@ -142,7 +143,7 @@ def test_a_signal_saves_where_it_is(train, whole, tmp_path):
     with pytest.raises(Stopped, match="SIGTERM; step 7 is saved"):
         train(tmp_path, [interrupt])
     assert signal.getsignal(signal.SIGTERM) == before
-    assert checkpoints.last_step(tmp_path) == 7
+    assert last_step(tmp_path) == 7
     _assert_same_state(train(tmp_path), whole)
 
 
@@ -201,7 +202,7 @@ def test_too_many_skipped_steps_end_the_run(train, tmp_path):
     for _ in range(2):
         with pytest.raises(UserError, match="of the last .* steps gave"):
             train(tmp_path, make_dataset=bad, max_skipped_steps=4)
-        assert checkpoints.last_step(tmp_path) == 10
+        assert last_step(tmp_path) == 10
     weights = train(tmp_path, steps=10)[0]
     assert all(np.isfinite(w).all() for w in weights)
 

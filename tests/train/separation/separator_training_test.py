@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import keras
@@ -11,6 +12,7 @@ from models.losses.mixit import mixit_loss
 from models.separation.separator import Separator
 from tests.train.small_shards import RATE_HZ, noise_clips, write_shards
 from train.separation import quality, separator_training
+from train.separation.finished import is_finished
 from train.separation.learner import SeparationLearner
 from train.separation.mixture_pipeline import batches_of_pairs
 from train.separation.separation_config import SeparationConfig
@@ -95,9 +97,10 @@ def test_step_0_is_the_untrained_network(run):
 
 def test_measure_scores_every_processor(run):
     config, info, folder = run
-    assert not quality.is_measured(config, folder)
+    assert not is_finished(config, info, folder)
     quality.measure(config, info, folder)
-    assert quality.is_measured(config, folder)
+    assert is_finished(config, info, folder)
+    assert not is_finished(dataclasses.replace(config, steps=5), info, folder)
     record = json.loads((folder / "metrics.json").read_text())
     assert [r["processor"] for r in record["results"]] == ["N", "mid", "step4"]
     assert [r["step"] for r in record["results"]] == [0, 2, 4]
