@@ -44,7 +44,7 @@ class ScriptProcess:
             args=(
                 [os.fspath(part) for part in command],
                 os.fspath(folder),
-                dict(environment or {}),
+                {**os.environ, **(environment or {})},
                 self._output,
             ),
         )
@@ -90,6 +90,7 @@ def _become(command, folder, environment, output) -> None:
     for number, stream in ((1, "stdout"), (2, "stderr")):
         file = os.open(os.path.join(output, stream), os.O_CREAT | os.O_WRONLY)
         os.dup2(file, number)
+    os.environ.clear()
     os.environ |= environment
     os.chdir(folder)
     sys.argv = command
