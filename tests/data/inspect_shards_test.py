@@ -7,20 +7,18 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
-import tensorflow as tf
 
 from data.audio import encoding
 from data.inspect_shards import InspectConfig, inspect_shards
 from data.inspection.scan import draw_clips
-from data.shards import example_schema
+from data.shards import shard_offsets
 from data.shards.dataset_info import DatasetInfo, Shard
 from tests.evaluate.toy_runs import damage
 from tests.html_pages import Page, assert_refers_to_nothing_outside
+from tests.train.small_shards import RATE_HZ, write_shards
 
-RATE_HZ = 8000
 EVIL = "a \"quoted\" <script>alert(1)</script> & 'ñ' 鳥 {{ 7*7 }}"
 CLASS_NAMES = (EVIL, "hiss", "tick", "never")
-PROCESSORS = ("A<b>", "B")
 LSB = 1 / 32768
 
 
@@ -31,17 +29,18 @@ def sine(amplitude, seconds):
     )
 
 
-# Split, shard: (id, labels, mixture, channels that are not as in `halves`).
 LOUD, QUIET = sine(0.5, 1.0), sine(0.0002, 0.4)
 CLIPPED = np.clip(sine(1.5, 2.0), -1, 1)
+# Id, labels, mixture; those of train lie in two shards, in turn.
 CLIPS = {
-    ("train", 0): [
+    "train": [
         (f"loud {EVIL}", (0,), LOUD),
-        ("silence", (), np.zeros(4000)),
+        ("quiet", (2,), QUIET),
+        ("silence", (), np.zeros(RATE_HZ // 2)),
+        ("again", (2,), QUIET),
         ("clipped", (0, 1), CLIPPED),
     ],
-    ("train", 1): [("quiet", (2,), QUIET), ("again", (2,), QUIET)],
-    ("eval", 0): [("again", (1,), sine(0.25, 0.8)), ("loud", (0, 2), LOUD)],
+    "eval": [("again", (1,), sine(0.25, 0.8)), ("loud", (0, 2), LOUD)],
 }
 
 
@@ -55,50 +54,32 @@ def halves(clip_id, mixture):
     return first, second
 
 
-def serialized(clip_id, labels, mixture, codec, separated):
-    def encode(audio):
-        return encoding.encode(audio, codec, RATE_HZ)
-
-    record = example_schema.serialize(
-        example_schema.ClipRecord(
-            clip_id=clip_id,
-            source=EVIL,
-            start_s=0.0,
-            labels=labels,
-            audio=encode(mixture),
-            num_samples=len(mixture),
-        )
-    )
-    if not separated:
-        return record
-    first, second = halves(clip_id, mixture)
-    channels = {
-        # A: all in the first channel.
-        "A<b>": [encode(mixture), encode(0 * mixture)],
-        "B": [encode(first), encode(second)],
-    }
-    return example_schema.with_channels(record, channels)
-
-
 def write(folder, codec=encoding.PCM16, separated=True):
-    folder.mkdir(parents=True)
-    splits = {"train": (), "eval": (), "empty": ()}
-    for (split, number), clips in CLIPS.items():
-        file = folder / f"{split}-{number}.tfrecord"
-        with tf.io.TFRecordWriter(str(file)) as writer:
-            for clip in clips:
-                writer.write(serialized(*clip, codec, separated))
-        seconds = sum(len(mixture) for _, _, mixture in clips) / RATE_HZ
-        size = file.stat().st_size
-        splits[split] += (Shard(file.name, len(clips), seconds, size),)
-    DatasetInfo(
-        folder=folder,
-        sample_rate_hz=RATE_HZ,
-        audio_format=codec,
+    splits = {"empty": ()}
+    for split, clips in CLIPS.items():
+        ids, labels, mixtures = zip(*clips, strict=True)
+        channels = {
+            # A: all in the first channel.
+            "A<b>": [(mixture, 0 * mixture) for mixture in mixtures],
+            "B": list(map(halves, ids, mixtures)),
+        }
+        info = write_shards(
+            folder,
+            mixtures,
+            channels if separated else {},
+            num_shards=len(clips) // 2,
+            audio_format=codec,
+            split=split,
+            ids=ids,
+            labels=labels,
+        )
+        splits |= info.splits
+    # Those of one split.
+    (folder / shard_offsets.OFFSETS_FILE).unlink()
+    dataclasses.replace(
+        info,
         class_names=CLASS_NAMES,
         splits=splits,
-        processors=PROCESSORS if separated else (),
-        num_channels=2 if separated else 0,
         summary={"rejects": {EVIL: 3}},
     ).save()
 
@@ -253,7 +234,7 @@ def test_two_processes_give_the_same(output, shards, tmp_path, capsys):
         assert file.read_bytes() == output.with_suffix(file.suffix).read_bytes()
     summary, progress = capsys.readouterr()
     for told in (
-        "train: 5 clips, 4s, 0.3 MB, 2 shards",
+        "train: 5 clips, 4s, 0.7 MB, 2 shards",
         "3 silent, 1 clipped",
         "B: channels at ",
         "sum off by up to 7 LSB",

@@ -44,8 +44,10 @@ def write_shards(
     num_shards: int = 2,
     audio_format: str = encoding.PCM16,
     split: str = "train",
+    ids: Sequence[str] = (),
+    labels: Sequence[tuple[int, ...]] = (),
 ) -> DatasetInfo:
-    """Clip k goes to shard k mod num_shards, with id "clip<k>".
+    """Clip k goes to shard k mod num_shards, with id "clip<k>" by default.
 
     Args:
       clips: (T,) each.
@@ -58,6 +60,8 @@ def write_shards(
         return encoding.encode(audio, audio_format, RATE_HZ)
 
     channels = channels or {}
+    ids = ids or [f"clip{k}" for k in range(len(clips))]
+    labels = labels or [(k % 2,) for k in range(len(clips))]
     shards, offsets = [], {}
     for number in range(num_shards):
         path = folder / f"{split}-{number}.tfrecord"
@@ -65,10 +69,10 @@ def write_shards(
         with ShardWriter(path) as writer:
             for k in mine:
                 record = example_schema.ClipRecord(
-                    clip_id=f"clip{k}",
-                    source=f"clip{k}",
+                    clip_id=ids[k],
+                    source=ids[k],
                     start_s=0.0,
-                    labels=(k % 2,),
+                    labels=labels[k],
                     audio=encode(clips[k]),
                     num_samples=len(clips[k]),
                     stems=tuple(map(encode, stems[k])) if stems else (),
