@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from data import write_shards
-from data.audio import codec
 from data.ingest import ingest_job
 from data.ingest.ingest_config import IngestConfig
 from data.jobs.decoder_pool import DecoderPool
 from data.run.errors import UserError
-from data.shards import example_schema
+from data.shards import stored_clip
 from data.shards.dataset_info import DatasetInfo
 from data.synthetic.scenes import CLASS_NAMES, generate_scene
 from tests.data.ingested import clips, records, rejects
@@ -197,18 +196,15 @@ def test_scenes_carry_their_stems(tmp_path):
     assert info.has_stems and info.class_names == CLASS_NAMES
     assert info.summary["clips"] == {"eval": 2, "train": 7}
     scene = generate_scene(3, 4, 0.5, 16000)
-    for record in records(info, ["train", "eval"]):
-        parsed = example_schema.parse(record, stems=True)
-        if parsed[example_schema.CLIP_ID] == b"scene-0000004":
-            break
-    stems = [
-        codec.decode(stem, "pcm16") for stem in parsed[example_schema.STEMS]
+    stored = [
+        stored_clip.read(record.numpy(), info, stems=True)
+        for record in records(info, ["train", "eval"])
     ]
+    [clip] = [clip for clip in stored if clip.clip_id == "scene-0000004"]
+    names, stems = zip(*clip.stems, strict=True)
     np.testing.assert_allclose(stems, scene.stems, atol=1e-4)
-    names = [n.decode() for n in parsed[example_schema.STEM_NAMES].numpy()]
-    assert names == list(scene.stem_names)
-    labels = parsed[example_schema.LABELS].numpy()
-    assert [CLASS_NAMES[k] for k in labels] == list(scene.labels)
+    assert names == tuple(scene.stem_names)
+    assert clip.labels == tuple(scene.labels)
 
 
 def test_a_finished_output_is_left_alone_and_a_lost_shard_remade(tmp_path):
