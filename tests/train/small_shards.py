@@ -44,15 +44,17 @@ def write_shards(
     num_shards: int = 2,
     audio_format: str = encoding.PCM16,
     split: str = "train",
-    ids: Sequence[str] = (),
-    labels: Sequence[tuple[int, ...]] = (),
+    labels: Sequence[tuple[int, ...]] | None = None,
+    name: str = "clip",
 ) -> DatasetInfo:
-    """Clip k goes to shard k mod num_shards, with id "clip<k>" by default.
+    """Clip k goes to shard k mod num_shards, with id "<name><k>".
 
     Args:
       clips: (T,) each.
       channels: processor -> (M, T) of each clip.
       stems: (S, T) of each clip.
+      labels: of each clip; by default whether its number is odd.
+      name: of the clips; their stems and source have it too.
     """
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -60,8 +62,6 @@ def write_shards(
         return encoding.encode(audio, audio_format, RATE_HZ)
 
     channels = channels or {}
-    ids = ids or [f"clip{k}" for k in range(len(clips))]
-    labels = labels or [(k % 2,) for k in range(len(clips))]
     shards, offsets = [], {}
     for number in range(num_shards):
         path = folder / f"{split}-{number}.tfrecord"
@@ -69,14 +69,14 @@ def write_shards(
         with ShardWriter(path) as writer:
             for k in mine:
                 record = example_schema.ClipRecord(
-                    clip_id=ids[k],
-                    source=ids[k],
+                    clip_id=f"{name}{k}",
+                    source=f"{name}{k}",
                     start_s=0.0,
-                    labels=labels[k],
+                    labels=labels[k] if labels else (k % 2,),
                     audio=encode(clips[k]),
                     num_samples=len(clips[k]),
                     stems=tuple(map(encode, stems[k])) if stems else (),
-                    stem_names=tuple("s" for _ in stems[k]) if stems else (),
+                    stem_names=tuple(name for _ in stems[k]) if stems else (),
                 )
                 record = example_schema.with_channels(
                     example_schema.serialize(record),
