@@ -267,14 +267,9 @@ def test_a_split_that_is_all_bad_is_told(tmp_path):
         ({"eval_folds": ("1",)}, "--eval_folds needs --labels"),
         (
             {"source": "fsd50k", "eval_folds": ("1",)},
-            "--eval_folds does not go with --source=fsd50k, only with folder, "
-            "esc:",
+            "--eval_folds does not .* --source=fsd50k, only with folder, esc:",
         ),
         ({"source": "audioset"}, "--segments is empty.*balanced_train"),
-        (
-            {"source": "audioset", "segments": ("eval_segments.csv",)},
-            "--class_labels is empty.*class_labels_indices.csv",
-        ),
         ({"classes": ("a", "b", "a")}, "names a class twice"),
         ({"beam_options": "--x"}, "--beam_options goes with another --runner"),
         ({"min_seconds": 11.0}, "--min_seconds=11 is above --clip_seconds=10"),
