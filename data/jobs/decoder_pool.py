@@ -82,7 +82,7 @@ class DecoderPool(contextlib.AbstractContextManager):
             try:
                 return self._process().call(call, self._timeout_s)
             except TookTooLong:
-                self._count_loss(f"hangs at {name}")
+                self._count_loss(f"hangs at {name}", "take that file away")
                 given_up = GivenUp(
                     "timed_out",
                     "reading it took longer than --item_timeout_seconds="
@@ -119,10 +119,7 @@ class DecoderPool(contextlib.AbstractContextManager):
         return process
 
     def _count_loss(
-        self,
-        what: str,
-        remedy: str = "take that file away",
-        is_by_item: bool = True,
+        self, what: str, remedy: str, is_by_item: bool = True
     ) -> None:
         """Ends the job where going on would not help."""
         self._go_on()
