@@ -15,7 +15,6 @@ from data.jobs.decoding_jobs import DecodingJobs
 from data.run import rejects, run_directory, run_lock
 from data.run.atomic_write import atomic_path
 from data.run.errors import UserError
-from data.run.rejects import RejectLimit
 from data.shards import shard_offsets, shard_statistics
 from data.shards.dataset_info import DATASET_FILE, DatasetInfo, Shard
 from data.synthetic.scenes import generate_scene
@@ -81,16 +80,22 @@ def _write(
 ) -> DatasetInfo:
     tasks = [task for tasks in plan.tasks.values() for task in tasks]
     num_inputs = len(plan.refused) + sum(task.num_items for task in tasks)
-    limit = RejectLimit(folder, num_inputs, config.max_bad_fraction)
-    limit.add(plan.refused)
+    left_out = []
+
+    def leave_out(refused):
+        left_out.extend(map(tuple, refused))
+        limit = config.max_bad_fraction
+        rejects.check_share(left_out, num_inputs, limit, folder)
+
+    leave_out(plan.refused)
     accounts = jobs.run(
         STAGE,
         clip_shards.write_clips,
         tasks,
         folder,
-        on_account=lambda account: limit.add(account["rejects"]),
+        on_account=lambda account: leave_out(account["rejects"]),
     )
-    left_out = (*limit.rejects, *plan.missing)
+    left_out += plan.missing
     rejects.write(folder, left_out)
     of_shard = {account["shard"]: account for account in accounts}
     by_split = {

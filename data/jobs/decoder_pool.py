@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +26,7 @@ class GivenUp(Rejected):
     """An item that ended its process twice, or took too long."""
 
 
-class DecoderPool:
+class DecoderPool(contextlib.AbstractContextManager):
     """Reads items in other processes; for a `with` statement.
 
     A pickled copy, as on a worker of Beam, has processes of its own.
@@ -47,9 +48,6 @@ class DecoderPool:
 
     def __reduce__(self):
         return DecoderPool, (self._workers, self._timeout_s)
-
-    def __enter__(self) -> "DecoderPool":
-        return self
 
     def __exit__(self, *error) -> None:
         self._end = concurrent.futures.CancelledError()
@@ -84,7 +82,7 @@ class DecoderPool:
             try:
                 return self._process().call(call, self._timeout_s)
             except TookTooLong:
-                self._count_loss(f"hangs at {name}")
+                self._count_loss(f"hangs at {name}", "take that file away")
                 given_up = GivenUp(
                     "timed_out",
                     "reading it took longer than --item_timeout_seconds="
@@ -121,10 +119,7 @@ class DecoderPool:
         return process
 
     def _count_loss(
-        self,
-        what: str,
-        remedy: str = "take that file away",
-        is_by_item: bool = True,
+        self, what: str, remedy: str, is_by_item: bool = True
     ) -> None:
         """Ends the job where going on would not help."""
         self._go_on()

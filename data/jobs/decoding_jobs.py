@@ -69,21 +69,15 @@ def _make(
 def _items(task: DecodingTask, shards: Shards) -> Iterator[Item]:
     """Those of a task; what was lost earlier is not read again."""
     lost = shards.lost(task)
-    for name, read in task.items():
-        yield (
-            name,
-            functools.partial(_lose, *lost[name]) if name in lost else read,
-        )
-
-
-def _lose(kind: str, reason: str) -> None:
-    raise GivenUp(kind, reason)
+    return (item for item in task.items() if item[0] not in lost)
 
 
 def _of_task(task: DecodingTask, results: Iterator, shards: Shards) -> Iterator:
-    """The next results, those of a task; remembers what is given up."""
-    for (name, _), result in zip(task.items(), results, strict=False):
-        if isinstance(result, GivenUp):
+    """The results of a task, the next ones; remembers what is given up."""
+    lost = shards.lost(task)
+    for name, _ in task.items():
+        result = GivenUp(*lost[name]) if name in lost else next(results)
+        if isinstance(result, GivenUp) and name not in lost:
             shards.give_up(task, name, result)
         yield result
         shards.advance()

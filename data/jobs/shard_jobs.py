@@ -139,9 +139,13 @@ def run(
     with run_lock.held(folder):
         remove_leftovers(folder)
         remove_leftovers(folder / ACCOUNTS_FOLDER)
-        _remove_foreign(folder, tasks)
         shards = Shards(folder)
         accounts = {task.shard: shards.account_if_done(task) for task in tasks}
+        # Of tasks that there are no more.
+        for file in (folder / ACCOUNTS_FOLDER).glob("*.json"):
+            if file.stem not in accounts:
+                (folder / file.stem).unlink(missing_ok=True)
+                file.unlink()
         for account in filter(None, accounts.values()):
             on_account(account)
         todo = [task for task in tasks if not accounts[task.shard]]
@@ -168,12 +172,3 @@ def run(
 
 def _fingerprint(task: Task) -> str:
     return hashlib.blake2b(repr(task).encode(), digest_size=16).hexdigest()
-
-
-def _remove_foreign(folder: pathlib.Path, tasks: Sequence[Task]) -> None:
-    """Shards and accounts of tasks that there are no more."""
-    names = {task.shard for task in tasks}
-    for file in (folder / ACCOUNTS_FOLDER).glob("*.json"):
-        if file.stem not in names:
-            (folder / file.stem).unlink(missing_ok=True)
-            file.unlink()

@@ -32,35 +32,28 @@ class Rejected(ValueError):
         return self.reason
 
 
-class RejectLimit:
-    """Stops a job whose input is mostly bad, with the list on disk."""
+def check_share(
+    rejects: Sequence[Reject],
+    total: int,
+    max_bad_fraction: float,
+    folder: pathlib.Path,
+) -> None:
+    """Stops a job whose input is mostly bad, with the list in `folder`.
 
-    def __init__(
-        self, folder: pathlib.Path, total: int, max_bad_fraction: float
-    ):
-        """`total` is the number of inputs, good and bad."""
-        self.rejects: list[Reject] = []
-        self._folder, self._total, self._limit = folder, total, max_bad_fraction
-
-    def add(self, rejects: Iterable[Sequence[str]]) -> None:
-        """Takes more rejects.
-
-        Raises:
-          UserError: they are more than `max_bad_fraction` of all inputs.
-        """
-        self.rejects.extend(tuple(reject) for reject in rejects)
-        bad = len(self.rejects)
-        if bad > self._limit * self._total:
-            kinds = count_kinds(self.rejects)
-            kind = max(kinds, key=kinds.get)
-            file, _, reason = next(r for r in self.rejects if r[1] == kind)
-            write(self._folder, self.rejects)
-            raise UserError(
-                f"{bad} of {self._total} inputs are bad, more than "
-                f"--max_bad_fraction={self._limit:g} allows; {kinds[kind]} "
-                f"are {kind}, as {file}: {reason}. All are listed in "
-                f"{self._folder / REJECTS_FILE}"
-            )
+    Raises:
+      UserError: they are more than `max_bad_fraction` of `total` inputs.
+    """
+    if len(rejects) > max_bad_fraction * total:
+        kinds = count_kinds(rejects)
+        kind = max(kinds, key=kinds.get)
+        file, _, reason = next(r for r in rejects if r[1] == kind)
+        write(folder, rejects)
+        raise UserError(
+            f"{len(rejects)} of {total} inputs are bad, more than "
+            f"--max_bad_fraction={max_bad_fraction:g} allows; {kinds[kind]} "
+            f"are {kind}, as {file}: {reason}. All are listed in "
+            f"{folder / REJECTS_FILE}"
+        )
 
 
 def count_kinds(rejects: Iterable[Reject]) -> dict[str, int]:

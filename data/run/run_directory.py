@@ -81,7 +81,8 @@ def _check_same(folder: pathlib.Path, stage: str, config: object) -> None:
     for field in dataclasses.fields(config):
         # An option that came after the run was started had its default.
         old = record["config"].get(field.name, field.default)
-        old, new = map(_as_list, (old, getattr(config, field.name)))
+        # As JSON keeps them: a tuple is a list.
+        old, new = json.loads(json.dumps([old, getattr(config, field.name)]))
         if old != new and not field.metadata["runtime_only"]:
             raise UserError(
                 f"{folder} was started with --{field.name}={_shown(old)}, now "
@@ -116,11 +117,6 @@ def read(path: str | pathlib.Path, *stages: str) -> dict:
             f"{folder} is a run of {record['stage']}: name one of {wanted}"
         )
     return record
-
-
-def _as_list(value: object) -> object:
-    """A tuple as JSON keeps it."""
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _shown(value: object) -> str:

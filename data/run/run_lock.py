@@ -89,6 +89,7 @@ def _lock(folder: str | os.PathLike, how: int = 0) -> bool:
         )
         return True
     _held[place] = descriptor
+    atexit.register(release, place)
     os.ftruncate(descriptor, 0)
     text = f"process {os.getpid()} on {platform.node()}"
     os.pwrite(descriptor, text.encode(), 0)
@@ -98,9 +99,3 @@ def _lock(folder: str | os.PathLike, how: int = 0) -> bool:
 def _holder(folder: str | os.PathLike) -> str:
     text = pathlib.Path(folder, LOCK_FILE).read_text("utf-8")
     return text or "another process"
-
-
-@atexit.register
-def _release_all() -> None:
-    for folder in list(_held):
-        release(folder)

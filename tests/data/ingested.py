@@ -6,8 +6,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from data.audio import codec
-from data.shards import example_schema
+from data.shards import example_schema, record_check, stored_clip
 from data.shards.dataset_info import DatasetInfo
 
 
@@ -23,15 +22,10 @@ def clips(
     """Clip id → (audio, label names)."""
     found = {}
     for record in records(info, splits or [*info.splits]):
-        parsed = example_schema.parse(record)
-        audio = codec.decode(
-            parsed[example_schema.AUDIO], info.audio_format
-        ).numpy()
-        assert audio.size == parsed[example_schema.NUM_SAMPLES]
-        clip_id = parsed[example_schema.CLIP_ID].numpy().decode()
-        assert clip_id not in found
-        labels = parsed[example_schema.LABELS].numpy()
-        found[clip_id] = audio, [info.class_names[k] for k in labels]
+        assert record_check.find_fault(record.numpy(), info) is None
+        clip = stored_clip.read(record.numpy(), info)
+        assert clip.clip_id not in found
+        found[clip.clip_id] = clip.mixture, [*clip.labels]
     return found
 
 
@@ -52,5 +46,5 @@ def starts(info: DatasetInfo) -> dict[str, tuple[str, float]]:
 def rejects(tmp_path: pathlib.Path) -> dict[str, tuple[str, str]]:
     """File → (kind, reason), of the output folder `out`."""
     with (tmp_path / "out" / "rejects.csv").open(encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    return {row["file"]: (row["kind"], row["reason"]) for row in rows}
+        _, *rows = csv.reader(stream)
+    return {file: (kind, reason) for file, kind, reason in rows}

@@ -7,20 +7,18 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
-import tensorflow as tf
 
 from data.audio import encoding
 from data.inspect_shards import InspectConfig, inspect_shards
 from data.inspection.scan import draw_clips
-from data.shards import example_schema
+from data.shards import shard_offsets
 from data.shards.dataset_info import DatasetInfo, Shard
 from tests.evaluate.toy_runs import damage
 from tests.html_pages import Page, assert_refers_to_nothing_outside
+from tests.train.small_shards import RATE_HZ, write_shards
 
-RATE_HZ = 8000
 EVIL = "a \"quoted\" <script>alert(1)</script> & 'ñ' 鳥 {{ 7*7 }}"
 CLASS_NAMES = (EVIL, "hiss", "tick", "never")
-PROCESSORS = ("A<b>", "B")
 LSB = 1 / 32768
 
 
@@ -31,74 +29,59 @@ def sine(amplitude, seconds):
     )
 
 
-# Split, shard: (id, labels, mixture, channels that are not as in `halves`).
 LOUD, QUIET = sine(0.5, 1.0), sine(0.0002, 0.4)
 CLIPPED = np.clip(sine(1.5, 2.0), -1, 1)
+SILENCE = np.zeros(RATE_HZ // 2)
+# Labels and mixture; those of train lie in two shards, in turn. Both splits
+# have clips of the names EVIL0 and EVIL1.
 CLIPS = {
-    ("train", 0): [
-        (f"loud {EVIL}", (0,), LOUD),
-        ("silence", (), np.zeros(4000)),
-        ("clipped", (0, 1), CLIPPED),
+    "train": [
+        ((0,), LOUD),
+        ((2,), QUIET),
+        ((), SILENCE),
+        ((2,), 1 * QUIET),
+        ((0, 1), CLIPPED),
     ],
-    ("train", 1): [("quiet", (2,), QUIET), ("again", (2,), QUIET)],
-    ("eval", 0): [("again", (1,), sine(0.25, 0.8)), ("loud", (0, 2), LOUD)],
+    "eval": [((1,), sine(0.25, 0.8)), ((0, 2), LOUD)],
 }
 
 
-def halves(clip_id, mixture):
+def halves(mixture):
     """Channels of B, in 16 bits: they add up but for what is put in here."""
     stored = encoding.to_int16(mixture).astype(np.float64) * LSB
     first = np.floor(stored / 2 / LSB) * LSB
     second = stored - first
-    if clip_id == "quiet":
+    if mixture is QUIET:
         second = second + 7 * LSB
     return first, second
 
 
-def serialized(clip_id, labels, mixture, codec, separated):
-    def encode(audio):
-        return encoding.encode(audio, codec, RATE_HZ)
-
-    record = example_schema.serialize(
-        example_schema.ClipRecord(
-            clip_id=clip_id,
-            source=EVIL,
-            start_s=0.0,
-            labels=labels,
-            audio=encode(mixture),
-            num_samples=len(mixture),
-        )
-    )
-    if not separated:
-        return record
-    first, second = halves(clip_id, mixture)
-    channels = {
-        # A: all in the first channel.
-        "A<b>": [encode(mixture), encode(0 * mixture)],
-        "B": [encode(first), encode(second)],
-    }
-    return example_schema.with_channels(record, channels)
-
-
 def write(folder, codec=encoding.PCM16, separated=True):
-    folder.mkdir(parents=True)
-    splits = {"train": (), "eval": (), "empty": ()}
-    for (split, number), clips in CLIPS.items():
-        file = folder / f"{split}-{number}.tfrecord"
-        with tf.io.TFRecordWriter(str(file)) as writer:
-            for clip in clips:
-                writer.write(serialized(*clip, codec, separated))
-        seconds = sum(len(mixture) for _, _, mixture in clips) / RATE_HZ
-        size = file.stat().st_size
-        splits[split] += (Shard(file.name, len(clips), seconds, size),)
-    DatasetInfo(
-        folder=folder,
-        sample_rate_hz=RATE_HZ,
-        audio_format=codec,
+    splits = {"empty": ()}
+    for split, clips in CLIPS.items():
+        labels, mixtures = zip(*clips, strict=True)
+        channels = {
+            # A: all in the first channel.
+            "A<b>": [(mixture, 0 * mixture) for mixture in mixtures],
+            "B": list(map(halves, mixtures)),
+        }
+        info = write_shards(
+            folder,
+            mixtures,
+            channels if separated else {},
+            num_shards=len(clips) // 2,
+            audio_format=codec,
+            split=split,
+            labels=labels,
+            name=EVIL,
+        )
+        splits |= info.splits
+    # Those of one split.
+    (folder / shard_offsets.OFFSETS_FILE).unlink()
+    dataclasses.replace(
+        info,
         class_names=CLASS_NAMES,
         splits=splits,
-        processors=PROCESSORS if separated else (),
-        num_channels=2 if separated else 0,
         summary={"rejects": {EVIL: 3}},
     ).save()
 
@@ -200,12 +183,13 @@ def test_deviation_of_the_sum_from_the_mixture(numbers):
     found = numbers["splits"]["train"]["processors"]
     keys = "largest_deviation_lsb", "largest_deviation_clip", "sum_deviates"
     assert [found["A<b>"][key] for key in keys] == [0, "", 0]
-    assert [found["B"][key] for key in keys] == [7, "quiet", 1]
+    assert [found["B"][key] for key in keys] == [7, f"{EVIL}1", 1]
 
 
 def test_ids_that_occur_twice_are_named_with_their_splits(numbers):
-    assert numbers["duplicate_ids"] == 1
-    assert numbers["duplicates"] == {"again": ["eval", "train"]}
+    assert numbers["duplicate_ids"] == 2
+    named = {f"{EVIL}{number}": ["eval", "train"] for number in range(2)}
+    assert numbers["duplicates"] == named
 
 
 def test_page_shows_numbers_classes_and_clips_and_needs_nothing(output, page):
@@ -216,7 +200,7 @@ def test_page_shows_numbers_classes_and_clips_and_needs_nothing(output, page):
     words = " ".join(page.texts)
     for text in (
         *CLASS_NAMES,
-        f"loud {EVIL}",
+        f"{EVIL}4",
         "A<b>, channel 2",
         "2 (40 %)",
         "clip ids occur more",
@@ -231,12 +215,7 @@ def test_page_shows_numbers_classes_and_clips_and_needs_nothing(output, page):
 
 
 def test_players_hold_the_stored_samples(page):
-    stored = {
-        len(mixture): encoding.to_int16(mixture)
-        for clips in CLIPS.values()
-        for clip_id, _, mixture in clips
-        if clip_id in ("clipped", "silence")
-    }
+    stored = {len(a): encoding.to_int16(a) for a in (CLIPPED, SILENCE)}
     for key, text in json.loads(page.scripts[0])["sounds"].items():
         sound = io.BytesIO(base64.b64decode(text))
         samples, rate_hz = soundfile.read(sound, dtype="int16")
@@ -253,11 +232,11 @@ def test_two_processes_give_the_same(output, shards, tmp_path, capsys):
         assert file.read_bytes() == output.with_suffix(file.suffix).read_bytes()
     summary, progress = capsys.readouterr()
     for told in (
-        "train: 5 clips, 4s, 0.3 MB, 2 shards",
+        "train: 5 clips, 4s, 0.7 MB, 2 shards",
         "3 silent, 1 clipped",
         "B: channels at ",
         "sum off by up to 7 LSB",
-        "ids that several clips have: 1, as again in eval, train",
+        f"ids that several clips have: 2, as {EVIL}0 in eval, train",
         f"page: {page}, numbers: {tmp_path / 'a' / 'b.json'}\n",
     ):
         assert told in summary
@@ -292,7 +271,8 @@ def test_records_that_cannot_be_used_are_counted_by_cause(
     assert train["bad_records"] == {"checksum": 1, "wrong_shape": 2}
     assert train["clips"] == 2 and train["rms_db"]["digital_silence"] == 1
     assert numbers["splits"]["eval"]["bad_records"] == {"wrong_shape": 1}
-    assert numbers["duplicate_ids"] == 0
+    # Of two; the other clips of the second one are bad.
+    assert numbers["duplicate_ids"] == 1
     told = "records that cannot be used: 2 wrong_shape"
     assert told in capsys.readouterr().out
     words = " ".join(Page(output.read_text("utf-8")).texts)

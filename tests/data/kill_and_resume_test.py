@@ -3,8 +3,6 @@
 import os
 import pathlib
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -13,14 +11,10 @@ import pytest
 from data.run import processor_files
 from data.run.atomic_write import write_json
 from models.separation.separator import Separator
-from tests.data.jobs.shard_jobs_test import ROOT
+from tests import script_process
 from tests.data.sound_files import tone, write
 from tests.data.write_shards_test import contents
-from tests.evaluate.toy_runs import write_toy_run
 from tests.train.small_shards import noise_clips, write_shards
-
-# What is counted, to tell when a job was killed.
-MADE = (".tfrecord", ".npz")
 
 
 def folder_job(tmp_path):
@@ -60,27 +54,15 @@ def separate_job(tmp_path):
     ]
 
 
-def embed_job(tmp_path):
-    write_shards(tmp_path / "in", noise_clips(60, 32000), num_shards=12)
-    write_toy_run(tmp_path / "run", tmp_path / "in")
-    return ["evaluate/embed.py", f"--encoder={tmp_path / 'run'}"]
-
-
 def start(command, output):
     script, *flags = command
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / script), *flags, f"--output={output}"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
-    )
+    command = [script_process.ROOT / script, *flags, f"--output={output}"]
+    return script_process.ScriptProcess(command, output.parent)
 
 
 def finish(command, output):
     process = start(command, output)
-    _, told = process.communicate()
-    assert process.returncode == 0, told.decode()
+    assert process.wait() == 0, process.read("stderr")
 
 
 def finished(folder):
@@ -102,19 +84,19 @@ def kill_at(process, folder, seen, progress, later_s):
     time.sleep(later_s)
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
-    _, told = process.communicate()
-    assert process.returncode in (0, -signal.SIGKILL), told.decode()
-    return process.returncode != 0
+    code = process.wait()
+    assert code in (0, -signal.SIGKILL), process.read("stderr")
+    return code != 0
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.long)])
-@pytest.mark.parametrize("job", [folder_job, separate_job, embed_job])
+@pytest.mark.parametrize("job", [folder_job, separate_job])
 def test_killed_jobs_end_with_the_bytes_of_an_uninterrupted_one(
     tmp_path, job, kills
 ):
     command = job(tmp_path)
     finish(command, tmp_path / "whole")
-    whole = contents(tmp_path / "whole")
+    whole = finished(tmp_path / "whole")
     killed = tmp_path / "killed"
     rng = np.random.default_rng(0)
     seen, moments = set(), []
@@ -123,11 +105,12 @@ def test_killed_jobs_end_with_the_bytes_of_an_uninterrupted_one(
         progress = share * len(whole)
         if kill_at(process, killed, seen, progress, rng.uniform(0, 0.1)):
             found = finished(killed)
-            moments.append(sum(name.endswith(MADE) for name in found))
+            moments.append(sum(name.endswith(".tfrecord") for name in found))
             # A file is there whole or not at all.
             for name in found:
                 assert whole[name] == found[name], name
     assert moments
     finish(command, killed)
-    assert contents(killed) == whole
+    assert finished(killed) == whole
+    assert contents(killed).keys() == contents(tmp_path / "whole").keys()
     print(f"{job.__name__}: killed with shards: {moments}")

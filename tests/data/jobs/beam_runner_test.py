@@ -99,18 +99,14 @@ def test_folders_that_workers_do_not_share_are_told(tmp_path):
         make_one(task, make_numbers, tmp_path / "none")
 
 
-@pytest.mark.parametrize("workers", ["", "multi_processing"])
-def test_shards_are_those_of_the_local_runner(tmp_path, workers, monkeypatch):
+def test_shards_are_those_of_the_local_runner(tmp_path, monkeypatch):
     beam()
     monkeypatch.setattr(ingest_job, "DecoderPool", DecoderPool)
     for number in range(7):
         write(tmp_path / "in" / "x" / f"{number}.wav", tone(0.3))
     (tmp_path / "in" / "bad.wav").write_text("bad")
-    options = {"runner": "DirectRunner"}
-    if workers:
-        options["beam_options"] = (
-            f"--direct_running_mode={workers} --direct_num_workers=2"
-        )
+    workers = "--direct_running_mode=multi_processing --direct_num_workers=2"
+    options = {"runner": "DirectRunner", "beam_options": workers}
     ingest_job.run(config(tmp_path, clips_per_shard=3, **options))
     local = config(tmp_path, clips_per_shard=3, output=str(tmp_path / "local"))
     ingest_job.run(local)

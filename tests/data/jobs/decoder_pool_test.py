@@ -106,30 +106,16 @@ def test_one_crash_may_be_an_accident(tmp_path):
     assert sprung(tmp_path / "notes") == [8, 8]
 
 
-def oom_score():
-    return int(pathlib.Path("/proc/self/oom_score_adj").read_text())
-
-
-def test_want_of_memory_takes_a_worker_before_the_job():
-    assert results([("score", oom_score)]) == [500]
-    assert oom_score() < 500
-
-
-def speak():
+def look_around():
     os.write(2, b"as C libraries do")
     print("as Python does", file=sys.stderr)
+    oom_score = pathlib.Path("/proc/self/oom_score_adj").read_text()
+    return int(oom_score), "tensorflow" in sys.modules
 
 
-def test_only_c_libraries_are_hushed(capfd):
-    assert results([("noise", speak)]) == [None]
-    assert capfd.readouterr().err == "as Python does\n"
-
-
-def has_tensorflow():
-    return "tensorflow" in sys.modules
-
-
-def test_clips_and_scenes_are_read_without_tensorflow(tmp_path):
+def test_workers_hush_c_libraries_end_first_and_need_no_tensorflow(
+    tmp_path, capfd
+):
     path = write(tmp_path / "a.wav")
     reader = ClipReader(str(tmp_path), 8000, 0.1, -80, "flac")
     clip = ClipPlan(Recording("a.wav", 1, 1), 0.0, 1.0, True)
@@ -137,10 +123,11 @@ def test_clips_and_scenes_are_read_without_tensorflow(tmp_path):
         (reader.read, clip),
         (header_scan.read_seconds, str(path), 0.1),
         (SceneMaker(0, 0.5, 8000, "flac").read, ScenePlan(1)),
-        (has_tensorflow,),
+        (look_around,),
     ]
     items = [(str(call), functools.partial(*call)) for call in calls]
-    assert results(items, 1)[-1] is False
+    assert results(items, 1)[-1] == (500, False)
+    assert capfd.readouterr().err == "as Python does\n"
 
 
 def divide():
