@@ -81,8 +81,6 @@ MISTAKES = {
             "--micro_batch_size=4 does not divide --batch_size=6",
         ),
         (["--comparison=both"], "mix_vs_mix|mix_vs_chan|chan_vs_chan"),
-        (["--flagfile=missing.flags"], "missing.flags"),
-        (["positional"], "positional"),
     ],
     "train/step_time.py": [(["--batch_size=1"], "batch_size")],
     "evaluate/embed.py": [
@@ -109,15 +107,6 @@ def test_a_mistake_is_told_in_one_line(name, arguments, told, tmp_path):
     assert told in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())
-
-
-def test_a_flagfile_with_an_unknown_flag_is_told(tmp_path):
-    (tmp_path / "x.flags").write_text("--no_such_flag=1\n")
-    script = str(ROOT / "evaluate" / "probe.py")
-    result = _run(script, "--flagfile=x.flags", cwd=tmp_path)
-    assert result.returncode != 0
-    assert "no_such_flag" in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(
