@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from data.run import csv_table
 from data.run.csv_table import printable
 from data.run.errors import UserError
-from data.run.rejects import Reject
 from data.sources import label_table, manifest, recording_files
 from data.sources.label_table import LABEL_SEPARATOR, LabelRow, LabelTable
 from data.sources.manifest import TRAIN, Manifest
@@ -41,20 +40,19 @@ def read(
         files, two rows name one, no row matches, or a fold has no file.
     """
     found, others = recording_files.find_recordings(folder)
-    counts = {"files_of_other_types": others}
-    missing: list[Reject] = []
     if table is None:
-        recordings = [
+        labeled = [
             dataclasses.replace(r, labels=_folder_label(r.path)) for r in found
         ]
-    else:
-        row_of, missing = manifest.match(found, table)
-        counts["files_without_row"] = len(found) - len(row_of)
-        rest = LabelRow(0, "", (), TRAIN if table.rows[0].split else "")
-        recordings = manifest.labeled(found, row_of, rest)
-        manifest.check_held_out(recordings, eval_folds, folder)
-    kept, rejects = manifest.refuse_unknown(recordings, classes, "--classes")
-    return Manifest(kept, tuple(classes), rejects, tuple(missing), counts)
+        kept, rejects = manifest.refuse_unknown(labeled, classes, "--classes")
+        counts = {"files_of_other_types": others}
+        return Manifest(kept, tuple(classes), rejects, counts=counts)
+    rest = LabelRow(0, "", (), TRAIN if table.rows[0].split else "")
+    of_table = manifest.of_rows(
+        found, [table], tuple(classes), "--classes", others, rest
+    )
+    manifest.check_held_out(of_table.recordings, eval_folds, folder)
+    return of_table
 
 
 def read_labels(
