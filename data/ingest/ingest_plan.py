@@ -50,16 +50,13 @@ def find_recordings(config: IngestConfig) -> Manifest:
         return fsd50k.read(config.input)
     if config.source == AUDIOSET:
         return audioset.read(config.input, config.segments, config.class_labels)
-    table = None
-    if config.labels:
-        table = sound_folder.read_labels(
-            config.labels,
-            config.filename_column,
-            config.label_column,
-            config.eval_folds,
-        )
     return sound_folder.read(
-        config.input, table, config.eval_folds, config.classes
+        config.input,
+        config.labels,
+        config.filename_column,
+        config.label_column,
+        config.eval_folds,
+        config.classes,
     )
 
 

@@ -6,8 +6,6 @@ made before the damage and by one made after.
 """
 
 import collections
-import pathlib
-import tempfile
 
 import numpy as np
 import pytest
@@ -19,7 +17,7 @@ from data.shards.bad_records import PASSING, examine
 from data.shards.record_check import parse_checked
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import FAILED, POSITION
-from data.shards.shard_offsets import FRAME_BYTES, HEADER_BYTES
+from data.shards.shard_offsets import HEADER_BYTES
 from tests.train.small_shards import write_shards
 
 RECORDS = 4
@@ -113,7 +111,9 @@ class _ShardSet:
                 # Where its keys and the heads of its sounds are, or anywhere.
                 within = rng.choice([60, 200, len(record)])
                 record[rng.integers(min(within, len(record)))] ^= _bit(rng)
-            content[start : start + size] = _framed(bytes(record))
+            with tf.io.TFRecordWriter(str(self.files[shard])) as writer:
+                writer.write(bytes(record))
+            content[start : start + size] = self.files[shard].read_bytes()
             self.tampered.add(number)
         if kind == 8:
             self.files[shard].unlink()
@@ -197,14 +197,3 @@ def _to_id(info):
 
 def _bit(rng: np.random.Generator) -> int:
     return 1 << int(rng.integers(8))
-
-
-def _framed(record: bytes) -> bytes:
-    """A record as TensorFlow writes it."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = pathlib.Path(folder) / "one"
-        with tf.io.TFRecordWriter(str(file)) as writer:
-            writer.write(record)
-        content = file.read_bytes()
-    assert len(content) == len(record) + FRAME_BYTES
-    return content
