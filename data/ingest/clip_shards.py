@@ -159,8 +159,4 @@ def write_clips(
             )
             writer.write(example_schema.serialize(record))
             account.add(clip.num_samples, clip.labels, clip.conversions)
-    return {
-        **account.as_json(),
-        "offsets": writer.offsets,
-        "rejects": rejects,
-    }
+    return account.as_json() | {"offsets": writer.offsets, "rejects": rejects}

@@ -47,18 +47,6 @@ def finish(
         )
         for split, accounts in by_split.items()
     }
-    totals = _totals(by_split, info.class_names)
-    summary = totals | info.summary | totals  # Totals first, and the new ones.
-    finished = dataclasses.replace(info, splits=splits, summary=summary)
-    accounts = itertools.chain.from_iterable(by_split.values())
-    shard_offsets.write(finished, {a["shard"]: a["offsets"] for a in accounts})
-    finished.save()
-    return finished
-
-
-def _totals(
-    by_split: Mapping[str, Sequence[dict]], class_names: Sequence[str]
-) -> dict:
 
     def sums(key: str) -> dict[str, float]:
         return {
@@ -66,18 +54,24 @@ def _totals(
             for split, accounts in by_split.items()
         }
 
-    return {
+    totals = {
         "clips": sums("clips"),
         "seconds": {s: round(total, 3) for s, total in sums("seconds").items()},
         "unlabeled": sums("unlabeled"),
         "clips_per_class": {
             split: {
                 name: sum(a["labels"].get(name, 0) for a in accounts)
-                for name in class_names
+                for name in info.class_names
             }
             for split, accounts in by_split.items()
         },
     }
+    summary = totals | info.summary | totals  # Totals first, and the new ones.
+    finished = dataclasses.replace(info, splits=splits, summary=summary)
+    accounts = itertools.chain.from_iterable(by_split.values())
+    shard_offsets.write(finished, {a["shard"]: a["offsets"] for a in accounts})
+    finished.save()
+    return finished
 
 
 class ShardStatistics:

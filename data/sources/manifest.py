@@ -143,18 +143,6 @@ def split_of_folds(
     return {fold: EVAL if fold in held_out else TRAIN for fold in ordered}
 
 
-def check_held_out(
-    recordings: Sequence[Recording], eval_folds: Sequence[str], folder: str
-) -> None:
-    """Raises `UserError` where no recording of the named folds is kept."""
-    if eval_folds and not any(r.split == EVAL for r in recordings):
-        raise UserError(
-            f"--eval_folds={','.join(eval_folds)}: --input={folder} has no "
-            "file of these folds with a known label, so the split eval would "
-            "be empty"
-        )
-
-
 def refuse_unknown(
     recordings: Sequence[Recording], classes: Sequence[str], known_from: str
 ) -> tuple[tuple[Recording, ...], tuple[Reject, ...]]:

@@ -44,8 +44,7 @@ def read(
     Raises:
       UserError: the folder is missing or has no audio, the table cannot be
         read, a column or fold is missing, a row is wrong, with its line, a
-        row names two files, two rows name one, no row matches, or a fold has
-        no file.
+        row names two files, two rows name one, or no row matches.
     """
     if not labels:
         found, others = recording_files.find_recordings(folder)
@@ -58,11 +57,9 @@ def read(
     table = _read_labels(labels, filename_column, label_column, eval_folds)
     found, others = recording_files.find_recordings(folder)
     rest = LabelRow(0, "", (), TRAIN if table.rows[0].split else "")
-    of_table = manifest.of_rows(
+    return manifest.of_rows(
         found, [table], tuple(classes), "--classes", others, rest
     )
-    manifest.check_held_out(of_table.recordings, eval_folds, folder)
-    return of_table
 
 
 def _read_labels(

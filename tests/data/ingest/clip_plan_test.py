@@ -4,7 +4,9 @@ import pytest
 
 from data.ingest import clip_plan, ingest_plan
 from data.ingest.ingest_config import IngestConfig
+from data.run.errors import UserError
 from data.sources.recording_files import Recording, Segment
+from tests.data.sources.manifests import touch
 
 RECORDING = Recording("a.wav", 1, 1)
 
@@ -74,6 +76,17 @@ def test_deal_keeps_order_and_balances():
         ("train-00002-of-00003.tfrecord", (6, 7, 8, 9)),
     ]
     assert clip_plan.deal([], "eval", 4) == []
+
+
+def test_eval_folds_without_a_file_are_told(tmp_path):
+    touch(tmp_path, "a.wav")
+    table = tmp_path / "l.csv"
+    table.write_text("filename,labels,fold\na.wav,x,1\nb.wav,x,2\n")
+    config = IngestConfig(
+        input=str(tmp_path), output="-", labels=str(table), eval_folds=("2",)
+    )
+    with pytest.raises(UserError, match="--eval_folds=2: .*no file of these"):
+        ingest_plan.find_recordings(config)
 
 
 def test_unlabeled_scenes_are_taken_from_train():
