@@ -1,4 +1,4 @@
-"""What a shard holds and what was left out of it, in numbers."""
+"""What shards hold, in numbers, and the files that end the writing of them."""
 
 import collections
 import dataclasses
