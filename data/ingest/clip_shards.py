@@ -132,19 +132,20 @@ def write_clips(
 
     Returns:
       Its account, as of `ShardStatistics.as_json`, with the `offsets` of its
-      records.
+      records, and the `rejects`.
     """
     from data.shards import example_schema
     from data.shards.shard_writer import ShardWriter
 
     index_of = {name: k for k, name in enumerate(task.class_names)}
     account = shard_statistics.ShardStatistics(task.reader.sample_rate_hz)
+    rejects = []
     with ShardWriter(path) as writer:
         for plan, clip in zip(task.clips, clips, strict=True):
             if isinstance(clip, Rejected):
                 at = f"the clip at {plan.start_s:g} s: "
                 reason = clip.reason if plan.is_whole else at + clip.reason
-                account.add_reject((plan.source, clip.kind, reason))
+                rejects.append((plan.source, clip.kind, reason))
                 continue
             record = example_schema.ClipRecord(
                 clip_id=plan.clip_id,
@@ -158,4 +159,4 @@ def write_clips(
             )
             writer.write(example_schema.serialize(record))
             account.add(clip.num_samples, clip.labels, clip.conversions)
-    return {**account.as_json(), "offsets": writer.offsets}
+    return account.as_json() | {"offsets": writer.offsets, "rejects": rejects}

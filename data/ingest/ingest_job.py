@@ -15,8 +15,8 @@ from data.jobs.decoding_jobs import DecodingJobs
 from data.run import rejects, run_directory, run_lock
 from data.run.atomic_write import atomic_path
 from data.run.errors import UserError
-from data.shards import shard_offsets, shard_statistics
-from data.shards.dataset_info import DATASET_FILE, DatasetInfo, Shard
+from data.shards import shard_statistics
+from data.shards.dataset_info import DATASET_FILE, DatasetInfo
 from data.synthetic.scenes import generate_scene
 
 STAGE = "write_shards"
@@ -115,16 +115,9 @@ def _write(
         sample_rate_hz=config.sample_rate_hz,
         audio_format=config.audio_format,
         class_names=plan.class_names,
-        splits={
-            split: tuple(
-                Shard(a["shard"], a["clips"], a["seconds"], a["num_bytes"])
-                for a in of_split
-            )
-            for split, of_split in by_split.items()
-        },
+        splits={},
         has_stems=config.source == SYNTHETIC,
         summary={
-            **shard_statistics.totals(by_split, plan.class_names),
             "rejects": rejects.count_kinds(left_out),
             **plan.counts,
             **{
@@ -134,6 +127,4 @@ def _write(
         },
     )
     shutil.rmtree(folder / _SCAN_FOLDER, ignore_errors=True)
-    shard_offsets.write(info, {a["shard"]: a["offsets"] for a in accounts})
-    info.save()
-    return info
+    return shard_statistics.finish(info, by_split)

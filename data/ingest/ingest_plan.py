@@ -12,6 +12,7 @@ from data.ingest.clip_plan import ClipPlan, ScenePlan
 from data.ingest.clip_shards import ClipReader, ClipShardTask, SceneMaker
 from data.ingest.ingest_config import AUDIOSET, ESC, FSD50K, IngestConfig
 from data.jobs.decoding_jobs import DecodingJobs
+from data.run.errors import UserError
 from data.run.rejects import Reject
 from data.sources import audioset, esc, fsd50k, sound_folder
 from data.sources.manifest import EVAL, TRAIN, UNLABELED, Manifest
@@ -42,24 +43,33 @@ def find_recordings(config: IngestConfig) -> Manifest:
     """The recordings, labels and splits that the options name.
 
     Raises:
-      UserError: the folder or a table cannot be used.
+      UserError: the folder or a table cannot be used, or no recording of the
+        folds for the split eval.
     """
+    found = _read_source(config)
+    if config.eval_folds and not any(r.split == EVAL for r in found.recordings):
+        raise UserError(
+            f"--eval_folds={','.join(config.eval_folds)}: --input="
+            f"{config.input} has no file of these folds with a known label, "
+            "so the split eval would be empty"
+        )
+    return found
+
+
+def _read_source(config: IngestConfig) -> Manifest:
     if config.source == ESC:
         return esc.read(config.input, config.eval_folds, config.esc10_only)
     if config.source == FSD50K:
         return fsd50k.read(config.input)
     if config.source == AUDIOSET:
         return audioset.read(config.input, config.segments, config.class_labels)
-    table = None
-    if config.labels:
-        table = sound_folder.read_labels(
-            config.labels,
-            config.filename_column,
-            config.label_column,
-            config.eval_folds,
-        )
     return sound_folder.read(
-        config.input, table, config.eval_folds, config.classes
+        config.input,
+        config.labels,
+        config.filename_column,
+        config.label_column,
+        config.eval_folds,
+        config.classes,
     )
 
 

@@ -1,11 +1,13 @@
-"""What a shard holds and what was left out of it, in numbers."""
+"""What shards hold, in numbers, and the files that end the writing of them."""
 
 import collections
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 
 from data.audio.sound_file import AudioClip
-from data.run.rejects import Reject
+from data.shards import shard_offsets
+from data.shards.dataset_info import DatasetInfo, Shard
 
 CONVERSIONS = (
     "upsampled",
@@ -26,10 +28,25 @@ def conversions(clip: AudioClip, sample_rate_hz: int) -> tuple[str, ...]:
     return tuple(itertools.compress(CONVERSIONS, done))
 
 
-def totals(
-    by_split: Mapping[str, Sequence[dict]], class_names: Sequence[str]
-) -> dict:
-    """Sums over the accounts of each split, for `DatasetInfo.summary`."""
+def finish(
+    info: DatasetInfo, by_split: Mapping[str, Sequence[dict]]
+) -> DatasetInfo:
+    """Writes `offsets.npy`, then `dataset.json`, which says: it is done.
+
+    Args:
+      info: the dataset, but for its splits and the totals in its summary.
+      by_split: the accounts of the shards of each split, in order.
+
+    Returns:
+      `info` with these.
+    """
+    splits = {
+        split: tuple(
+            Shard(a["shard"], a["clips"], a["seconds"], a["num_bytes"])
+            for a in accounts
+        )
+        for split, accounts in by_split.items()
+    }
 
     def sums(key: str) -> dict[str, float]:
         return {
@@ -37,18 +54,24 @@ def totals(
             for split, accounts in by_split.items()
         }
 
-    return {
+    totals = {
         "clips": sums("clips"),
         "seconds": {s: round(total, 3) for s, total in sums("seconds").items()},
         "unlabeled": sums("unlabeled"),
         "clips_per_class": {
             split: {
                 name: sum(a["labels"].get(name, 0) for a in accounts)
-                for name in class_names
+                for name in info.class_names
             }
             for split, accounts in by_split.items()
         },
     }
+    summary = totals | info.summary | totals  # Totals first, and the new ones.
+    finished = dataclasses.replace(info, splits=splits, summary=summary)
+    accounts = itertools.chain.from_iterable(by_split.values())
+    shard_offsets.write(finished, {a["shard"]: a["offsets"] for a in accounts})
+    finished.save()
+    return finished
 
 
 class ShardStatistics:
@@ -59,7 +82,6 @@ class ShardStatistics:
         self._clips = self._samples = self._unlabeled = 0
         self._labels = collections.Counter()
         self._counts = dict.fromkeys(CONVERSIONS, 0)
-        self._rejects: list[Reject] = []
 
     def add(
         self,
@@ -75,14 +97,11 @@ class ShardStatistics:
         for name in conversions:
             self._counts[name] += 1
 
-    def add_reject(self, reject: Reject) -> None:
-        self._rejects.append(reject)
-
     def as_json(self) -> dict:
         """What `shard_jobs.run` keeps.
 
         Keys `clips`, `seconds`, `labels` (clips of each class name),
-        `unlabeled`, `counts` (one for each of `CONVERSIONS`), `rejects`.
+        `unlabeled`, `counts` (one for each of `CONVERSIONS`).
         """
         return {
             "clips": self._clips,
@@ -90,5 +109,4 @@ class ShardStatistics:
             "labels": dict(sorted(self._labels.items())),
             "unlabeled": self._unlabeled,
             "counts": self._counts,
-            "rejects": self._rejects,
         }

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import difflib
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from data.run.csv_table import printable
 from data.run.errors import UserError
@@ -40,54 +40,47 @@ def of_rows(
     class_names: tuple[str, ...],
     classes_from: str,
     others: int,
+    rest: LabelRow | None = None,
 ) -> Manifest:
     """The recordings that rows name, with the rows' labels and splits.
 
     Args:
-      found: the files there are; those without a row are left out.
+      found: the files there are.
       tables: of different files.
-      class_names: the known labels, in order.
+      class_names: the known labels, in order; empty: all are.
       classes_from: what knows them, for messages.
       others: how many files of other types there are.
+      rest: the row of files without one; None: they are left out.
 
     Raises:
-      UserError: as in `match`.
+      UserError: a row names two files, two rows name one, or no row matches.
     """
     row_of: dict[str, LabelRow] = {}
     missing: list[Reject] = []
     for table in tables:
-        of_table, missing_of_table = match(found, table)
+        of_table, missing_of_table = _match(found, table)
         row_of |= of_table
         missing += missing_of_table
-    recordings = labeled(found, row_of)
-    kept, rejects = refuse_unknown(recordings, class_names, classes_from)
-    unused = len(found) - len(row_of)
-    counts = {"files_of_other_types": others, "files_unused": unused}
-    return Manifest(kept, class_names, rejects, tuple(missing), counts)
-
-
-def labeled(
-    found: Sequence[Recording],
-    row_of: Mapping[str, LabelRow],
-    rest: LabelRow | None = None,
-) -> list[Recording]:
-    """Recordings with the labels and split of their row, else of `rest`."""
-    return [
+    labeled = [
         dataclasses.replace(recording, labels=row.labels, split=row.split)
         for recording in found
         if (row := row_of.get(recording.path, rest))
     ]
+    kept, rejects = refuse_unknown(labeled, class_names, classes_from)
+    without_row = "files_without_row" if rest else "files_unused"
+    counts = {
+        "files_of_other_types": others,
+        without_row: len(found) - len(row_of),
+    }
+    return Manifest(kept, class_names, rejects, tuple(missing), counts)
 
 
-def match(
+def _match(
     found: Sequence[Recording], table: LabelTable
 ) -> tuple[dict[str, LabelRow], list[Reject]]:
     """The row of each path that has one, and the rows without a file.
 
     A row names a file by its path in the folder or by its bare name.
-
-    Raises:
-      UserError: a row names two files, two rows name one, or no row matches.
     """
     by_path = {_key(r.path): r for r in found}
     by_name = collections.defaultdict(list)
@@ -148,17 +141,6 @@ def split_of_folds(
             )
     held_out = eval_folds or ordered[-1:]
     return {fold: EVAL if fold in held_out else TRAIN for fold in ordered}
-
-
-def check_held_out(
-    recordings: Sequence[Recording], eval_folds: Sequence[str], folder: str
-) -> None:
-    """Raises `UserError` where the named folds have no file."""
-    if eval_folds and not any(r.split == EVAL for r in recordings):
-        raise UserError(
-            f"--eval_folds={','.join(eval_folds)}: --input={folder} has no "
-            "file of these folds, so the split eval would be empty"
-        )
 
 
 def refuse_unknown(

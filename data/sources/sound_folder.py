@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from data.run import csv_table
 from data.run.csv_table import printable
 from data.run.errors import UserError
-from data.run.rejects import Reject
 from data.sources import label_table, manifest, recording_files
 from data.sources.label_table import LABEL_SEPARATOR, LabelRow, LabelTable
 from data.sources.manifest import TRAIN, Manifest
@@ -18,7 +17,9 @@ _SPLIT_NAME = re.compile(r"[A-Za-z0-9_]+")
 
 def read(
     folder: str,
-    table: LabelTable | None = None,
+    labels: str = "",
+    filename_column: str = "filename",
+    label_column: str = "labels",
     eval_folds: Sequence[str] = (),
     classes: Sequence[str] = (),
 ) -> Manifest:
@@ -31,51 +32,42 @@ def read(
 
     Args:
       folder: where to look; links to folders are followed.
-      table: as from `read_labels`; a row names a file by its path in the
-        folder or by its bare name.
-      eval_folds: as for `read_labels`.
-      classes: the known labels; empty: all are.
-
-    Raises:
-      UserError: the folder is missing or has no audio, a row names two
-        files, two rows name one, no row matches, or a fold has no file.
-    """
-    found, others = recording_files.find_recordings(folder)
-    counts = {"files_of_other_types": others}
-    missing: list[Reject] = []
-    if table is None:
-        recordings = [
-            dataclasses.replace(r, labels=_folder_label(r.path)) for r in found
-        ]
-    else:
-        row_of, missing = manifest.match(found, table)
-        counts["files_without_row"] = len(found) - len(row_of)
-        rest = LabelRow(0, "", (), TRAIN if table.rows[0].split else "")
-        recordings = manifest.labeled(found, row_of, rest)
-        manifest.check_held_out(recordings, eval_folds, folder)
-    kept, rejects = manifest.refuse_unknown(recordings, classes, "--classes")
-    return Manifest(kept, tuple(classes), rejects, tuple(missing), counts)
-
-
-def read_labels(
-    file: str,
-    filename_column: str,
-    label_column: str,
-    eval_folds: Sequence[str] = (),
-) -> LabelTable:
-    """Reads a label CSV; a row with an empty label cell is unlabeled.
-
-    Args:
-      file: the CSV.
+      labels: the table, a CSV; empty: none. A row names a file by its path
+        in the folder or by its bare name; with an empty label cell the file
+        is unlabeled.
       filename_column: of the files' names.
       label_column: of the labels, several joined by ;.
       eval_folds: folds that make the split "eval", the others "train". When
         empty, a `split` column decides, else the last fold is "eval".
+      classes: the known labels; empty: all are.
 
     Raises:
-      UserError: the file cannot be read, a column or fold is missing, or a
-        row is wrong; with the row's line.
+      UserError: the folder is missing or has no audio, the table cannot be
+        read, a column or fold is missing, a row is wrong, with its line, a
+        row names two files, two rows name one, or no row matches.
     """
+    if not labels:
+        found, others = recording_files.find_recordings(folder)
+        labeled = [
+            dataclasses.replace(r, labels=_folder_label(r.path)) for r in found
+        ]
+        kept, rejects = manifest.refuse_unknown(labeled, classes, "--classes")
+        counts = {"files_of_other_types": others}
+        return Manifest(kept, tuple(classes), rejects, counts=counts)
+    table = _read_labels(labels, filename_column, label_column, eval_folds)
+    found, others = recording_files.find_recordings(folder)
+    rest = LabelRow(0, "", (), TRAIN if table.rows[0].split else "")
+    return manifest.of_rows(
+        found, [table], tuple(classes), "--classes", others, rest
+    )
+
+
+def _read_labels(
+    file: str,
+    filename_column: str,
+    label_column: str,
+    eval_folds: Sequence[str],
+) -> LabelTable:
     cells = csv_table.read(file, "--labels")
     for column, flag in (
         (filename_column, "--filename_column"),

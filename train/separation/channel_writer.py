@@ -17,8 +17,8 @@ from data.audio import codec, encoding
 from data.jobs import reading_jobs
 from data.jobs.shard_jobs import Runner
 from data.run.errors import UserError
-from data.shards import example_schema, shard_offsets, shard_statistics
-from data.shards.dataset_info import DatasetInfo, Shard
+from data.shards import example_schema, shard_statistics
+from data.shards.dataset_info import DatasetInfo
 from data.shards.record_check import find_fault, parse_checked
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import examples_in_order
@@ -128,22 +128,10 @@ def separate(
     separated = dataclasses.replace(
         info,
         folder=folder,
-        splits={
-            split: tuple(
-                Shard(a["shard"], a["clips"], a["seconds"], a["num_bytes"])
-                for a in of_split
-            )
-            for split, of_split in by_split.items()
-        },
         processors=tuple(files),
         num_channels=num_channels,
-        summary={
-            **info.summary,
-            **shard_statistics.totals(by_split, info.class_names),
-        },
     )
-    shard_offsets.write(separated, {a["shard"]: a["offsets"] for a in accounts})
-    separated.save()
+    separated = shard_statistics.finish(separated, by_split)
     logging.info(
         "%d of %d clips with %d channels of each of: %s",
         sum(account["clips"] for account in accounts),

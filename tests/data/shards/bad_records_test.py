@@ -8,26 +8,11 @@ from data.run.errors import UserError
 from data.shards import shard_offsets
 from data.shards.bad_records import BadRecord, BadRecords, examine
 from data.shards.shard_offsets import HEADER_BYTES
-from tests.data.shards.damaged_shards import cut, eleven, flip, index_of
-
-
-@pytest.fixture
-def info(tmp_path):
-    return eleven(tmp_path / "shards")
+from tests.data.shards.damaged_shards import cut, flip, index_of
 
 
 def causes(index, numbers):
     return [row.cause for row in examine(index, numbers)]
-
-
-def _rewritten(info, number, change):
-    """Record 0 of a shard replaced by one of the same size, checksum right."""
-    file = info.folder / f"train-{number}.tfrecord"
-    records = [r.numpy() for r in tf.data.TFRecordDataset(str(file))]
-    with tf.io.TFRecordWriter(str(file)) as writer:
-        for record in [change(records[0]), *records[1:]]:
-            writer.write(record)
-    return index_of(info)
 
 
 @pytest.mark.parametrize("part", ["length", "its checksum", "body", "checksum"])
@@ -90,16 +75,13 @@ def test_a_file_that_cannot_be_opened_is_unreadable(info):
     assert (passing.cause, passing.clip_id) == ("passing", "clip1")
 
 
-def test_right_checksums_over_wrong_contents(info):
-    index = _rewritten(info, 0, lambda record: b"\xff" * len(record))
-    assert causes(index, [0, 1]) == ["not_an_example", "passing"]
-    start = b"\n\x07version\x12\x05\x1a\x03\n\x01"
-    index = _rewritten(
-        info, 1, lambda record: record.replace(start + b"\1", start + b"\x09")
-    )
-    [row] = examine(index, [4])
-    assert (row.cause, row.clip_id) == ("wrong_version", "clip1")
-    assert "version 9" in row.reason
+def test_a_right_checksum_over_wrong_contents(info):
+    file = info.folder / "train-0.tfrecord"
+    records = [r.numpy() for r in tf.data.TFRecordDataset(str(file))]
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for record in [b"\xff" * len(records[0]), *records[1:]]:
+            writer.write(record)
+    assert causes(index_of(info), [0, 1]) == ["not_an_example", "passing"]
 
 
 def listed(folder):

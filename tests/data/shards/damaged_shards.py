@@ -6,17 +6,12 @@ import numpy as np
 
 from data.shards.dataset_info import DatasetInfo
 from data.shards.record_index import RecordIndex
-from tests.train.small_shards import write_shards
 
+# Of different lengths.
 CLIPS = [np.full(10 + 3 * k, k / 64, "f4") for k in range(11)]
 NAMES = [f"clip{k}" for k in range(11)]
-# Clip k is in shard k mod 3.
+# Clip k is in shard k mod 3; see the fixture `info`.
 STORED = [f"clip{k}" for first in range(3) for k in range(first, 11, 3)]
-
-
-def eleven(folder: pathlib.Path, **options) -> DatasetInfo:
-    """Eleven clips of different lengths, in three shards."""
-    return write_shards(folder, CLIPS, num_shards=3, **options)
 
 
 def index_of(info: DatasetInfo) -> RecordIndex:

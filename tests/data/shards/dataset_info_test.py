@@ -2,12 +2,7 @@ import pytest
 
 from data.run.errors import UserError
 from data.shards.dataset_info import DATASET_FILE, DatasetInfo
-from tests.data.shards.damaged_shards import cut, eleven
-
-
-@pytest.fixture
-def info(tmp_path):
-    return eleven(tmp_path)
+from tests.data.shards.damaged_shards import cut
 
 
 def test_saved_and_loaded_is_equal(info):

@@ -8,17 +8,10 @@ from tests.data.shards.damaged_shards import (
     CLIPS,
     NAMES,
     STORED,
-    cut,
-    eleven,
     flip,
     index_of,
 )
 from tests.train.small_shards import write_shards
-
-
-@pytest.fixture
-def info(tmp_path):
-    return eleven(tmp_path)
 
 
 def read(index, count, seed=5, start=0, refused="", **worker):
@@ -123,16 +116,6 @@ def test_replacements_are_known_from_the_positions(info):
     )
     assert set(tried) == set(bad)
     assert len(tried) == sum(failed for _, _, failed in elements)
-
-
-def test_a_missing_or_cut_shard_leaves_the_order_of_the_others(info):
-    whole = read(index_of(info), 44)
-    (info.folder / "train-1.tfrecord").unlink()
-    lost = set(STORED[4:8])
-    _assert_only_replaced(read(index_of(info), 44), whole, lost)
-    assert in_order(index_of(info)) == (STORED[:4] + STORED[8:], [4, 5, 6, 7])
-    cut(info.folder / "train-0.tfrecord", index_of(info).offset_of[3] + 9)
-    _assert_only_replaced(read(index_of(info), 44), whole, lost | {"clip9"})
 
 
 def test_a_shard_that_goes_missing_later_does_not_stop_the_stream(info):

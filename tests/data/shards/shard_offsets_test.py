@@ -3,12 +3,6 @@ import pytest
 
 from data.shards import shard_offsets
 from data.shards.shard_writer import ShardWriter
-from tests.data.shards.damaged_shards import eleven
-
-
-@pytest.fixture
-def info(tmp_path):
-    return eleven(tmp_path)
 
 
 def test_offsets_are_where_the_records_start(tmp_path):
@@ -32,11 +26,6 @@ def test_they_are_read_back_by_shard(info):
     before = file.read_bytes()
     shard_offsets.write(info, again)
     assert file.read_bytes() == before
-
-
-def test_no_file_is_no_offsets(info):
-    (info.folder / shard_offsets.OFFSETS_FILE).unlink()
-    assert shard_offsets.read(info) is None
 
 
 @pytest.mark.parametrize(

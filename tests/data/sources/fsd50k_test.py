@@ -52,21 +52,15 @@ def test_a_label_outside_the_vocabulary_is_refused(tmp_path):
     assert len(found.recordings) == 2
     [(name, kind, reason)] = found.rejects
     assert (name, kind) == ("FSD50K.dev_audio/64760.wav", "unknown_label")
-    assert "'Acordion' is not in" in reason
     assert "vocabulary.csv: did you mean Accordion" in reason
-
-
-ROW = "64760,Music,/m/04rlf,train\n"
 
 
 @pytest.mark.parametrize(
     "dev, message",
     [
-        ("fname,labels,mids,split\n", "dev.csv has a header but no row"),
         ("fname,labels,mids\n1,Music,/m/1\n", "dev.csv has no column 'split'"),
         (DEV.replace("val", "test"), "dev.csv, line 3: the split of 16399 is "),
         (DEV + ",Music,/m/04rlf,train\n", "dev.csv, line 5: 'fname' is empty"),
-        (DEV + ROW, "dev.csv, line 5: .*64760.wav is already in line 2"),
     ],
 )
 def test_a_wrong_row_is_told_with_its_line(tmp_path, dev, message):
@@ -75,10 +69,7 @@ def test_a_wrong_row_is_told_with_its_line(tmp_path, dev, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_wrong_vocabulary_or_a_missing_table_is_told(tmp_path):
+def test_a_wrong_vocabulary_is_told(tmp_path):
     root = published(tmp_path, vocabulary="index,label,mid\n" + VOCABULARY)
     with pytest.raises(UserError, match="vocabulary.csv, line 1: the number"):
-        fsd50k.read(root)
-    (tmp_path / "in/FSD50K.ground_truth/vocabulary.csv").unlink()
-    with pytest.raises(UserError, match="vocabulary.csv does not exist"):
         fsd50k.read(root)

@@ -12,7 +12,6 @@ from data.sources.recording_files import Segment
         (30, 40, True, 10.5, (0, 10)),
         # The whole video.
         (30, 40, True, 120.0, (30, 40)),
-        (30, 40, True, 39.6, (30, 39.6)),
         (3, 10, True, 9.7, (3, 9.7)),
         (0, 7, True, 4.0, (0, 4)),
         # Known to be the whole video.
