@@ -12,7 +12,6 @@ from data.synthetic.signals import (
     harmonics,
     log_uniform,
     random_rolloff,
-    recolor,
     swept_noise,
     times_s,
 )
@@ -52,16 +51,6 @@ def wind(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
 
 
 BACKGROUND_SYNTHESIZERS: dict[str, Synthesizer] = {
-    "colored_noise": colored_noise,
-    "hum": hum,
-    "rain": rain,
-    "wind": wind,
+    synthesizer.__name__: synthesizer
+    for synthesizer in (colored_noise, hum, rain, wind)
 }
-
-
-def synthesize_background(
-    kind: str, rng: Rng, num_samples: int, rate_hz: int
-) -> np.ndarray:
-    """One background of a kind, randomly colored; see `Synthesizer`."""
-    audio = BACKGROUND_SYNTHESIZERS[kind](rng, num_samples, rate_hz)
-    return recolor(audio, rng, rate_hz)

@@ -20,7 +20,6 @@ from data.synthetic.signals import (
     log_uniform,
     random_register_hz,
     random_rolloff,
-    recolor,
     swept_noise,
     times_s,
     to_samples,
@@ -308,16 +307,3 @@ EVENT_SYNTHESIZERS: dict[str, Synthesizer] = {
         whoosh,
     )
 }
-
-
-def synthesize_event(
-    name: str, rng: Rng, num_samples: int, rate_hz: int
-) -> np.ndarray:
-    """One event, randomly colored and with faded ends; see `Synthesizer`."""
-    audio = EVENT_SYNTHESIZERS[name](rng, num_samples, rate_hz)
-    audio = recolor(audio, rng, rate_hz)
-    fade_size = min(to_samples(0.01, rate_hz), num_samples // 2)
-    fade = (np.arange(fade_size) + 0.5) / max(1, fade_size)
-    audio[:fade_size] *= fade
-    audio[num_samples - fade_size :] *= fade[::-1]
-    return audio

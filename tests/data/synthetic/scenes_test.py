@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
-from scipy import signal
 
-from data.synthetic import events, scenes
-from data.synthetic.backgrounds import (
-    BACKGROUND_SYNTHESIZERS,
-    synthesize_background,
+from data.synthetic import scenes
+from data.synthetic.backgrounds import BACKGROUND_SYNTHESIZERS
+from data.synthetic.scenes import (
+    CLASS_NAMES,
+    SCENE_TYPES,
+    SYNTHESIZERS,
+    generate_scene,
+    synthesize,
 )
-from data.synthetic.events import EVENT_SYNTHESIZERS, synthesize_event
-from data.synthetic.scenes import CLASS_NAMES, SCENE_TYPES, generate_scene
 
 RATE_HZ = 16000
 SEEDS = pytest.mark.parametrize("seed", range(5))
@@ -17,7 +18,7 @@ SEEDS = pytest.mark.parametrize("seed", range(5))
 def event(name, seed):
     """8 s of an event as its function makes it, uncolored."""
     rng = np.random.default_rng(seed)
-    return EVENT_SYNTHESIZERS[name](rng, 8 * RATE_HZ, RATE_HZ)
+    return SYNTHESIZERS[name](rng, 8 * RATE_HZ, RATE_HZ)
 
 
 def envelope_of(audio, block_s=0.005):
@@ -35,20 +36,6 @@ def strongest_hz(series, rate_hz, low_hz, high_hz):
     return float(hz[inside][np.argmax(power[inside])])
 
 
-def pitch_hz_of(audio):
-    """Instantaneous frequency of a pure tone, median of 10 ms blocks."""
-    phase = np.unwrap(np.angle(signal.hilbert(audio)))
-    hz = np.diff(phase) * RATE_HZ / (2 * np.pi)
-    block = round(0.01 * RATE_HZ)
-    return np.median(hz[: hz.size // block * block].reshape(-1, block), 1)
-
-
-@pytest.fixture
-def pure_tones(monkeypatch):
-    """Strips pitched events of their overtones, so that pitch is plain."""
-    monkeypatch.setattr(events, "random_rolloff", lambda rng, n: np.ones(1))
-
-
 def test_scene_depends_on_its_arguments_only():
     in_order = [generate_scene(7, index).audio for index in range(3)]
     backwards = [generate_scene(7, index).audio for index in (2, 1, 0)][::-1]
@@ -57,7 +44,7 @@ def test_scene_depends_on_its_arguments_only():
     assert not np.array_equal(in_order[0], generate_scene(8, 0).audio)
 
 
-@pytest.mark.parametrize("index", range(12))
+@pytest.mark.parametrize("index", range(4))
 def test_stems_sum_to_audio_and_name_the_labels(index):
     scene = generate_scene(0, index)
     assert scene.audio.dtype == scene.stems.dtype == np.float32
@@ -82,17 +69,47 @@ def test_any_duration_and_rate(rate_hz, seconds):
         assert 0.1 < np.abs(scene.audio).max() <= 0.95
 
 
-@pytest.mark.parametrize("name", [*CLASS_NAMES, *BACKGROUND_SYNTHESIZERS])
+@pytest.mark.parametrize("name", SYNTHESIZERS)
 def test_every_sound_survives_short_lengths(name):
     """The last instance of a scene may be a single sample."""
-    is_event = name in CLASS_NAMES
-    synthesize = synthesize_event if is_event else synthesize_background
     for num_samples in (1, 2, 37, 4001):
         for seed in range(5):
             rng = np.random.default_rng(seed)
             audio = synthesize(name, rng, num_samples, 4000)
             assert audio.shape == (num_samples,)
             assert np.isfinite(audio).all()
+
+
+def test_sounds_are_those_of_before():
+    """RMS of the two halves of 3 s, and of what successive samples differ."""
+    expected = {
+        "alarm_beeps": (0.4242, 0.3982, 0.1908),
+        "bell": (0.4189, 0.4361, 0.5577),
+        "bird_chirps": (0.2665, 0.2388, 0.1151),
+        "crackle": (0.2837, 0.3519, 0.4350),
+        "cricket": (0.2691, 0.2760, 0.1221),
+        "dog_bark": (0.1402, 0.1274, 0.0634),
+        "engine": (0.1089, 0.1071, 0.0504),
+        "footsteps": (0.1825, 0.1825, 0.1901),
+        "knocking": (0.1769, 0.2030, 0.0933),
+        "siren": (0.2582, 0.2582, 0.0768),
+        "speech": (0.4092, 0.4301, 0.2639),
+        "telephone_ring": (0.4279, 0.4155, 0.5584),
+        "water_drips": (0.1166, 0.0535, 0.0403),
+        "whoosh": (0.1907, 0.2102, 0.1859),
+        "colored_noise": (0.9937, 0.9991, 1.4075),
+        "hum": (1.1937, 1.1992, 0.9129),
+        "rain": (1.2497, 1.3612, 1.8417),
+        "wind": (0.2678, 0.2360, 0.0531),
+    }
+    found = {}
+    for name, synthesizer in SYNTHESIZERS.items():
+        audio = synthesizer(np.random.default_rng(7), 3 * RATE_HZ, RATE_HZ)
+        parts = (*np.split(audio, 2), np.diff(audio))
+        found[name] = [np.sqrt(np.mean(np.square(part))) for part in parts]
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, atol=2e-4, err_msg=name)
 
 
 def test_level_bounds_are_kept(monkeypatch):
@@ -146,22 +163,6 @@ def test_scene_types_have_every_class_and_background():
 
 
 @SEEDS
-def test_siren_sweeps_slowly(seed, pure_tones):
-    pitch_octaves = np.log2(pitch_hz_of(event("siren", seed)))[5:-5]
-    assert 0.35 < strongest_hz(pitch_octaves, 100.0, 0.1, 50.0) < 1.65
-    assert 0.45 < np.ptp(pitch_octaves) < 1.3
-
-
-@SEEDS
-def test_telephone_alternates_between_two_pitches(seed, pure_tones):
-    audio = event("telephone_ring", seed)
-    pitch_hz = pitch_hz_of(audio)
-    ringing = envelope_of(audio, 0.01)[: pitch_hz.size] > 0.6
-    pitch_hz[~ringing] = np.median(pitch_hz[ringing])
-    assert 10.5 < strongest_hz(pitch_hz, 100.0, 5.0, 50.0) < 17.5
-
-
-@SEEDS
 @pytest.mark.parametrize(
     "name, searched_hz, found_hz",
     [
@@ -179,20 +180,6 @@ def test_loudness_pulses_at_the_rate_of_the_class(
 
 
 @SEEDS
-def test_knocks_are_regular_within_groups(seed):
-    envelope = envelope_of(event("knocking", seed))
-    loud = envelope > 0.25 * envelope.max()
-    onsets = np.flatnonzero(np.diff(loud.astype(int), prepend=0) == 1)
-    intervals_s = np.diff(onsets) * 0.005
-    usual_s = np.median(intervals_s)
-    assert 0.12 < usual_s < 0.205
-    same = np.abs(intervals_s - usual_s) <= 0.011
-    # A group of 3 to 6 knocks has 2 to 5 intervals, then one longer gap.
-    assert 0.6 < same.mean() < 0.9
-    assert intervals_s[~same].min() > usual_s + 0.2
-
-
-@SEEDS
 def test_footsteps_repeat_and_drips_do_not(seed):
     def repetition(name):
         envelope = envelope_of(event(name, seed), 0.01)
@@ -203,32 +190,3 @@ def test_footsteps_repeat_and_drips_do_not(seed):
     steps = repetition("footsteps")
     assert steps > 0.4
     assert steps > 2 * repetition("water_drips")
-
-
-@SEEDS
-def test_bell_rises_at_once_and_whoosh_does_not(seed):
-    strike = envelope_of(event("bell", seed))
-    assert np.diff(strike).max() / strike.max() > 0.2
-    # A noise envelope jitters, so longer blocks stand for the swell.
-    swell = envelope_of(event("whoosh", seed), 0.05)
-    assert np.diff(swell).max() / swell.max() < 0.5
-
-
-@SEEDS
-def test_whoosh_is_brightest_where_it_is_loudest(seed):
-    audio = event("whoosh", seed)
-    hz, _, power = signal.spectrogram(audio, RATE_HZ, nperseg=1024)
-    loudness = power.sum(axis=0)
-    audible = loudness > 1e-3 * loudness.max()
-    loudness, centroid_hz = loudness[audible], (hz @ power / loudness)[audible]
-    assert np.corrcoef(np.log(loudness), np.log(centroid_hz))[0, 1] > 0.6
-
-
-@SEEDS
-def test_crackle_is_sparser_than_engine(seed):
-    """The share of 5 ms blocks near silence tells clicks from a buzz."""
-    quiet = {}
-    for name in ("crackle", "engine"):
-        envelope = envelope_of(event(name, seed))
-        quiet[name] = np.mean(envelope < 0.03 * envelope.max())
-    assert quiet["crackle"] > 0.4 > quiet["engine"]
