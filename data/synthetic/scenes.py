@@ -6,11 +6,11 @@ structure, no reverberation, no recordings. A score on it says that a method
 works, not how well it would do on AudioSet.
 
 Difficulty (our choice): a class is defined by structure in time and
-frequency (`events.py`), while pitch region, spectral color, level
+frequency (`sounds.py`), while pitch region, spectral color, level
 and placement are random, and so is the color of the background. A source
-sounds again and again in its scene, and every time all of that is drawn anew.
-So the mean and standard deviation of a clip's log-mel bands say little, and
-what two moments of a scene share is its classes.
+sounds again and again in its scene, each time drawn anew. So the mean and
+standard deviation of a clip's log-mel bands say little, and what two moments
+of a scene share is its classes.
 
 Co-occurrence: every scene has a hidden type (`SCENE_TYPES`). Each event is
 drawn, without repeating a class, from the type's own classes with probability
@@ -24,9 +24,8 @@ import dataclasses
 
 import numpy as np
 
-from data.synthetic.backgrounds import BACKGROUND_SYNTHESIZERS
-from data.synthetic.events import EVENT_SYNTHESIZERS
 from data.synthetic.signals import Rng, log_uniform, recolor, to_samples
+from data.synthetic.sounds import BACKGROUND_SYNTHESIZERS, EVENT_SYNTHESIZERS
 
 CLASS_NAMES: tuple[str, ...] = tuple(sorted(EVENT_SYNTHESIZERS))
 SYNTHESIZERS = EVENT_SYNTHESIZERS | BACKGROUND_SYNTHESIZERS
@@ -67,8 +66,7 @@ MIN_EVENTS, MAX_EVENTS = 1, 4
 MIN_LEVEL_DB, MAX_LEVEL_DB = 0.0, 20.0
 
 _PEAK = 0.95
-# A source sounds again and again, each time drawn anew: what two times of a
-# scene share is which sources it has, not their pitch or color.
+# How long a source sounds each time, and the pauses in between.
 _INSTANCE_S = (0.9, 1.8)
 _PAUSE_S = (0.05, 0.4)
 _LEVEL_SPREAD_DB = 3.0

@@ -13,8 +13,6 @@ from evaluate.embeddings.encoders import (
 from evaluate.measures.results import AP, AUC, CLIPS, D_PRIME
 
 _MEASURES = {"mAP": "mAP", AUC: "AUC", D_PRIME: "d′"}
-# These run from 0 to 1, so a bar can stand for them.
-_SHARES = ("mAP", AUC, AP)
 _KINDS = {
     ENCODER: "",
     UNTRAINED: "baseline, random weights",
@@ -31,7 +29,8 @@ def measures_table(caption: str, results: Sequence[dict]) -> Table:
     """One row a representation, of metrics.json's `results`."""
     keys = [key for key in _MEASURES if any(key in row for row in results)]
     columns = [
-        _column([row.get(key) for row in results], key in _SHARES)
+        # The others run from 0 to 1, so a bar can stand for them.
+        _column([row.get(key) for row in results], key != D_PRIME)
         for key in keys
     ]
     rows = [
@@ -52,7 +51,7 @@ def class_table(caption: str, results: Sequence[dict]) -> Table:
     return Table(caption, "class", [row["name"] for row in results], rows)
 
 
-def separation_table(caption: str, results: Sequence[dict]) -> Table:
+def separation_table(results: Sequence[dict]) -> Table:
     """One row a kept checkpoint of a separation run."""
     keys = [
         key
@@ -67,6 +66,7 @@ def separation_table(caption: str, results: Sequence[dict]) -> Table:
         ]
         rows.append((row["processor"], "", cells))
     names = [_SEPARATION_MEASURES.get(key, key) for key in keys]
+    caption = "SI-SDR improvement over the mixture, dB"
     return Table(caption, "checkpoint", names, rows)
 
 

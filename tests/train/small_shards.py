@@ -44,13 +44,17 @@ def write_shards(
     num_shards: int = 2,
     audio_format: str = encoding.PCM16,
     split: str = "train",
+    labels: Sequence[tuple[int, ...]] | None = None,
+    name: str = "clip",
 ) -> DatasetInfo:
-    """Clip k goes to shard k mod num_shards, with id "clip<k>".
+    """Clip k goes to shard k mod num_shards, with id "<name><k>".
 
     Args:
       clips: (T,) each.
       channels: processor -> (M, T) of each clip.
       stems: (S, T) of each clip.
+      labels: of each clip; by default whether its number is odd.
+      name: of the clips; their stems and source have it too.
     """
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -65,14 +69,14 @@ def write_shards(
         with ShardWriter(path) as writer:
             for k in mine:
                 record = example_schema.ClipRecord(
-                    clip_id=f"clip{k}",
-                    source=f"clip{k}",
+                    clip_id=f"{name}{k}",
+                    source=f"{name}{k}",
                     start_s=0.0,
-                    labels=(k % 2,),
+                    labels=labels[k] if labels else (k % 2,),
                     audio=encode(clips[k]),
                     num_samples=len(clips[k]),
                     stems=tuple(map(encode, stems[k])) if stems else (),
-                    stem_names=tuple("s" for _ in stems[k]) if stems else (),
+                    stem_names=tuple(name for _ in stems[k]) if stems else (),
                 )
                 record = example_schema.with_channels(
                     example_schema.serialize(record),

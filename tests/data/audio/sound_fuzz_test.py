@@ -40,16 +40,8 @@ def sound(audio_format, number):
     return stream.getvalue()
 
 
-def random_bytes(rng, data):
-    return rng.bytes(rng.integers(1, len(data)))
-
-
 def truncated(rng, data):
     return data[: rng.integers(0, rng.choice([9, 128, len(data)]))]
-
-
-def headless(rng, data):
-    return data[rng.integers(1, len(data)) :]
 
 
 def flipped_bits(rng, data):
@@ -77,24 +69,13 @@ def zeroed_block(rng, data):
     return data
 
 
-def inserted_bytes(rng, data):
-    start, size = rng.integers(0, len(data)), rng.integers(1, 4096)
-    return data[:start] + rng.bytes(size) + data[start:]
-
-
 def two_files(rng, data):
     number = int(rng.integers(4))
     other = sound(str(rng.choice([*FORMATS])), number)
     return data[: rng.integers(0, len(data) + 1)] + other
 
 
-DAMAGES = (
-    random_bytes,
-    *(truncated, truncated, headless),
-    *(flipped_bits, flipped_bits, flipped_bits),
-    *(absurd_numbers, absurd_numbers, absurd_numbers),
-    *(zeroed_block, inserted_bytes, two_files),
-)
+DAMAGES = (truncated, flipped_bits, absurd_numbers, zeroed_block, two_files)
 
 
 def damaged(seed):
@@ -127,7 +108,8 @@ def options(tmp_path, **more):
 
 
 def write_intact(folder):
-    """File name → what a shard should hold of it."""
+    """Makes the folder; file name → what a shard should hold of it."""
+    folder.mkdir()
     expected = {}
     for audio_format, (suffix, *_) in FORMATS.items():
         for number in range(100, 105):
@@ -156,7 +138,6 @@ def test_damaged_files_are_read_or_listed_and_intact_ones_exact(
     tmp_path, cases
 ):
     folder = tmp_path / "in"
-    folder.mkdir()
     expected = write_intact(folder)
     names = set(expected)
     for seed in range(cases):
@@ -188,7 +169,6 @@ def test_decoders_that_crash_or_hang_cost_their_file_alone(
     tmp_path, monkeypatch
 ):
     folder = tmp_path / "in"
-    folder.mkdir()
     expected = write_intact(folder)
     for what in ("crashes", "hangs"):
         for where in ("header", "clip"):

@@ -15,16 +15,9 @@ import pytest
 
 _BINARIES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _TIMEOUT_S = 60.0
-# Nothing but the page under test may ask for anything.
 _SWITCHES = (
     "--headless",
     "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
     "--mute-audio",
@@ -98,11 +91,10 @@ class HeadlessBrowser:
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.call("Emulation.setEmulatedMedia", features=[feature])
 
-    def open(self, page: pathlib.Path | str) -> None:
-        """Opens a file or a URL and waits until it is loaded."""
+    def open(self, page: pathlib.Path) -> None:
+        """Opens a file and waits until it is loaded."""
         self._loaded = False
-        url = page if isinstance(page, str) else page.resolve().as_uri()
-        self.call("Page.navigate", url=url)
+        self.call("Page.navigate", url=page.resolve().as_uri())
         while not self._loaded:
             self._receive(time.monotonic() + _TIMEOUT_S)
 
