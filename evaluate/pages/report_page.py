@@ -168,17 +168,14 @@ def _measured(paths: Sequence[str], stage: str) -> list[tuple[Table, Table]]:
         )
         results = metrics["results"]
         try:
-            tables.append(
-                (
-                    report_tables.measures_table(caption, results),
-                    report_tables.class_table(caption, results),
-                )
-            )
+            measures = report_tables.measures_table(caption, results)
+            classes = report_tables.class_table(caption, results)
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"{path}: its {METRICS_FILE} has no {error}: run "
                 f"evaluate/{stage}.py again"
             ) from error
+        tables.append((measures, classes))
     return tables
 
 

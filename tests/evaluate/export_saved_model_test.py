@@ -21,7 +21,6 @@ from models.separation.separator import Separator
 from tests.evaluate.entry_point_runs import exported
 from tests.evaluate.toy_runs import toy_clip, write_toy_run, write_toy_shards
 
-SECONDS = (0.5, 0.96, 3.0, 10.0)
 # Run without this repository on the path and with keras out of reach.
 _SCRIPT = """
 import sys
@@ -191,12 +190,13 @@ def test_all_signatures_of_encoder_classifier_and_separator(both, tmp_path):
 
 def test_the_embedding_is_that_of_evaluate(runs, both, tmp_path):
     folder, _ = runs
-    clips = {"eval": [(seconds, (0, 1)) for seconds in SECONDS]}
+    lengths = (0.5, 0.96, 3.0, 10.0)
+    clips = {"eval": [(seconds, (0, 1)) for seconds in lengths]}
     info = write_toy_shards(tmp_path / "shards", clips)
     [encoder] = load_encoders([str(folder / "encoder")])
     store, _ = embed_shard(encoder, RecordIndex.of(info, ["eval"]))
     embed = tf.saved_model.load(both[3]).signatures["serving_default"]
-    for number, seconds in enumerate(SECONDS):
+    for number, seconds in enumerate(lengths):
         audio = toy_clip(number, seconds, (0, 1))
         stored = np.round(audio.astype("f8") * 32768).astype("f4") / 32768
         answer = embed(waveform=tf.constant(stored[None]))["embedding"]

@@ -129,13 +129,6 @@ def test_every_class_occurs_and_co_occurrence_is_uneven():
     np.fill_diagonal(lift, np.nan)
     assert np.nanmean(lift[shared]) > 1.3
     assert np.nanmean(lift[~shared]) < 0.6
-    chirps, cricket, siren = (
-        CLASS_NAMES.index(name) for name in ("bird_chirps", "cricket", "siren")
-    )
-    assert lift[chirps, cricket] > 4 * lift[chirps, siren]
-
-
-def test_scene_types_have_every_class_and_background():
-    own_classes, own_kinds = zip(*SCENE_TYPES.values(), strict=True)
-    assert set().union(*own_classes) == set(CLASS_NAMES)
+    _, own_kinds = zip(*SCENE_TYPES.values(), strict=True)
+    assert own.any(axis=0).all()
     assert set().union(*own_kinds) == set(BACKGROUND_SYNTHESIZERS)

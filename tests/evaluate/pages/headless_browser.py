@@ -79,7 +79,7 @@ class HeadlessBrowser:
         self._process.communicate()
         self._profile.cleanup()
 
-    def resize(self, width: int, height: int, dark: bool = False) -> None:
+    def resize(self, width: int, height: int) -> None:
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -87,9 +87,6 @@ class HeadlessBrowser:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
-        scheme = "dark" if dark else "light"
-        feature = {"name": "prefers-color-scheme", "value": scheme}
-        self.call("Emulation.setEmulatedMedia", features=[feature])
 
     def open(self, page: pathlib.Path) -> None:
         """Opens a file and waits until it is loaded."""
