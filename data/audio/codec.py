@@ -30,24 +30,16 @@ def has_length(
     if audio_format == PCM16:
         lengths = tf.cast(tf.strings.length(encoded), tf.int64)
         return tf.reduce_all(lengths == 2 * num_samples)
-    return tf.reduce_all(_flac_samples(encoded) == num_samples)
-
-
-def _flac_samples(encoded: tf.Tensor) -> tf.Tensor:
-    """Lengths as the headers tell them: strings of any shape -> int64.
-
-    -1 for bytes that are not mono FLAC of 16 bits.
-    """
-    # The first block tells, from byte 18 on and in 64 bits: sample rate (20),
-    # channels - 1 (3), bits - 1 (5), samples (36).
+    # The first block of FLAC tells, from byte 18 on and in 64 bits: sample rate
+    # (20), channels - 1 (3), bits - 1 (5), samples (36).
     head = tf.io.decode_raw(encoded, tf.uint8, fixed_length=26)
     head = tf.cast(head, tf.int64)  # (..., 26)
     kind = head[..., 20] % 16 * 16 + head[..., 21] // 16
     is_flac = tf.reduce_all(head[..., :4] == tuple(b"fLaC"), -1)
     is_mono_16_bits = kind == 15
     digits = head[..., 21:] * [1 << shift for shift in (32, 24, 16, 8, 0)]
-    num_samples = tf.reduce_sum(digits, -1) % (1 << 36)
-    return tf.where(is_flac & is_mono_16_bits, num_samples, -1)
+    has_samples = tf.reduce_sum(digits, -1) % (1 << 36) == num_samples
+    return tf.reduce_all(is_flac & is_mono_16_bits & has_samples)
 
 
 def decode(encoded: tf.Tensor, audio_format: str) -> tf.Tensor:
@@ -56,7 +48,8 @@ def decode(encoded: tf.Tensor, audio_format: str) -> tf.Tensor:
     Raises:
       OpError: when run, of bytes that are no such audio.
     """
-    return _to_float(_decode_int16(encoded, audio_format))
+    samples = _decode_int16(encoded, audio_format)
+    return tf.cast(samples, tf.float32) / FULL_SCALE
 
 
 def decode_bytes(encoded: bytes, audio_format: str) -> np.ndarray:
@@ -102,10 +95,9 @@ def decode_crop(
     else:
         whole = _decode_int16(encoded, audio_format)
         samples = whole[start : start + num_samples]
-    missing = num_samples - tf.shape(samples)[0]
-    return tf.ensure_shape(
-        tf.pad(_to_float(samples), [[0, missing]]), [num_samples]
-    )
+    padded = tf.pad(samples, [[0, num_samples - tf.shape(samples)[0]]])
+    padded = tf.ensure_shape(padded, [num_samples])
+    return tf.cast(padded, tf.float32) / FULL_SCALE
 
 
 def _decode_int16(encoded: tf.Tensor, audio_format: str) -> tf.Tensor:
@@ -121,7 +113,3 @@ def _decode_int16(encoded: tf.Tensor, audio_format: str) -> tf.Tensor:
         decode_array, [encoded], tf.int16, stateful=False
     )
     return tf.ensure_shape(samples, [None])
-
-
-def _to_float(samples: tf.Tensor) -> tf.Tensor:
-    return tf.cast(samples, tf.float32) / FULL_SCALE

@@ -42,17 +42,15 @@ class AudioClip:
     """A decoded piece of a recording.
 
     Attributes:
+      header: of the file.
       audio: (T,) float32, full scale 1; may go beyond.
       seconds: its length in the file.
-      source_rate_hz: sample rate of the file.
-      num_channels: channels of the file.
       over_full_scale: whether a sample of the file was beyond +-1.
     """
 
+    header: AudioHeader
     audio: np.ndarray
     seconds: float
-    source_rate_hz: int
-    num_channels: int
     over_full_scale: bool
 
 
@@ -65,8 +63,8 @@ def read_header(path: str | os.PathLike) -> AudioHeader:
     with _open(path) as file:
         header = AudioHeader(file.frames, file.samplerate, file.channels)
         num_bytes = os.path.getsize(path)
-        promises_much = header.num_frames > _USUAL_FRAMES_PER_BYTE * num_bytes
-        lies = promises_much and not _has_frame(file, header.num_frames - 1)
+        usual_frames = _USUAL_FRAMES_PER_BYTE * num_bytes
+        lies = header.num_frames > usual_frames and not _has_end(file)
     if header.num_frames <= 0:
         raise AudioRejected(
             "empty", "it has a header but no samples: record or copy it again"
@@ -143,13 +141,8 @@ def read_clip(
         audio = soxr.resample(audio, rate_hz, sample_rate_hz)
     if seconds is not None:
         audio = audio[: round(seconds * sample_rate_hz)]
-    return AudioClip(
-        audio=audio,
-        seconds=len(frames) / rate_hz,
-        source_rate_hz=rate_hz,
-        num_channels=header.num_channels,
-        over_full_scale=bool(np.abs(frames).max() > 1),
-    )
+    over_full_scale = bool(np.abs(frames).max() > 1)
+    return AudioClip(header, audio, len(frames) / rate_hz, over_full_scale)
 
 
 def check_length(seconds: float, min_seconds: float) -> None:
@@ -196,9 +189,9 @@ def _open(path: str | os.PathLike) -> soundfile.SoundFile:
         ) from error
 
 
-def _has_frame(file: soundfile.SoundFile, number: int) -> bool:
+def _has_end(file: soundfile.SoundFile) -> bool:
     try:
-        file.seek(number)
+        file.seek(file.frames - 1)
         return len(file.read(1)) == 1
     except (RuntimeError, ValueError):
         return False

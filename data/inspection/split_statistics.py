@@ -120,8 +120,8 @@ class ChannelStatistics:
         self.nearly_empty = np.zeros(num_channels, np.int64)
         self.empty = np.zeros(num_channels, np.int64)
         self.deviating = 0
-        self.largest_deviation_lsb = 0
-        self.largest_deviation_clip = ""
+        # In LSB, and the first clip that has it.
+        self.largest_deviation = (0, "")
 
     def add(
         self, clip_id: str, mixture: np.ndarray, channels: Sequence[np.ndarray]
@@ -139,9 +139,8 @@ class ChannelStatistics:
         deviation_lsb = round(float(np.abs(difference).max(initial=0)) / LSB)
         # Rounding each of M channels can make M / 2.
         self.deviating += deviation_lsb > len(channels) / 2
-        if deviation_lsb > self.largest_deviation_lsb:
-            self.largest_deviation_lsb = deviation_lsb
-            self.largest_deviation_clip = clip_id
+        if deviation_lsb > self.largest_deviation[0]:
+            self.largest_deviation = (deviation_lsb, clip_id)
 
     def merge(self, other: "ChannelStatistics") -> None:
         self.clips += other.clips
@@ -150,9 +149,8 @@ class ChannelStatistics:
         self.nearly_empty += other.nearly_empty
         self.empty += other.empty
         self.deviating += other.deviating
-        if other.largest_deviation_lsb > self.largest_deviation_lsb:
-            self.largest_deviation_lsb = other.largest_deviation_lsb
-            self.largest_deviation_clip = other.largest_deviation_clip
+        if other.largest_deviation[0] > self.largest_deviation[0]:
+            self.largest_deviation = other.largest_deviation
 
     def as_json(self) -> dict:
         return {
@@ -165,6 +163,6 @@ class ChannelStatistics:
                 for number, relative in enumerate(self.relative)
             ],
             "sum_deviates": self.deviating,
-            "largest_deviation_lsb": self.largest_deviation_lsb,
-            "largest_deviation_clip": self.largest_deviation_clip,
+            "largest_deviation_lsb": self.largest_deviation[0],
+            "largest_deviation_clip": self.largest_deviation[1],
         }

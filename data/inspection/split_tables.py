@@ -107,9 +107,9 @@ def sums_table(split: str, statistics: SplitStatistics) -> Table:
     rows = [
         (
             name,
-            processor.largest_deviation_clip,
+            processor.largest_deviation[1],
             (
-                number(processor.largest_deviation_lsb),
+                number(processor.largest_deviation[0]),
                 number(processor.deviating),
             ),
         )

@@ -35,7 +35,7 @@ def summary(inspection: Inspection) -> str:
             lines.append(
                 f"  {name}: channels at {', '.join(levels)} re mixture, "
                 f"{share:.3g} % nearly empty; sum off by up to "
-                f"{processor.largest_deviation_lsb} LSB"
+                f"{processor.largest_deviation[0]} LSB"
             )
     if names := ranked_classes(inspection):
         shown = [f"{name} {clips}" for name, clips in names[:_SHOWN_CLASSES]]

@@ -43,7 +43,10 @@ def log_mel(
     magnitude = np.abs(np.fft.rfft(frames * hann, fft_length))
     # The integral up to an edge, which may lie inside a bin.
     integral = np.pad(np.cumsum(magnitude, axis=1), [(0, 0), (1, 0)])
-    edges = _edges_hz(sample_rate_hz) * fft_length / sample_rate_hz + 0.5
+    # MEL_BANDS + 1 frequencies, equally spaced in HTK mel.
+    ends = np.log1p(np.array([LOW_HZ, high_hz(sample_rate_hz)]) / 700)
+    edges_hz = 700 * np.expm1(np.linspace(*ends, MEL_BANDS + 1))
+    edges = edges_hz * fft_length / sample_rate_hz + 0.5
     bins = np.minimum(edges.astype(int), magnitude.shape[1] - 1)
     below = integral[:, bins] + magnitude[:, bins] * (edges - bins)
     return np.log(np.diff(below, axis=1) + _OFFSET).astype(np.float32)
@@ -87,9 +90,3 @@ def _shades(values: np.ndarray, low: float, high: float) -> np.ndarray:
     scaled = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
     pixels = np.round(255 * scaled.T[::-1]).astype(np.uint8)
     return np.ascontiguousarray(pixels)
-
-
-def _edges_hz(sample_rate_hz: int) -> np.ndarray:
-    """MEL_BANDS + 1 frequencies, equally spaced in HTK mel."""
-    ends = np.log1p(np.array([LOW_HZ, high_hz(sample_rate_hz)]) / 700)
-    return 700 * np.expm1(np.linspace(*ends, MEL_BANDS + 1))

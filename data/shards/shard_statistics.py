@@ -20,9 +20,9 @@ CONVERSIONS = (
 def conversions(clip: AudioClip, sample_rate_hz: int) -> tuple[str, ...]:
     """Those of `CONVERSIONS` that were done to a clip to get it."""
     done = (
-        clip.source_rate_hz < sample_rate_hz,
-        clip.source_rate_hz > sample_rate_hz,
-        clip.num_channels > 1,
+        clip.header.sample_rate_hz < sample_rate_hz,
+        clip.header.sample_rate_hz > sample_rate_hz,
+        clip.header.num_channels > 1,
         clip.over_full_scale,
     )
     return tuple(itertools.compress(CONVERSIONS, done))

@@ -1,4 +1,4 @@
 """Labeled scenes made from random numbers, with their true sources.
 
-`scenes` draws `events` over `backgrounds`; all are built of `signals`.
+`scenes` draws `sounds`, events over a background, built of `signals`.
 """

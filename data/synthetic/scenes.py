@@ -6,11 +6,11 @@ structure, no reverberation, no recordings. A score on it says that a method
 works, not how well it would do on AudioSet.
 
 Difficulty (our choice): a class is defined by structure in time and
-frequency (`events.py`), while pitch region, spectral color, level
+frequency (`sounds.py`), while pitch region, spectral color, level
 and placement are random, and so is the color of the background. A source
-sounds again and again in its scene, and every time all of that is drawn anew.
-So the mean and standard deviation of a clip's log-mel bands say little, and
-what two moments of a scene share is its classes.
+sounds again and again in its scene, each time drawn anew. So the mean and
+standard deviation of a clip's log-mel bands say little, and what two moments
+of a scene share is its classes.
 
 Co-occurrence: every scene has a hidden type (`SCENE_TYPES`). Each event is
 drawn, without repeating a class, from the type's own classes with probability
@@ -21,18 +21,14 @@ channels assumes. Types overlap, so a single class leaves the type open.
 """
 
 import dataclasses
-import functools
 
 import numpy as np
 
-from data.synthetic.backgrounds import (
-    BACKGROUND_SYNTHESIZERS,
-    synthesize_background,
-)
-from data.synthetic.events import EVENT_SYNTHESIZERS, synthesize_event
-from data.synthetic.signals import Rng, Synthesizer, log_uniform, to_samples
+from data.synthetic.signals import Rng, log_uniform, recolor, to_samples
+from data.synthetic.sounds import BACKGROUND_SYNTHESIZERS, EVENT_SYNTHESIZERS
 
 CLASS_NAMES: tuple[str, ...] = tuple(sorted(EVENT_SYNTHESIZERS))
+SYNTHESIZERS = EVENT_SYNTHESIZERS | BACKGROUND_SYNTHESIZERS
 
 # Scene type: (its event classes, its background kinds).
 SCENE_TYPES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -70,8 +66,7 @@ MIN_EVENTS, MAX_EVENTS = 1, 4
 MIN_LEVEL_DB, MAX_LEVEL_DB = 0.0, 20.0
 
 _PEAK = 0.95
-# A source sounds again and again, each time drawn anew: what two times of a
-# scene share is which sources it has, not their pitch or color.
+# How long a source sounds each time, and the pauses in between.
 _INSTANCE_S = (0.9, 1.8)
 _PAUSE_S = (0.05, 0.4)
 _LEVEL_SPREAD_DB = 3.0
@@ -120,9 +115,23 @@ def _draw_classes(
     return tuple(CLASS_NAMES[index] for index in drawn)
 
 
+def synthesize(
+    name: str, rng: Rng, num_samples: int, rate_hz: int
+) -> np.ndarray:
+    """One event with faded ends, or one background; randomly colored."""
+    audio = SYNTHESIZERS[name](rng, num_samples, rate_hz)
+    audio = recolor(audio, rng, rate_hz)
+    if name in EVENT_SYNTHESIZERS:
+        fade_size = min(to_samples(0.01, rate_hz), num_samples // 2)
+        fade = (np.arange(fade_size) + 0.5) / max(1, fade_size)
+        audio[:fade_size] *= fade
+        audio[num_samples - fade_size :] *= fade[::-1]
+    return audio
+
+
 def _add_instances(
     stem: np.ndarray,
-    synthesize: Synthesizer,
+    name: str,
     rng: Rng,
     rate_hz: int,
     level_db: float,
@@ -139,7 +148,7 @@ def _add_instances(
     while position < end:
         instance_s = log_uniform(rng, *_INSTANCE_S)
         size = min(to_samples(instance_s, rate_hz), stem.size - position)
-        instance = synthesize(rng, size, rate_hz)
+        instance = synthesize(name, rng, size, rate_hz)
         gain_db = level_db + rng.uniform(-_LEVEL_SPREAD_DB, _LEVEL_SPREAD_DB)
         instance *= 10.0 ** (gain_db / 20.0) / _active_rms(instance, rate_hz)
         stem[position : position + size] += instance
@@ -177,7 +186,7 @@ def generate_scene(
         begin_s = rng.uniform(0.0, seconds - active_s)
         _add_instances(
             stem,
-            functools.partial(synthesize_event, name),
+            name,
             rng,
             sample_rate_hz,
             level_db,
@@ -185,13 +194,7 @@ def generate_scene(
             _PAUSE_S,
         )
     _add_instances(
-        stems[-1],
-        functools.partial(synthesize_background, kind),
-        rng,
-        sample_rate_hz,
-        0.0,
-        (0.0, seconds),
-        (0.0, 0.0),
+        stems[-1], kind, rng, sample_rate_hz, 0.0, (0.0, seconds), (0.0, 0.0)
     )
 
     # The margin covers the rounding of the float32 sum.

@@ -1,6 +1,5 @@
 """Clips of the evaluation splits: their labels, and the sounds of a few."""
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -17,19 +16,11 @@ from evaluate.embeddings.clip_embeddings import decode_clip
 _SMALL_FRAMES = 180
 
 
-@dataclasses.dataclass(frozen=True)
-class ClipText:
-    """What is written about a clip."""
-
-    clip_id: str
-    labels: tuple[str, ...]
-
-
 class ReportClips:
     """The clips of some splits, in the order of the shards.
 
     Records that cannot be used are left out, as when they are embedded.
-    Positions are those in `texts`.
+    Positions are those in `ids`.
 
     Args:
       info: the dataset.
@@ -37,7 +28,8 @@ class ReportClips:
       max_bytes: room for sounds.
 
     Attributes:
-      texts: one for each clip.
+      ids: of the clips.
+      labels: class names of each.
       num_bad: how many records were left out.
       bundle: sounds of clips, each under its `key`.
 
@@ -51,7 +43,7 @@ class ReportClips:
         self._index = RecordIndex.of(info, splits)
         failed: list[int] = []
 
-        def to_text(record):
+        def read_checked(record):
             clip, audio = decode_clip(record, info)
             return (
                 clip[example_schema.CLIP_ID],
@@ -60,15 +52,13 @@ class ReportClips:
                 tf.size(audio),
             )
 
-        self.texts = tuple(
-            ClipText(
-                clip_id.decode("utf-8", errors="backslashreplace"),
-                tuple(info.class_names[label] for label in labels),
-            )
-            for clip_id, labels, _ in examples_in_order(
-                self._index, to_text, failed.extend
-            )
-        )
+        self.ids: list[str] = []
+        self.labels: list[tuple[str, ...]] = []
+        for clip_id, labels, _ in examples_in_order(
+            self._index, read_checked, failed.extend
+        ):
+            self.ids.append(clip_id.decode("utf-8", errors="backslashreplace"))
+            self.labels.append(tuple(info.class_names[k] for k in labels))
         self.num_bad = len(failed)
         self._numbers = np.delete(np.arange(len(self._index)), failed)
         self.bundle = SoundBundle(info.sample_rate_hz, max_bytes)

@@ -38,8 +38,8 @@ def render(report: dict) -> str:
     sounds = clips.bundle.encoded
     on_map = {
         str(clip): {
-            "id": clips.texts[clip].clip_id,
-            "labels": clips.texts[clip].labels,
+            "id": clips.ids[clip],
+            "labels": clips.labels[clip],
             "sound": clips.key(clip) if clips.key(clip) in sounds else None,
         }
         for clip in report["map_clips"]
@@ -81,7 +81,7 @@ def gather(config: ReportConfig) -> dict:
     info.shards_of(config.splits)
 
     clips = ReportClips(info, config.splits, int(config.audio_megabytes * 1e6))
-    labels = [text.labels for text in clips.texts]
+    labels = clips.labels
     examples = clips.examples(
         choose_examples(labels, config.examples, config.seed)
     )
@@ -139,13 +139,12 @@ def _view(
     store = embedding_cache.embeddings(encoder, info, config.splits)
     # One kept from earlier may have clips that cannot be read any more.
     row_of = {clip_id: row for row, clip_id in enumerate(store.clip_ids)}
-    vectors = store.clips[[row_of[text.clip_id] for text in clips.texts]]
-    labels = [text.labels for text in clips.texts]
-    found = retrieval_examples.nearest(vectors, labels, queries)
+    vectors = store.clips[[row_of[clip_id] for clip_id in clips.ids]]
+    found = retrieval_examples.nearest(vectors, clips.labels, queries)
     method, marks, legend = embedding_map.embedding_map(
         vectors[map_clips],
         map_clips,
-        [labels[clip] for clip in map_clips],
+        [clips.labels[clip] for clip in map_clips],
         config.seed,
     )
     return {
@@ -154,7 +153,7 @@ def _view(
         "marks": marks,
         "legend": legend,
         "queries": list(zip(queries, found, strict=True)),
-        "shares": retrieval_examples.shared_label_shares(vectors, labels),
+        "shares": retrieval_examples.shared_label_shares(vectors, clips.labels),
     }
 
 
@@ -169,17 +168,14 @@ def _measured(paths: Sequence[str], stage: str) -> list[tuple[Table, Table]]:
         )
         results = metrics["results"]
         try:
-            tables.append(
-                (
-                    report_tables.measures_table(caption, results),
-                    report_tables.class_table(caption, results),
-                )
-            )
+            measures = report_tables.measures_table(caption, results)
+            classes = report_tables.class_table(caption, results)
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"{path}: its {METRICS_FILE} has no {error}: run "
                 f"evaluate/{stage}.py again"
             ) from error
+        tables.append((measures, classes))
     return tables
 
 
@@ -187,9 +183,7 @@ def _separation_table(path: str) -> Table | None:
     if not path or not pathlib.Path(path, METRICS_FILE).exists():
         return None
     metrics = report_runs.read_metrics(path, processor_files.STAGE)
-    return report_tables.separation_table(
-        "SI-SDR improvement over the mixture, dB", metrics["results"]
-    )
+    return report_tables.separation_table(metrics["results"])
 
 
 def _charts(runs: Sequence[dict]) -> list[Chart]:

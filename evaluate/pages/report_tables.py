@@ -13,25 +13,25 @@ from evaluate.embeddings.encoders import (
 from evaluate.measures.results import AP, AUC, CLIPS, D_PRIME
 
 _MEASURES = {"mAP": "mAP", AUC: "AUC", D_PRIME: "d′"}
-# These run from 0 to 1, so a bar can stand for them.
-_SHARES = ("mAP", AUC, AP)
 _KINDS = {
     ENCODER: "",
     UNTRAINED: "baseline, random weights",
     LOG_MEL_STATISTICS: "baseline, no network",
 }
-_SEPARATION_MEASURES = {
-    "step": "step",
-    "si_sdr_improvement_mixit_db": "MixIT-assigned",
-    "si_sdr_improvement_oracle_db": "oracle-matched",
-}
+# Key of metrics.json, heading, and format.
+_SEPARATION_MEASURES = (
+    ("step", "step", ","),
+    ("si_sdr_improvement_mixit_db", "MixIT-assigned", ".2f"),
+    ("si_sdr_improvement_oracle_db", "oracle-matched", ".2f"),
+)
 
 
 def measures_table(caption: str, results: Sequence[dict]) -> Table:
     """One row a representation, of metrics.json's `results`."""
     keys = [key for key in _MEASURES if any(key in row for row in results)]
     columns = [
-        _column([row.get(key) for row in results], key in _SHARES)
+        # The others run from 0 to 1, so a bar can stand for them.
+        _column([row.get(key) for row in results], key != D_PRIME)
         for key in keys
     ]
     rows = [
@@ -52,21 +52,18 @@ def class_table(caption: str, results: Sequence[dict]) -> Table:
     return Table(caption, "class", [row["name"] for row in results], rows)
 
 
-def separation_table(caption: str, results: Sequence[dict]) -> Table:
+def separation_table(results: Sequence[dict]) -> Table:
     """One row a kept checkpoint of a separation run."""
-    keys = [
-        key
-        for key, value in (results[0] if results else {}).items()
-        if key != "processor" and isinstance(value, int | float)
+    rows = [
+        (
+            row["processor"],
+            "",
+            [number(row.get(k), spec) for k, _, spec in _SEPARATION_MEASURES],
+        )
+        for row in results
     ]
-    rows = []
-    for row in results:
-        values = [row.get(key) for key in keys]
-        cells = [
-            number(v, "," if isinstance(v, int) else ".2f") for v in values
-        ]
-        rows.append((row["processor"], "", cells))
-    names = [_SEPARATION_MEASURES.get(key, key) for key in keys]
+    names = [name for _, name, _ in _SEPARATION_MEASURES]
+    caption = "SI-SDR improvement over the mixture, dB"
     return Table(caption, "checkpoint", names, rows)
 
 

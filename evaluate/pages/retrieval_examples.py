@@ -45,19 +45,17 @@ def nearest(
     embeddings: np.ndarray,
     labels: Sequence[tuple[str, ...]],
     queries: Sequence[int],
-    count: int = NEIGHBORS,
 ) -> list[list[Neighbor]]:
-    """The clips with the highest cosine similarity to each query.
+    """The `NEIGHBORS` with the highest cosine similarity to each query.
 
     Args:
       embeddings: (n, d).
       labels: n tuples of class names.
       queries: clips among the n; none is its own neighbor.
-      count: neighbors wanted.
     """
     # One more, since a query finds itself too.
     indices, similarities = nearest_neighbors(
-        embeddings[list(queries)], embeddings, count + 1
+        embeddings[list(queries)], embeddings, NEIGHBORS + 1
     )
     return [
         [
@@ -68,7 +66,7 @@ def nearest(
             )
             for i, similarity in zip(row, row_similarities, strict=True)
             if i != query
-        ][:count]
+        ][:NEIGHBORS]
         for query, row, row_similarities in zip(
             queries, indices, similarities, strict=True
         )

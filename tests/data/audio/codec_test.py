@@ -39,28 +39,17 @@ def test_round_trips_are_within_half_a_step(audio_format):
 
 
 @FORMATS
-@pytest.mark.parametrize("start", [0, 1, 1234, 3500, 4001, 5000])
+@pytest.mark.parametrize("start", [0, 1234, 3500, 5000])
 def test_a_crop_is_the_slice_with_zeros_past_the_end(audio_format, start):
-    encoded = tf.constant(encoding.encode(AUDIO, audio_format, 16000))
-    whole = codec.decode(encoded, audio_format).numpy()
-    expected = np.zeros(700, np.float32)
-    piece = whole[start : start + 700]
-    expected[: piece.size] = piece
-    crop = codec.decode_crop(encoded, tf.constant(start), 700, audio_format)
-    np.testing.assert_array_equal(crop, expected)
-
-
-@FORMATS
-def test_crops_in_a_dataset_have_a_static_length(audio_format):
     encoded = encoding.encode(AUDIO, audio_format, 16000)
-
-    def crop(start):
-        return codec.decode_crop(encoded, start, 16, audio_format)
-
-    crops = tf.data.Dataset.range(10, 12).map(crop)
-    assert crops.element_spec.shape == (16,)
-    first, second = crops
-    np.testing.assert_array_equal(first[1:], second[:-1])
+    whole = codec.decode(tf.constant(encoded), audio_format).numpy()
+    expected = np.pad(whole, (0, 5700 - whole.size))[start : start + 700]
+    crops = tf.data.Dataset.from_tensors(start).map(
+        lambda start: codec.decode_crop(encoded, start, 700, audio_format)
+    )
+    assert crops.element_spec.shape == (700,)
+    [crop] = crops
+    np.testing.assert_array_equal(crop, expected)
 
 
 def test_headers_of_flac_tell_lengths_of_any_shape():

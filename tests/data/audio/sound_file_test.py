@@ -7,14 +7,14 @@ from tests.data import sound_files
 from tests.data.sound_files import tone, write
 
 
-@pytest.mark.parametrize("rate_hz", [8000, 22050, 96000])
+@pytest.mark.parametrize("rate_hz", [8000, 96000])
 def test_a_tone_keeps_frequency_level_and_length(tmp_path, rate_hz):
     path = write(tmp_path / "a.wav", tone(1.25, rate_hz), rate_hz)
     clip = sound_file.read_clip(path, 16000)
     assert clip.audio.dtype == np.float32
     assert clip.audio.size == 20000
     assert clip.seconds == pytest.approx(1.25, abs=1e-4)
-    assert clip.source_rate_hz == rate_hz
+    assert clip.header.sample_rate_hz == rate_hz
     assert sound_files.frequency_hz(clip.audio, 16000) == pytest.approx(
         1000, abs=1
     )
@@ -29,11 +29,7 @@ def test_what_lies_above_half_the_rate_is_removed_not_folded(tmp_path):
 
 @pytest.mark.parametrize(
     "name, subtype, error",
-    [
-        ("a.wav", "PCM_16", 1e-4),
-        ("a.wav", "FLOAT", 1e-6),
-        ("a.flac", "PCM_24", 1e-6),
-    ],
+    [("a.wav", "PCM_16", 1e-4), ("a.flac", "PCM_24", 1e-6)],
 )
 def test_formats_decode_to_the_samples_written(tmp_path, name, subtype, error):
     path = write(tmp_path / name, subtype=subtype)
@@ -50,12 +46,12 @@ def test_lossy_formats_keep_frequency_and_level(tmp_path, name):
     assert sound_files.amplitude(clip.audio) == pytest.approx(0.5, rel=0.05)
 
 
-def test_channels_are_averaged(tmp_path):
-    left, right = tone(amplitude=0.8), tone(frequency_hz=3000, amplitude=0.2)
+def test_channels_are_averaged_and_levels_kept_beyond_full_scale(tmp_path):
+    left, right = tone(amplitude=2.5), tone(frequency_hz=3000, amplitude=0.5)
     stereo = np.stack([left, right], 1)
     path = write(tmp_path / "a.wav", stereo, subtype="FLOAT")
     clip = sound_file.read_clip(path, 16000)
-    assert clip.num_channels == 2
+    assert clip.header.num_channels == 2 and clip.over_full_scale
     np.testing.assert_allclose(clip.audio, (left + right) / 2, atol=1e-6)
 
 
@@ -67,13 +63,6 @@ def test_a_piece_is_the_slice_and_ends_with_the_recording(tmp_path):
     last = sound_file.read_clip(path, 16000, start_s=1.0, seconds=10)
     np.testing.assert_allclose(last.audio, audio[16000:], atol=1e-4)
     assert last.seconds == 0.25
-
-
-def test_beyond_full_scale_is_told_and_not_changed(tmp_path):
-    path = write(tmp_path / "a.wav", tone(amplitude=1.5), subtype="FLOAT")
-    clip = sound_file.read_clip(path, 16000)
-    assert clip.over_full_scale
-    assert np.abs(clip.audio).max() == pytest.approx(1.5, rel=1e-3)
 
 
 def rejection(call, *arguments) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from data.ingest import clip_shards, header_scan, ingest_job
 from data.jobs.decoder_pool import DecoderPool
 from tests.data.ingested import clips, rejects
 from tests.data.jobs import bad_decoder
-from tests.data.write_shards_test import config, contents
+from tests.data.write_shards_test import config
 
 RATE_HZ = 16000
 FORMATS = {
@@ -40,16 +40,8 @@ def sound(audio_format, number):
     return stream.getvalue()
 
 
-def random_bytes(rng, data):
-    return rng.bytes(rng.integers(1, len(data)))
-
-
 def truncated(rng, data):
     return data[: rng.integers(0, rng.choice([9, 128, len(data)]))]
-
-
-def headless(rng, data):
-    return data[rng.integers(1, len(data)) :]
 
 
 def flipped_bits(rng, data):
@@ -77,24 +69,13 @@ def zeroed_block(rng, data):
     return data
 
 
-def inserted_bytes(rng, data):
-    start, size = rng.integers(0, len(data)), rng.integers(1, 4096)
-    return data[:start] + rng.bytes(size) + data[start:]
-
-
 def two_files(rng, data):
     number = int(rng.integers(4))
     other = sound(str(rng.choice([*FORMATS])), number)
     return data[: rng.integers(0, len(data) + 1)] + other
 
 
-DAMAGES = (
-    random_bytes,
-    *(truncated, truncated, headless),
-    *(flipped_bits, flipped_bits, flipped_bits),
-    *(absurd_numbers, absurd_numbers, absurd_numbers),
-    *(zeroed_block, inserted_bytes, two_files),
-)
+DAMAGES = (truncated, flipped_bits, absurd_numbers, zeroed_block, two_files)
 
 
 def damaged(seed):
@@ -127,7 +108,8 @@ def options(tmp_path, **more):
 
 
 def write_intact(folder):
-    """File name → what a shard should hold of it."""
+    """Makes the folder; file name → what a shard should hold of it."""
+    folder.mkdir()
     expected = {}
     for audio_format, (suffix, *_) in FORMATS.items():
         for number in range(100, 105):
@@ -156,7 +138,6 @@ def test_damaged_files_are_read_or_listed_and_intact_ones_exact(
     tmp_path, cases
 ):
     folder = tmp_path / "in"
-    folder.mkdir()
     expected = write_intact(folder)
     names = set(expected)
     for seed in range(cases):
@@ -188,18 +169,15 @@ def test_decoders_that_crash_or_hang_cost_their_file_alone(
     tmp_path, monkeypatch
 ):
     folder = tmp_path / "in"
-    folder.mkdir()
     expected = write_intact(folder)
     for what in ("crashes", "hangs"):
         for where in ("header", "clip"):
             file = folder / f"{what} in {where}.wav"
             file.write_bytes(sound("wav16", 0))
     monkeypatch.setattr(header_scan, "read_seconds", bad_decoder.read_seconds)
-    good_reader = clip_shards.ClipReader
     monkeypatch.setattr(clip_shards, "ClipReader", bad_decoder.ClipReader)
     # Long enough for real files on a busy machine.
-    job = options(tmp_path, clips_per_shard=12, item_timeout_seconds=3.0)
-    info = ingest_job.run(job)
+    info = ingest_job.run(options(tmp_path, item_timeout_seconds=3.0))
     assert_intact_are_exact(info, expected)
     found = {name: kind for name, (kind, _) in rejects(tmp_path).items()}
     assert found == {
@@ -210,11 +188,3 @@ def test_decoders_that_crash_or_hang_cost_their_file_alone(
     }
     assert len(clips(info)) == len(expected)
     assert not list((tmp_path / "out").glob(".writing-*"))
-
-    # What a shard lost is not tried again, and its bytes are the same.
-    before = contents(tmp_path / "out")
-    monkeypatch.setattr(clip_shards, "ClipReader", good_reader)
-    for shard in info.splits["train"]:
-        (info.folder / shard.file).unlink()
-    ingest_job.run(job)
-    assert contents(tmp_path / "out") == before

@@ -15,16 +15,9 @@ import pytest
 
 _BINARIES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _TIMEOUT_S = 60.0
-# Nothing but the page under test may ask for anything.
 _SWITCHES = (
     "--headless",
     "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
     "--mute-audio",
@@ -86,7 +79,7 @@ class HeadlessBrowser:
         self._process.communicate()
         self._profile.cleanup()
 
-    def resize(self, width: int, height: int, dark: bool = False) -> None:
+    def resize(self, width: int, height: int) -> None:
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -94,15 +87,11 @@ class HeadlessBrowser:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
-        scheme = "dark" if dark else "light"
-        feature = {"name": "prefers-color-scheme", "value": scheme}
-        self.call("Emulation.setEmulatedMedia", features=[feature])
 
-    def open(self, page: pathlib.Path | str) -> None:
-        """Opens a file or a URL and waits until it is loaded."""
+    def open(self, page: pathlib.Path) -> None:
+        """Opens a file and waits until it is loaded."""
         self._loaded = False
-        url = page if isinstance(page, str) else page.resolve().as_uri()
-        self.call("Page.navigate", url=url)
+        self.call("Page.navigate", url=page.resolve().as_uri())
         while not self._loaded:
             self._receive(time.monotonic() + _TIMEOUT_S)
 

@@ -32,11 +32,9 @@ def main() -> None:
     parser.add_argument("picture", type=pathlib.Path)
     parser.add_argument("--parts", default="top:1500", help="section:height,..")
     parser.add_argument("--width", type=int, default=1200)
-    parser.add_argument("--dark", action="store_true")
     args = parser.parse_args()
     pictures = []
     with HeadlessBrowser(args.width, 900) as browser:
-        browser.resize(args.width, 900, args.dark)
         browser.open(args.page)
         for part in args.parts.split(","):
             name, height = part.split(":")

@@ -1,17 +1,16 @@
 """Run directories and separated shards for the tests of the report."""
 
+import dataclasses
 import json
 import pathlib
 
 import numpy as np
 import pandas
-import tensorflow as tf
 
-from data.audio import encoding
 from data.run.atomic_write import write_json
-from data.shards import example_schema
-from data.shards.dataset_info import DatasetInfo, Shard
-from tests.evaluate.toy_runs import RATE_HZ, toy_clip, toy_model
+from data.shards.dataset_info import DatasetInfo
+from tests.evaluate.toy_runs import toy_clip, toy_model
+from tests.train.small_shards import write_shards
 
 EVIL = "a \"quoted\" <script>alert(1)</script> & 'ñ' 鳥 {{ 7*7 }}"
 CLASS_NAMES = (f"hum {EVIL}", "hiss", "tick")
@@ -75,49 +74,27 @@ def toy_metrics(stage: str) -> dict:
 
 def write_separated_shards(folder: pathlib.Path) -> DatasetInfo:
     """`NUM_CLIPS` clips of 1 s with two channels a processor, and stems."""
-    folder.mkdir(parents=True)
-    file = folder / "eval.tfrecord"
-
-    def encode(audio):
-        return encoding.encode(audio, encoding.PCM16, RATE_HZ)
-
-    with tf.io.TFRecordWriter(str(file)) as writer:
-        for number in range(NUM_CLIPS):
-            # The last clip is unlabeled, every fourth has two labels.
-            labels = (number % 3,) if number < NUM_CLIPS - 1 else ()
-            labels = (0, 2) if number % 4 == 0 else labels
-            audio = toy_clip(number, 1.0, labels)
-            record = example_schema.serialize(
-                example_schema.ClipRecord(
-                    clip_id=f"{EVIL} {number}.wav",
-                    source=EVIL,
-                    start_s=0.0,
-                    labels=labels,
-                    audio=encode(audio),
-                    num_samples=len(audio),
-                    stems=(encode(0.75 * audio), encode(0.25 * audio)),
-                    stem_names=(CLASS_NAMES[0], "background:<i>rain"),
-                )
-            )
-            # The second channel of every processor is digital silence.
-            channels = [encode(audio), encode(0 * audio)]
-            writer.write(
-                example_schema.with_channels(
-                    record, dict.fromkeys(PROCESSORS, channels)
-                )
-            )
-    size = file.stat().st_size
-    shard = Shard(file.name, NUM_CLIPS, float(NUM_CLIPS), size)
-    info = DatasetInfo(
-        folder=folder,
-        sample_rate_hz=RATE_HZ,
-        audio_format=encoding.PCM16,
-        class_names=CLASS_NAMES,
-        splits={"eval": (shard,)},
-        processors=PROCESSORS,
-        num_channels=2,
-        has_stems=True,
-        summary={"rejects": {EVIL: 3}, "clips": {"eval": NUM_CLIPS}},
+    # The last clip is unlabeled, every fourth has two labels.
+    labels = [
+        (0, 2) if number % 4 == 0 else (number % 3,)
+        for number in range(NUM_CLIPS - 1)
+    ]
+    labels.append(())
+    clips = [toy_clip(k, 1.0, of_clip) for k, of_clip in enumerate(labels)]
+    # The second channel of every processor is digital silence.
+    channels = [(clip, 0 * clip) for clip in clips]
+    info = write_shards(
+        folder,
+        clips,
+        dict.fromkeys(PROCESSORS, channels),
+        [(0.75 * clip, 0.25 * clip) for clip in clips],
+        num_shards=1,
+        split="eval",
+        labels=labels,
+        name=EVIL,
+    )
+    info = dataclasses.replace(
+        info, class_names=CLASS_NAMES, summary={"rejects": {EVIL: 3}}
     )
     info.save()
     return info

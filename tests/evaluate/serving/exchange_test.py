@@ -73,14 +73,11 @@ def elsewhere(command: str, folder: pathlib.Path) -> str:
     return done.stdout
 
 
-def test_what_this_set_writes_the_other_loads(tmp_path):
-    write(tmp_path / "model")
-    assert float(elsewhere("check", tmp_path / "model")) < 1e-5
-
-
-def test_what_the_other_set_writes_this_one_loads(tmp_path):
-    elsewhere("write", tmp_path / "model")
-    assert check(tmp_path / "model") < 1e-5
+def test_each_set_loads_what_the_other_writes(tmp_path):
+    write(tmp_path / "ours")
+    assert float(elsewhere("check", tmp_path / "ours")) < 1e-5
+    elsewhere("write", tmp_path / "theirs")
+    assert check(tmp_path / "theirs") < 1e-5
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Synthetic sound events: one `Synthesizer` per class, and their registry.
+"""Synthetic events and backgrounds: one `Synthesizer` each, and registries.
 
 A class is what its function keeps fixed: the pitch contour, the rhythm, the
 modulation, the shape of attack and decay, harmonic or inharmonic or noise.
 Pitch region, timbre, tempo within the class and spectral tilt are drawn anew
-for each event. All numbers are our choice, tuned to the difficulty stated in
-`scenes.py`; no class is a model of the physical source.
+for each event, and so is the color of a background. All numbers are our
+choice, tuned to the difficulty stated in `scenes.py`; no class is a model of
+the physical source.
 """
 
 import numpy as np
@@ -20,7 +21,6 @@ from data.synthetic.signals import (
     log_uniform,
     random_register_hz,
     random_rolloff,
-    recolor,
     swept_noise,
     times_s,
     to_samples,
@@ -289,6 +289,39 @@ def whoosh(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     return noise * swell
 
 
+def colored_noise(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
+    """Steady noise; its color comes from `recolor`."""
+    return rng.standard_normal(num_samples)
+
+
+def hum(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
+    """Steady mains-like harmonics over noise."""
+    f0_hz = np.full(num_samples, log_uniform(rng, 45.0, 160.0))
+    tone = harmonics(f0_hz, random_rolloff(rng, 24), rate_hz)
+    noise = rng.standard_normal(num_samples)
+    # A single sample has no deviation.
+    tone /= tone.std() or 1.0
+    return tone + rng.uniform(0.3, 1.0) * noise
+
+
+def rain(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
+    """Dense drops of differing strength over steady noise."""
+    drops = rng.standard_normal(num_samples)
+    drops *= rng.random(num_samples) < 400.0 / rate_hz
+    drops *= np.sqrt(rate_hz / 400.0)
+    return drops + rng.uniform(0.5, 1.2) * rng.standard_normal(num_samples)
+
+
+def wind(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
+    """Broad noise whose level and peak drift with slow gusts."""
+    time_s = times_s(num_samples, rate_hz)
+    rates_hz, starts = rng.uniform(0.1, 0.5, 3), rng.uniform(0.0, 1.0, 3)
+    gusts = np.sin(2 * np.pi * (np.outer(rates_hz, time_s) + starts[:, None]))
+    gust = gusts.mean(0)
+    center_hz = log_uniform(rng, 250.0, 1500.0) * 2.0 ** (0.7 * gust)
+    return swept_noise(rng, center_hz, 1.2, rate_hz) * 2.0**gust
+
+
 EVENT_SYNTHESIZERS: dict[str, Synthesizer] = {
     synthesizer.__name__: synthesizer
     for synthesizer in (
@@ -309,15 +342,7 @@ EVENT_SYNTHESIZERS: dict[str, Synthesizer] = {
     )
 }
 
-
-def synthesize_event(
-    name: str, rng: Rng, num_samples: int, rate_hz: int
-) -> np.ndarray:
-    """One event, randomly colored and with faded ends; see `Synthesizer`."""
-    audio = EVENT_SYNTHESIZERS[name](rng, num_samples, rate_hz)
-    audio = recolor(audio, rng, rate_hz)
-    fade_size = min(to_samples(0.01, rate_hz), num_samples // 2)
-    fade = (np.arange(fade_size) + 0.5) / max(1, fade_size)
-    audio[:fade_size] *= fade
-    audio[num_samples - fade_size :] *= fade[::-1]
-    return audio
+BACKGROUND_SYNTHESIZERS: dict[str, Synthesizer] = {
+    synthesizer.__name__: synthesizer
+    for synthesizer in (colored_noise, hum, rain, wind)
+}
