@@ -21,7 +21,7 @@ from tests.train.trainer_runs import (
     train,
     wait_for,
 )
-from train.loop.checkpoints import FOLDER
+from train.loop.last_step import CHECKPOINTS
 
 STEPS = 30
 
@@ -56,7 +56,7 @@ def separated(arguments, tmp_path_factory):
 
 def result(run):
     """Last checkpoint and kept networks, by name."""
-    reader = tf.train.load_checkpoint(str(run / FOLDER / f"ckpt-{STEPS}"))
+    reader = tf.train.load_checkpoint(str(run / CHECKPOINTS / f"ckpt-{STEPS}"))
     found = {
         name: reader.get_tensor(name)
         for name in reader.get_variable_to_shape_map()
@@ -78,10 +78,10 @@ def assert_same_result(run, expected_run):
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value, err_msg=name)
     # Nothing half-written stays.
-    names = {path.name for path in (run / FOLDER).iterdir()} - {"checkpoint"}
-    stems = {pathlib.Path(name).stem for name in names}
+    names = {path.name for path in (run / CHECKPOINTS).iterdir()}
+    stems = {pathlib.Path(name).stem for name in names} - {"checkpoint"}
     parts = (".index", ".data-00000-of-00001")
-    assert names == {stem + part for stem in stems for part in parts}
+    assert names - {"checkpoint"} == {s + part for s in stems for part in parts}
 
 
 def kill_at(process, run, step, later_s):
@@ -142,7 +142,7 @@ def test_a_stopped_trainer_says_where_and_goes_on(
     process = start(arguments)
     assert kill_at(process, run, step + 1, 0.02)
     # As a process leaves them that is killed while it saves.
-    half = run / FOLDER / f"ckpt-{STEPS + 1}_temp"
+    half = run / CHECKPOINTS / f"ckpt-{STEPS + 1}_temp"
     half.mkdir()
     (half / "part-00000-of-00001.index.tempstate12").write_bytes(b"x")
     for name in (
@@ -150,7 +150,7 @@ def test_a_stopped_trainer_says_where_and_goes_on(
         "ckpt-1.index.tempstate3",
         "ckpt-1.data-00000-of-00001",
     ):
-        (run / FOLDER / name).write_bytes(b"x")
+        (run / CHECKPOINTS / name).write_bytes(b"x")
     train(**arguments)
     assert_same_result(run, separated)
 
@@ -182,7 +182,7 @@ def test_a_full_disk_costs_the_steps_since_the_last_checkpoint(
     def size_of(pattern):
         return sum(p.stat().st_size for p in separated.glob(pattern))
 
-    checkpoint = size_of(f"{FOLDER}/ckpt-{STEPS}.*")
+    checkpoint = size_of(f"{CHECKPOINTS}/ckpt-{STEPS}.*")
     networks = size_of("processors/*.keras")
     # Two fit, a third one does not; the oldest goes after it was written.
     folder = disk(networks + round(2.5 * checkpoint))
