@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all."""
 
 import contextlib
+import filecmp
 import json
 import os
 import pathlib
@@ -14,7 +15,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a path beside `path`; renames it to `path` on success.
 
     What the block writes there (a file or a folder) replaces `path` in one
-    step; when the block raises, it is removed and `path` stays as it was.
+    step; when the block raises, it is removed and `path` stays as it was. So
+    it does, with its time, where it has these very bytes.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,7 +30,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             os.rename(path, old)
             os.rename(beside, path)
             shutil.rmtree(old)
-        else:
+        elif not (path.exists() and filecmp.cmp(path, beside, shallow=False)):
             os.replace(beside, path)
     finally:
         _remove(beside)

@@ -19,23 +19,6 @@ def noise_clips(count: int, samples: int, seed: int = 0) -> list[np.ndarray]:
     return [rng.normal(0, 0.1, samples).astype("f4") for _ in range(count)]
 
 
-def chirp_clips(count: int, samples: int, seed: int = 0) -> list[np.ndarray]:
-    """Three chirps each, that come and go, over faint noise."""
-    rng = np.random.default_rng(seed)
-    time = np.arange(samples) / RATE_HZ
-    clips = []
-    for _ in range(count):
-        start_hz = rng.uniform(200, 5000, (3, 1))
-        slope_hz = rng.uniform(-800, 800, (3, 1))
-        level = rng.uniform(0.02, 0.2, (3, 1))
-        phase = 2 * np.pi * (start_hz * time + slope_hz * time**2)
-        swell = (1 + np.sin(2 * np.pi * rng.uniform(1, 9) * time)) / 2
-        clip = (level * np.sin(phase)).sum(axis=0) * swell
-        clip += rng.normal(0, 0.003, samples)
-        clips.append(clip.astype("f4"))
-    return clips
-
-
 def write_shards(
     folder: pathlib.Path,
     clips: Sequence[np.ndarray],

@@ -7,7 +7,7 @@ import pathlib
 import re
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -118,7 +118,11 @@ def train(
             if options.steps == 0:
                 return
         records = StepRecords(index, options, folder, start)
-        batches = devices.batches(make_dataset, start)
+        batches = iter(
+            strategy.distribute_datasets_from_function(
+                lambda context: make_dataset(start, context)
+            )
+        )
         progress = Progress("step", options.steps, "steps", done=start)
         stop = stack.enter_context(StopSignal(processes.num_workers))
         # Since the last row of the log.
@@ -183,14 +187,6 @@ class _Devices:
 
     def __init__(self, strategy: tf.distribute.Strategy, learner: keras.Model):
         self._strategy, self._learner = strategy, learner
-
-    def batches(self, make_dataset: MakeDataset, start: int) -> Iterator:
-        """What `make_dataset` makes for each of them, from that step on."""
-        return iter(
-            self._strategy.distribute_datasets_from_function(
-                lambda context: make_dataset(start, context)
-            )
-        )
 
     @tf.function(jit_compile=False)
     def train(self, batch, read_status, vote):

@@ -148,10 +148,11 @@ def _write_shard(
     path: pathlib.Path,
     advance: Callable[[], None],
 ) -> dict:
-    processors = zip(task.files, task.processors, strict=True)
     run_each = {
-        name: _compile(file, digest, task.precision)
-        for file, (name, digest) in processors
+        name: _compile(_load(file, digest, task.precision))
+        for file, (name, digest) in zip(
+            task.files, task.processors, strict=True
+        )
     }
     encode = functools.partial(
         encoding.encode,
@@ -260,11 +261,8 @@ def _load(file: str, digest: str, precision: str) -> Separator:
 
 
 @functools.cache
-def _compile(file: str, digest: str, precision: str) -> Callable:
-    return tf.function(
-        _load(file, digest, precision),
-        input_signature=[tf.TensorSpec([None, None])],
-    )
+def _compile(separator: Separator) -> Callable:
+    return tf.function(separator, input_signature=[tf.TensorSpec([None, None])])
 
 
 def common_channels(separators: dict[str, Separator], info: DatasetInfo) -> int:

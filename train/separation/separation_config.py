@@ -5,8 +5,6 @@ import dataclasses
 from data.run.flag_fields import option
 from train.loop.training_options import TrainingOptions, parse_kept_steps
 
-BASES = ("learned", "stft")
-CONSISTENCIES = ("predicted", "magsq", "uniform", "none")
 MIXIT_SEARCHES = ("exact", "least_squares")
 MAX_EXACT_SOURCES = 16
 
@@ -42,7 +40,9 @@ class SeparationConfig(TrainingOptions):
     )
     max_snr_db: float = option(30.0, "Soft cap of the loss, dB.")
     basis: str = option(
-        "learned", "Analysis and synthesis of the waveform.", choices=BASES
+        "learned",
+        "Analysis and synthesis of the waveform.",
+        choices=("learned", "stft"),
     )
     bottleneck: int = option(256, "Channels between the blocks.", minimum=1)
     conv_channels: int = option(512, "Channels inside a block.", minimum=1)
@@ -53,7 +53,7 @@ class SeparationConfig(TrainingOptions):
     consistency: str = option(
         "predicted",
         "How estimates are made to sum to the mixture.",
-        choices=CONSISTENCIES,
+        choices=("predicted", "magsq", "uniform", "none"),
     )
 
     def __post_init__(self):

@@ -11,8 +11,6 @@ from data.shards.record_index import RecordIndex
 from data.shards.record_reader import FAILED, POSITION, numbers_tried
 from tests.data.shards.damaged_shards import flip
 from tests.train.small_shards import noise_clips, write_shards
-from train.contrastive import view_pipeline
-from train.contrastive.view_pipeline import VIEWS, ViewSpec
 from train.loop import training_loop
 from train.loop.step_records import SKIPPED_FILE, StepRecords
 from train.loop.training_log import Step
@@ -27,7 +25,6 @@ OPTIONS = TrainingOptions(
     seed=5,
     max_bad_fraction=0.2,
 )
-SPEC = ViewSpec("mix_vs_mix", (), 0, 60, 10**6, -120.0, 0)
 
 
 class _Seen(keras.Model):
@@ -40,24 +37,11 @@ class _Seen(keras.Model):
         self.seen = []
 
     def train_step(self, batch):
-        audio = batch[VIEWS] if isinstance(batch, dict) else batch
-        tf.py_function(lambda x: self.seen.append(x.numpy()), [audio], [])
-        return {"loss": tf.reduce_mean(audio), "skipped": tf.zeros([])}
+        tf.py_function(lambda x: self.seen.append(x.numpy()), [batch], [])
+        return {"loss": tf.reduce_mean(batch), "skipped": tf.zeros([])}
 
     def diagnostics(self, batch):
         return {}
-
-
-def _of_views(index):
-    return lambda step, context: view_pipeline.batches(
-        index, SPEC, 3, OPTIONS.seed, step, context
-    )
-
-
-def _of_pairs(index):
-    return lambda step, context: batches_of_pairs(
-        index, 60, 3, OPTIONS.seed, step, context
-    )
 
 
 @pytest.fixture
@@ -70,15 +54,19 @@ def index(shards):
     return RecordIndex.of(shards, ["train"])
 
 
-def _train(shards, folder, pipeline, at_step=(), **changes):
+def _train(shards, folder, at_step=(), **changes):
     options = dataclasses.replace(OPTIONS, **changes)
     strategy = training_loop.prepare(options)
     folder.mkdir(exist_ok=True)
     learner = _Seen()
     # Of the shards as they are now.
     index = RecordIndex.of(shards, ["train"])
+
+    def make_dataset(step, context):
+        return batches_of_pairs(index, 60, 3, OPTIONS.seed, step, context)
+
     training_loop.train(
-        strategy, learner, pipeline(index), options, folder, index, at_step
+        strategy, learner, make_dataset, options, folder, index, at_step
     )
     return np.stack(learner.seen)
 
@@ -96,20 +84,18 @@ def _damage(index, *numbers):
         flip(index.file_of(number), index.offset_of[number] + 30)
 
 
-@pytest.mark.parametrize("pipeline", [_of_views, _of_pairs])
-def test_bad_records_are_replaced_and_listed(shards, index, tmp_path, pipeline):
-    whole = _train(shards, tmp_path / "whole", pipeline)
+def test_bad_records_are_replaced_and_listed(shards, index, tmp_path):
+    whole = _train(shards, tmp_path / "whole")
     assert not (tmp_path / "whole" / "bad_records.csv").exists()
     _damage(index, 3, 7)
-    seen = _train(shards, tmp_path / "bad", pipeline)
+    seen = _train(shards, tmp_path / "bad")
     assert _listed(tmp_path / "bad") == [
         ("train-0.tfrecord", 3, "checksum", "clip6"),
         ("train-1.tfrecord", 2, "checksum", "clip5"),
     ]
     # Everything else is what it was, in its place.
     same = np.all(seen == whole, axis=-1)
-    clips = 1 if pipeline is _of_pairs else 2
-    epochs = 12 * 3 * 2 / clips / 10
+    epochs = 12 * 3 * 2 / 10
     assert 1 - same.mean() == pytest.approx(0.2, abs=0.2 / epochs)
 
 
@@ -120,10 +106,10 @@ def test_past_the_limit_the_run_stops_and_goes_on_with_another(
     folder = tmp_path / "run"
     told = r"3 of 10 clips cannot be read \(0.3\).*--max_bad_fraction=0.2"
     with pytest.raises(UserError, match=told):
-        _train(shards, folder, _of_pairs)
+        _train(shards, folder)
     assert len(_listed(folder)) == 3
-    expected = _train(shards, tmp_path / "whole", _of_pairs, max_bad_fraction=1)
-    rest = _train(shards, folder, _of_pairs, max_bad_fraction=0.3)
+    expected = _train(shards, tmp_path / "whole", max_bad_fraction=1)
+    rest = _train(shards, folder, max_bad_fraction=0.3)
     np.testing.assert_array_equal(rest, expected[-len(rest) :])
     assert _listed(folder) == _listed(tmp_path / "whole")
 
@@ -133,7 +119,7 @@ def test_a_missing_shard_stops_before_the_first_step(shards, tmp_path):
     steps = []
     told = "5 of 10 clips cannot be read.*5 are missing_file, as record 0 of"
     with pytest.raises(UserError, match=told):
-        _train(shards, tmp_path / "run", _of_views, [steps.append])
+        _train(shards, tmp_path / "run", [steps.append])
     assert steps == [0]
 
 
@@ -141,10 +127,10 @@ def test_nothing_readable_is_told_not_hung_on(shards, index, tmp_path):
     _damage(index, *range(10))
     told = "none of the 8 records tried for one example can be read"
     with pytest.raises(UserError, match=told):
-        _train(shards, tmp_path, _of_views, max_bad_fraction=1)
+        _train(shards, tmp_path, max_bad_fraction=1)
     assert _listed(tmp_path)
     with pytest.raises(UserError, match="--max_bad_fraction=0.2"):
-        _train(shards, tmp_path, _of_views)
+        _train(shards, tmp_path)
 
 
 def test_other_errors_are_not_explained(index, tmp_path):

@@ -3,7 +3,6 @@
 import math
 import pathlib
 
-import numpy as np
 import tensorflow as tf
 from tensorboard.backend.event_processing import plugin_event_accumulator
 
@@ -93,25 +92,6 @@ def test_skipped_steps_are_counted_and_tags_are_grouped(tmp_path):
         "optimizer/skipped": [(3, 1), (4, 1)],
         "embedding/uniformity": [(3, -1.5)],
         "optimizer/learning_rate": [(4, 0.125)],
-    }
-
-
-def test_a_sound_is_heard_and_seen(tmp_path):
-    """By TensorBoard's plugins for them; a tag has one kind of data."""
-    log = TrainingLog(tmp_path, 0, 1)
-    image, sound = np.zeros((13, 29, 3), "u1"), np.zeros(4000, "f4")
-    with log.writer.as_default():
-        assert shown_sound.is_due(20, 10) and not shown_sound.is_due(21, 10)
-        shown_sound.show("views/clip_1/first", image, sound, 8000, 20)
-    log.writer.close()
-    shown = _shown(tmp_path)
-    plugins = {
-        tag: shown.SummaryMetadata(tag).plugin_data.plugin_name
-        for tag in shown.Tags()["tensors"]
-    }
-    assert plugins == {
-        "views/clip_1/first": "images",
-        "views/clip_1/first_sound": "audio",
     }
 
 

@@ -7,11 +7,17 @@ from train.loop.training_options import TrainingOptions, parse_kept_steps
 
 
 def test_what_may_not_change_when_a_run_goes_on():
-    fields = dataclasses.fields(TrainingOptions)
-    fixed = {f.name for f in fields if not f.metadata["runtime_only"]}
-    assert fixed == set(
-        "output seed batch_size optimizer weight_decay learning_rate "
-        "warmup_steps cosine_decay max_gradient_norm precision".split()
+    fixed = [
+        field.name
+        for field in dataclasses.fields(TrainingOptions)
+        if not field.metadata["runtime_only"]
+    ]
+    assert (
+        fixed
+        == (
+            "output seed batch_size optimizer weight_decay learning_rate "
+            "warmup_steps cosine_decay max_gradient_norm precision"
+        ).split()
     )
 
 

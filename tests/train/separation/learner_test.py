@@ -1,6 +1,5 @@
 """One MixIT step at any length: shorter than a window, and silent."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -58,22 +57,6 @@ def test_a_step_at_any_length_has_a_finite_gradient(basis, consistency):
             assert np.isfinite(gradient).all(), samples
 
 
-@pytest.mark.parametrize("basis", WINDOW)
-def test_training_on_one_sample_and_on_silence_goes_on(basis):
-    learner = _learner(basis, "predicted")
-    learner.optimizer = keras.optimizers.Adam(0.1)
-    before = learner.separator.mask_head.kernel.numpy()
-    half_window = np.random.default_rng(1).normal(
-        size=(2, 2, WINDOW[basis] // 2)
-    )
-    for mixtures in (np.full((2, 2, 1), 0.3), np.zeros((2, 2, 5)), half_window):
-        learner.train_step(tf.constant(mixtures, tf.float32))
-    after = learner.separator.get_weights()
-    assert all(np.isfinite(weight).all() for weight in after)
-    moved = np.abs(learner.separator.mask_head.kernel - before)
-    assert moved.max() > 0.01
-
-
 class _Given:
     """Stands for a separator: channels that do not depend on the sum."""
 
@@ -108,13 +91,7 @@ def _example(seed):
 
 
 def test_diagnostics_of_hand_worked_channels():
-    mixtures, channels = zip(*map(_example, range(4)), strict=True)
-    activity, improvement_db = _diagnostics(mixtures, channels)
-    assert activity == 1
-    assert improvement_db == pytest.approx(20, abs=0.01)
-
-
-def test_examples_with_nothing_to_compare_are_left_out():
+    """Examples with nothing to compare are left out."""
     mixtures, channels = map(
         np.array, zip(*map(_example, range(5)), strict=True)
     )
@@ -127,10 +104,6 @@ def test_examples_with_nothing_to_compare_are_left_out():
     activity, improvement_db = _diagnostics(mixtures, channels)
     assert activity == pytest.approx((2 + 3 + 0 + 1 + 3) / 15)
     assert improvement_db == pytest.approx(20, abs=0.01)
-
-
-def test_without_such_an_example_the_improvement_is_not_known():
-    mixtures, channels = map(np.array, _example(0))
-    mixtures[1] = 0
-    _, improvement_db = _diagnostics(mixtures[None], channels[None])
+    # Nothing is known where all are.
+    _, improvement_db = _diagnostics(mixtures[1:4], channels[1:4])
     assert np.isnan(improvement_db)

@@ -24,6 +24,16 @@ SMALL = {
     "num_dilations": 2,
     "num_repeats": 1,
 }
+CONFIG = SeparationConfig(
+    steps=4,
+    keep_steps=("N=0", "mid=2", "4"),
+    batch_size=2,
+    crop_seconds=0.25,
+    learning_rate=1e-2,
+    checkpoint_every=2,
+    eval_splits=("train",),
+    **SMALL,
+)
 
 
 def _tones(count, samples=8000):
@@ -39,43 +49,24 @@ def _tones(count, samples=8000):
     return stems
 
 
-def _config(**changes):
-    return SeparationConfig(
-        **{
-            "steps": 4,
-            "keep_steps": ("N=0", "mid=2", "4"),
-            "batch_size": 2,
-            "crop_seconds": 0.25,
-            "learning_rate": 1e-2,
-            "checkpoint_every": 2,
-            "eval_splits": ("train",),
-            **SMALL,
-            **changes,
-        }
-    )
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A finished run: its configuration, shards and folder."""
+    """Shards and folder of a finished run."""
     stems = _tones(6)
     info = write_shards(
         tmp_path_factory.mktemp("shards"),
         [s.sum(axis=0) for s in stems],
         stems=stems,
     )
-    config = _config()
     folder = run_directory.start(
-        str(tmp_path_factory.mktemp("run")), processor_files.STAGE, config
+        str(tmp_path_factory.mktemp("run")), processor_files.STAGE, CONFIG
     )
-    separator_training.train_separator(config, info, folder)
-    return config, info, folder
+    separator_training.train_separator(CONFIG, info, folder)
+    return info, folder
 
 
 def test_named_steps_are_kept_as_processors(run):
-    config, _, folder = run
-    assert config.processors() == {"N": 0, "mid": 2, "step4": 4}
-    files = processor_files.find(str(folder))
+    files = processor_files.find(str(run[1]))
     assert set(files) == {"N", "mid", "step4"}
     x = np.random.default_rng(1).normal(size=(2, 3000)).astype("f4")
     outputs = {n: keras.saving.load_model(f)(x) for n, f in files.items()}
@@ -84,23 +75,17 @@ def test_named_steps_are_kept_as_processors(run):
     assert np.abs(outputs["mid"] - outputs["step4"]).max() > 1e-4
     for output in outputs.values():
         np.testing.assert_allclose(np.sum(output, axis=1), x, atol=1e-5)
-
-
-def test_step_0_is_the_untrained_network(run):
-    config, _, folder = run
-    keras.utils.set_random_seed(config.seed)
-    untrained = Separator(**SMALL)
-    kept = keras.saving.load_model(processor_files.find(folder)["N"])
-    for a, b in zip(untrained.weights, kept.weights, strict=True):
-        np.testing.assert_array_equal(a, b)
+    # Step 0 is the untrained network.
+    keras.utils.set_random_seed(CONFIG.seed)
+    np.testing.assert_array_equal(outputs["N"], Separator(**SMALL)(x))
 
 
 def test_measure_scores_every_processor(run):
-    config, info, folder = run
-    assert not is_finished(config, info, folder)
-    quality.measure(config, info, folder)
-    assert is_finished(config, info, folder)
-    assert not is_finished(dataclasses.replace(config, steps=5), info, folder)
+    info, folder = run
+    assert not is_finished(CONFIG, info, folder)
+    quality.measure(CONFIG, info, folder)
+    assert is_finished(CONFIG, info, folder)
+    assert not is_finished(dataclasses.replace(CONFIG, steps=5), info, folder)
     record = json.loads((folder / "metrics.json").read_text())
     assert [r["processor"] for r in record["results"]] == ["N", "mid", "step4"]
     assert [r["step"] for r in record["results"]] == [0, 2, 4]
@@ -109,11 +94,9 @@ def test_measure_scores_every_processor(run):
         assert np.isfinite(row["si_sdr_improvement_oracle_db"])
 
 
-def test_without_stems_nothing_is_measured(run, tmp_path):
-    config, _, _ = run
-    quality.measure(
-        config, write_shards(tmp_path, noise_clips(2, 400)), tmp_path
-    )
+def test_without_stems_nothing_is_measured(tmp_path):
+    info = write_shards(tmp_path, noise_clips(2, 400))
+    quality.measure(CONFIG, info, tmp_path)
     assert not (tmp_path / "metrics.json").exists()
 
 
@@ -132,7 +115,7 @@ def test_training_separates_tones(tmp_path):
 
 
 def test_many_sources_are_assigned_by_least_squares():
-    config = _config(
+    config = SeparationConfig(
         num_sources=17, mixit_search="least_squares", max_snr_db=20.0
     )
     separator = Separator(config.num_sources, **SMALL)
