@@ -1,7 +1,7 @@
 """Training steps on noise in memory, to measure them."""
 
 import statistics
-import time
+import timeit
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -13,8 +13,6 @@ from train.contrastive.learner import ContrastiveLearner
 from train.contrastive.view_pipeline import AUGMENT, NOISE, POSITIVE, VIEWS
 from train.loop import training_loop
 from train.loop.optimizers import make_optimizer
-
-_STEPS = 3
 
 
 def make_step(config: ContrastiveConfig) -> Callable[[], float]:
@@ -48,9 +46,4 @@ def seconds_a_step(config: ContrastiveConfig) -> float:
     """Median of some steps, after one that builds the graph."""
     step = make_step(config)
     step()
-    seconds = []
-    for _ in range(_STEPS):
-        start = time.perf_counter()
-        step()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
+    return statistics.median(timeit.repeat(step, repeat=3, number=1))

@@ -6,7 +6,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
-from concurrent import futures
+import tempfile
 
 import pandas
 import tensorflow as tf
@@ -68,14 +68,15 @@ class ProbeCurve:
         if self._file.exists():
             table = pandas.read_csv(self._file, index_col=_STEP)
             self._rows = table.to_dict("index")
-        self._pool = futures.ThreadPoolExecutor(max_workers=1)
-        self._open = collections.deque()  # Each a step and its result.
-        self._process = None
         # Snapshots whose probe was interrupted.
         due = range(0, start_step + 1, self._every) if self._every else ()
-        for step in due:
-            if step not in self._rows and snapshots.path(step).exists():
-                self._submit(step)
+        self._open = collections.deque(
+            step
+            for step in due
+            if step not in self._rows and snapshots.path(step).exists()
+        )
+        # Of the first that is open, and what it says.
+        self._process = self._said = None
 
     def __call__(self, step: int) -> None:
         if self._every and step % self._every == 0:
@@ -83,7 +84,7 @@ class ProbeCurve:
                 self._show(step)
             else:
                 self._snapshots.write(step)
-                self._submit(step)
+                self._open.append(step)
         self._finish(may_be_open=2)
 
     def __enter__(self) -> "ProbeCurve":
@@ -100,19 +101,16 @@ class ProbeCurve:
                 with writer.as_default():
                     self._finish(may_be_open=0)
         finally:
-            self._pool.shutdown(wait=False, cancel_futures=True)
             if self._process is not None:
                 self._process.terminate()
-            self._pool.shutdown()
+                self._process.wait()
+                self._said.close()
 
-    def _submit(self, step: int) -> None:
-        self._open.append((step, self._pool.submit(self._probe, step)))
-
-    def _probe(self, step: int) -> tuple[int, str]:
-        """Exit code of the probe of a step, and what it said."""
+    def _start(self, step: int) -> None:
         config, output = self._config, self._output(step)
         # Of a probe that was interrupted, perhaps with other flags.
         shutil.rmtree(output, ignore_errors=True)
+        self._said = tempfile.TemporaryFile("w+", errors="replace")
         self._process = subprocess.Popen(
             [
                 sys.executable,
@@ -127,23 +125,25 @@ class ProbeCurve:
             env=environment.SHELL | {"CUDA_VISIBLE_DEVICES": ""},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
+            stderr=self._said,
             # Ctrl-C is for the training, which ends it.
             process_group=0,
         )
-        _, said = self._process.communicate()
-        return self._process.returncode, said
 
     def _finish(self, may_be_open: int) -> None:
         """Takes the probes that are done, and waits for those too many."""
         while self._open:
-            step, result = self._open[0]
-            if len(self._open) <= may_be_open and not result.done():
+            step = self._open[0]
+            if self._process is None:
+                self._start(step)
+            if len(self._open) <= may_be_open and self._process.poll() is None:
                 return
-            code, said = result.result()
+            code = self._process.wait()
+            self._process = None
             self._open.popleft()
+            with self._said:
+                self._said.seek(0)
+                said = self._said.read().strip()
             if code == 0:
                 metrics = self._output(step) / METRICS_FILE
                 [row] = json.loads(metrics.read_text())["results"]
@@ -155,7 +155,7 @@ class ProbeCurve:
                     "the probe of step %d failed (exit code %d): %s",
                     step,
                     code,
-                    said.strip().split("\n")[-1] or "it said nothing",
+                    said.split("\n")[-1] or "it said nothing",
                 )
             self._snapshots.discard(step)
 

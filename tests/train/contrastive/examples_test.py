@@ -1,7 +1,6 @@
 import itertools
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from tests.train.contrastive.small_learner import (
@@ -87,14 +86,3 @@ def test_a_triplet_shows_its_positive(tmp_path):
     found = _shown(tmp_path, learner, make_batch(learner), [0, 10])
     pictures = [read_image(found["views/clip_3/second", s]) for s in (0, 10)]
     assert np.any(pictures[0] != pictures[1])
-
-
-@pytest.mark.parametrize("every", [0, 10])
-def test_nothing_is_read_where_nothing_is_shown(every):
-    class _Unread:
-        def __iter__(self):
-            raise AssertionError
-
-    examples = ViewExamples(_learner(), _Unread(), every, 0)
-    for step in range(21):
-        examples(step)  # There is no default writer.

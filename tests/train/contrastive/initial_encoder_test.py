@@ -107,7 +107,6 @@ def test_a_resumed_run_keeps_its_own_weights(shards, initial, tmp_path):
     "rate_hz, changes, told",
     [
         (16000, {"width": 0.125}, "--width=0.0625, this run has --width=0.125"),
-        (16000, {"frontend": "panns"}, "google, this run has --frontend=panns"),
         (22050, {}, "--sample_rate_hz=16000, --shards has .*_hz=22050"),
     ],
 )
@@ -117,10 +116,3 @@ def test_another_network_is_told(
     info = dataclasses.replace(shards, sample_rate_hz=rate_hz)
     with pytest.raises(UserError, match=f"--initial_encoder=.*{told}"):
         _pretrain(info, tmp_path, initial_encoder=str(initial), **changes)
-
-
-def test_a_run_without_an_encoder_is_told(shards, tmp_path):
-    with pytest.raises(UserError, match="nowhere does not exist"):
-        _pretrain(
-            shards, tmp_path / "a", initial_encoder=str(tmp_path / "nowhere")
-        )

@@ -146,11 +146,7 @@ REFUSED = {
             "logmel_extractor.melW",
             PANNsLogMel(16000, low_hz=60.0).mel_matrix,
         ),
-        "melW, .* differs .* for 16000 Hz, .* another front end",
-    ),
-    "other mel bands": (
-        _with("logmel_extractor.melW", np.ones((257, 128))),
-        r"melW, of shape \(257, 128\), .* \(257, 64\)",
+        r"melW, of shape \(257, 64\), differs .* 16000 Hz, .* another front",
     ),
     "wider": (
         _with(KERNEL, np.ones((65, 1, 3, 3))),
