@@ -76,7 +76,7 @@ def weights(tmp_path):
     write_checkpoint(
         tmp_path
         / "bird_mixit_model_checkpoints/output_sources4/model.ckpt-3223090",
-        numpy_reference.random_checkpoint(55, 11, 4, 8, learned=True),
+        numpy_reference.random_checkpoint(55, 11, 4, 8),
     )
     torch_files.save(
         tmp_path / "Cnn14_16k_mAP=0.438.pth",

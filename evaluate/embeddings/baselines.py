@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
 from keras import ops
@@ -58,7 +58,9 @@ def untrained(encoder: Representation, seed: int) -> Representation:
     keras.utils.set_random_seed(seed)
     model = EmbeddingModel.from_config(config)
     facts = {**config, "name": None, "seed": seed}
-    return _beside(encoder, UNTRAINED, facts, model, model.encode)
+    return _beside(
+        encoder, UNTRAINED, facts, model=model, encode_batch=model.encode
+    )
 
 
 def log_mel_statistics(encoder: Representation, seed: int) -> Representation:
@@ -80,22 +82,15 @@ def log_mel_statistics(encoder: Representation, seed: int) -> Representation:
         "window_samples": model.window_samples,
         "window_hop_samples": model.window_hop_samples,
     }
-    return _beside(encoder, LOG_MEL_STATISTICS, facts, model, encode_batch)
+    return _beside(
+        encoder, LOG_MEL_STATISTICS, facts, encode_batch=encode_batch
+    )
 
 
 def _beside(
-    encoder: Representation,
-    kind: str,
-    facts: dict,
-    model: EmbeddingModel,
-    encode_batch: Callable,
+    encoder: Representation, kind: str, facts: dict, **changes
 ) -> Representation:
     """Like the encoder but for its vectors, which follow from the facts."""
-    return Representation(
-        name=kind,
-        kind=kind,
-        identity=json.dumps([kind, keras.__version__, facts], sort_keys=True),
-        cache=encoder.cache,
-        model=model,
-        encode_batch=encode_batch,
-    )
+    identity = json.dumps([kind, keras.__version__, facts], sort_keys=True)
+    changes |= {"name": kind, "kind": kind, "identity": identity}
+    return dataclasses.replace(encoder, encoder=None, **changes)

@@ -5,7 +5,10 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
-from models.numerics.constructor_arguments import constructor_arguments
+from models.numerics.constructor_arguments import (
+    Configured,
+    constructor_arguments,
+)
 from models.numerics.precision import loss_dtype, wide_dtype
 
 # PyTorch's defaults, in which the published weights were trained: momentum
@@ -140,7 +143,7 @@ class CNN14(keras.Model):
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class ConvBlock(keras.layers.Layer):
+class ConvBlock(Configured, keras.layers.Layer):
     """Twice (3x3 convolution, batch norm, ReLU), then average pooling.
 
     Call: (B, frames, bands, C) -> (B, frames // pool, bands // pool, filters);
@@ -192,9 +195,6 @@ class ConvBlock(keras.layers.Layer):
         for part in self.parts():
             x = part(x, training=training)
         return x
-
-    def get_config(self):
-        return {**super().get_config(), **constructor_arguments(self)}
 
 
 def _add_channel(x, training=False):

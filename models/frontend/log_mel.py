@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.numerics.constructor_arguments import constructor_arguments
+from models.numerics.constructor_arguments import Configured
 from models.numerics.precision import wide_dtype
 
 # Floor of the power under the square root, whose slope at zero is infinite:
@@ -13,7 +13,7 @@ _POWER_FLOOR = 1e-30
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class LogMel(keras.layers.Layer):
+class LogMel(Configured, keras.layers.Layer):
     """Waveform to ln(mel + offset) of a magnitude spectrogram.
 
     Periodic Hann window, FFT of the next power of two, no padding of the
@@ -50,7 +50,7 @@ class LogMel(keras.layers.Layer):
     ):
         # Magnitudes and logarithms need at least float32.
         kwargs["dtype"] = wide_dtype()
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**kwargs)
         check_bands(sample_rate_hz, low_hz, high_hz)
         self.sample_rate_hz = sample_rate_hz
         self.window_s = window_s
@@ -85,9 +85,6 @@ class LogMel(keras.layers.Layer):
     def of_energy(self, energy):
         """The values of this front end for what `energy` gives."""
         return ops.log(ops.sqrt(energy) + self.offset)
-
-    def get_config(self):
-        return {"name": self.name, **constructor_arguments(self)}
 
 
 def check_bands(sample_rate_hz, low_hz, high_hz) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from models.frontend.log_mel import check_bands, power_spectrogram, triangles
-from models.numerics.constructor_arguments import constructor_arguments
+from models.numerics.constructor_arguments import Configured
 from models.numerics.precision import wide_dtype
 
 # Power that counts as silence: -100 dB.
@@ -16,7 +16,7 @@ _LOG_PER_DB = math.log(10) / 10
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class PANNsLogMel(keras.layers.Layer):
+class PANNsLogMel(Configured, keras.layers.Layer):
     """Waveform to 10 log10 of a mel power spectrogram.
 
     Periodic Hann window, as long as the FFT, on frames centred at multiples
@@ -55,7 +55,7 @@ class PANNsLogMel(keras.layers.Layer):
     ):
         # Powers and logarithms need at least float32.
         kwargs["dtype"] = wide_dtype()
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**kwargs)
         top_hz = min(14000, sample_rate_hz / 2) if high_hz is None else high_hz
         check_bands(sample_rate_hz, low_hz, top_hz)
         self.sample_rate_hz = sample_rate_hz
@@ -101,9 +101,6 @@ class PANNsLogMel(keras.layers.Layer):
     def of_energy(self, energy):
         """The values of this front end for what `energy` gives."""
         return ops.log(ops.maximum(energy, _POWER_FLOOR)) / _LOG_PER_DB
-
-    def get_config(self):
-        return {"name": self.name, **constructor_arguments(self)}
 
 
 def slaney_mel_matrix(

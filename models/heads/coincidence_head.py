@@ -3,12 +3,12 @@
 import keras
 
 from models.heads.pair_logits import pair_logits
-from models.numerics.constructor_arguments import constructor_arguments
+from models.numerics.constructor_arguments import Configured
 from models.numerics.precision import wide_dtype
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class CoincidenceHead(keras.Model):
+class CoincidenceHead(Configured, keras.Model):
     """MLP with one ReLU layer on [h_m, h_c], for all pairs of two batches.
 
     Call: h_m (N, d), h_c (K, d) -> logits (N, K). The first layer of the
@@ -43,6 +43,3 @@ class CoincidenceHead(keras.Model):
             self.first(h_m), self.second(h_c), self.logit.kernel[:, 0]
         )
         return logits + self.logit.bias
-
-    def get_config(self):
-        return {"name": self.name, **constructor_arguments(self)}

@@ -3,11 +3,11 @@
 import keras
 from keras import ops
 
-from models.numerics.constructor_arguments import constructor_arguments
+from models.numerics.constructor_arguments import Configured
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class LinearClassifier(keras.Model):
+class LinearClassifier(Configured, keras.Model):
     """Embedding h (N, embedding_dim) -> sigmoid scores (N, num_classes).
 
     float32 under any policy. "fc_audioset" of PANNs (Kong et al., TASLP
@@ -31,6 +31,3 @@ class LinearClassifier(keras.Model):
 
     def call(self, h):
         return ops.sigmoid(self.logits(h))
-
-    def get_config(self):
-        return {"name": self.name, **constructor_arguments(self)}

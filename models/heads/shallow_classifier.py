@@ -4,11 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.numerics.constructor_arguments import constructor_arguments
+from models.numerics.constructor_arguments import Configured
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class ShallowClassifier(keras.Model):
+class ShallowClassifier(Configured, keras.Model):
     """Embeddings to class logits.
 
     Standardisation, Dense with ReLU, Dense. One hidden layer is the slides';
@@ -66,6 +66,3 @@ class ShallowClassifier(keras.Model):
     def call(self, embeddings):
         standard = (embeddings - self.shift) * self.scale
         return self.logits(self.hidden(standard))
-
-    def get_config(self):
-        return {"name": self.name, **constructor_arguments(self)}

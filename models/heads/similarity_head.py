@@ -2,12 +2,12 @@
 
 import keras
 
-from models.numerics.constructor_arguments import constructor_arguments
+from models.numerics.constructor_arguments import Configured
 from models.numerics.precision import wide_dtype
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class SimilarityHead(keras.Model):
+class SimilarityHead(Configured, keras.Model):
     """MLP with one ReLU layer: h (N, d) -> z (N, projection_dim).
 
     Used in training only; h is what is used downstream (slides; sizes are our
@@ -39,6 +39,3 @@ class SimilarityHead(keras.Model):
 
     def call(self, h):
         return self.projection(self.hidden(h))
-
-    def get_config(self):
-        return {"name": self.name, **constructor_arguments(self)}

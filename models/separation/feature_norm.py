@@ -3,12 +3,12 @@
 import keras
 from keras import ops
 
-from models.numerics.constructor_arguments import constructor_arguments
+from models.numerics.constructor_arguments import Configured
 from models.numerics.precision import loss_dtype
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class FeatureNorm(keras.layers.Layer):
+class FeatureNorm(Configured, keras.layers.Layer):
     """Zero mean and unit variance over the given axes, per example.
 
     Over time only, this is the "instance norm" of
@@ -52,6 +52,3 @@ class FeatureNorm(keras.layers.Layer):
         offset = ops.cast(self.offset, dtype)
         outputs = centred * (gain * ops.rsqrt(variance + self.epsilon))
         return ops.cast(outputs + offset, self.compute_dtype)
-
-    def get_config(self):
-        return {**super().get_config(), **constructor_arguments(self)}

@@ -3,12 +3,12 @@
 import keras
 from keras import ops
 
-from models.numerics.constructor_arguments import constructor_arguments
+from models.numerics.constructor_arguments import Configured
 from models.separation import framing
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class LearnedBasis(keras.layers.Layer):
+class LearnedBasis(Configured, keras.layers.Layer):
     """Frames times a learned matrix, rectified; and the way back.
 
     Conv-TasNet's free encoder and decoder as TDCN++ uses them (Kavalerov et
@@ -84,6 +84,3 @@ class LearnedBasis(keras.layers.Layer):
         # (batch, channels, frames, num_coefficients)
         frames = self.decoder(masked)
         return framing.overlap_add(frames, self.hop_samples, num_samples)
-
-    def get_config(self):
-        return {**super().get_config(), **constructor_arguments(self)}

@@ -3,7 +3,10 @@
 import keras
 from keras import ops
 
-from models.numerics.constructor_arguments import constructor_arguments
+from models.numerics.constructor_arguments import (
+    Configured,
+    constructor_arguments,
+)
 from models.separation.learned_basis import LearnedBasis
 from models.separation.mixture_consistency import mixture_consistency
 from models.separation.stft_basis import STFTBasis
@@ -18,7 +21,7 @@ _DEFAULT_HOP_S = {"learned": 0.00125, "stft": 0.008}
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class Separator(keras.Model):
+class Separator(Configured, keras.Model):
     """TDCN++ with sigmoid masks and mixture consistency.
 
     Input: waveform (batch, samples), any linear unit, any length from one
@@ -148,20 +151,11 @@ class Separator(keras.Model):
                 f"Received: hop_s={hop_s}, window_s={window_s} at "
                 f"sample_rate_hz={self.sample_rate_hz}"
             )
+        sizes = window_samples, hop_samples
+        options = {"dtype": self.signal_dtype, "name": f"{self.basis}_basis"}
         if self.basis == "stft":
-            return STFTBasis(
-                window_samples,
-                hop_samples,
-                dtype=self.signal_dtype,
-                name="stft_basis",
-            )
-        return LearnedBasis(
-            window_samples,
-            hop_samples,
-            self.num_coefficients,
-            dtype=self.signal_dtype,
-            name="learned_basis",
-        )
+            return STFTBasis(*sizes, **options)
+        return LearnedBasis(*sizes, self.num_coefficients, **options)
 
     def build(self, input_shape):
         self.transform.build(input_shape)
@@ -211,6 +205,3 @@ class Separator(keras.Model):
         return mixture_consistency(
             waveform, estimates, self.consistency, weights
         )
-
-    def get_config(self):
-        return {**super().get_config(), **constructor_arguments(self)}

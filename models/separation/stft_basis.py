@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.numerics.constructor_arguments import constructor_arguments
+from models.numerics.constructor_arguments import Configured
 from models.separation import framing
 from models.separation.feature_norm import FeatureNorm
 
@@ -14,7 +14,7 @@ _POWER_FLOOR = 1e-30
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class STFTBasis(keras.layers.Layer):
+class STFTBasis(Configured, keras.layers.Layer):
     """Complex STFT with normalised magnitudes as features; and its inverse.
 
     Conventions of google-research/sound-separation: square root of the Hann
@@ -97,6 +97,3 @@ class STFTBasis(keras.layers.Layer):
             frames[..., : self.window_samples], self._synthesis_window
         )
         return framing.overlap_add(frames, self.hop_samples, num_samples)
-
-    def get_config(self):
-        return {**super().get_config(), **constructor_arguments(self)}

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from models.numerics.constructor_arguments import constructor_arguments
+from models.numerics.constructor_arguments import Configured
 from models.separation.feature_norm import FeatureNorm
 
 # Slope of the activations for negative inputs, before training.
@@ -14,7 +14,7 @@ _SCALE_DECAY = 0.9
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class TDCN(keras.layers.Layer):
+class TDCN(Configured, keras.layers.Layer):
     """Initial dense layer, then repeats x dilations residual blocks.
 
     The TDCN++ of Kavalerov et al., "Universal Sound Separation" (WASPAA
@@ -78,12 +78,9 @@ class TDCN(keras.layers.Layer):
             x = block(x)
         return x
 
-    def get_config(self):
-        return {**super().get_config(), **constructor_arguments(self)}
-
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class TDCNBlock(keras.layers.Layer):
+class TDCNBlock(Configured, keras.layers.Layer):
     """Dense, dilated depthwise convolution, dense; added to the input.
 
     Order as in google-research/sound-separation: dense, PReLU, norm,
@@ -161,12 +158,9 @@ class TDCNBlock(keras.layers.Layer):
         x = self.norm_2(self.activation_2(self.convolution(x)))
         return inputs + self.contract(x)
 
-    def get_config(self):
-        return {**super().get_config(), **constructor_arguments(self)}
-
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class ScaledDense(keras.layers.Layer):
+class ScaledDense(Configured, keras.layers.Layer):
     """scale * (inputs @ kernel + bias), with a trainable scalar scale.
 
     The gains let deep stacks start close to the identity (Kavalerov et al.,
@@ -214,9 +208,6 @@ class ScaledDense(keras.layers.Layer):
         if self.bias is not None:
             outputs = outputs + self.bias * self.scale
         return outputs
-
-    def get_config(self):
-        return {**super().get_config(), **constructor_arguments(self)}
 
 
 def _prelu(dtype, name):

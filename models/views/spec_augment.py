@@ -3,12 +3,12 @@
 import keras
 from keras import ops
 
-from models.numerics.constructor_arguments import constructor_arguments
+from models.numerics.constructor_arguments import Configured
 from models.numerics.precision import wide_dtype
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class SpecAugment(keras.layers.Layer):
+class SpecAugment(Configured, keras.layers.Layer):
     """Time warp, then time masks and frequency masks, per example.
 
     Call: log_mel (B, frames, bands), uniform (B, num_draws) -> (B, frames,
@@ -37,7 +37,7 @@ class SpecAugment(keras.layers.Layer):
         **kwargs,
     ):
         kwargs["dtype"] = wide_dtype()
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**kwargs)
         self.time_masks = time_masks
         self.time_mask_frames = time_mask_frames
         self.freq_masks = freq_masks
@@ -70,9 +70,6 @@ class SpecAugment(keras.layers.Layer):
         keep = ops.expand_dims(in_time, 2) * ops.expand_dims(in_freq, 1)
         fill = ops.mean(log_mel, axis=(1, 2), keepdims=True)
         return keep * log_mel + (1 - keep) * fill
-
-    def get_config(self):
-        return {"name": self.name, **constructor_arguments(self)}
 
 
 def _time_warp(log_mel, center_draw, shift_draw, max_shift: int):

@@ -2,7 +2,6 @@ import csv
 import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -140,17 +139,6 @@ def test_splits_and_other_shards_can_be_named(toy, tmp_path, capsys):
     told = f"1 clips in 1 files, described in {output}/embeddings.json\n"
     assert capsys.readouterr().out == told
     assert "a.npz" not in contents(tmp_path / "out")
-
-
-def test_a_damaged_file_is_told(toy, tmp_path):
-    shutil.copytree(toy / "whole", tmp_path / "out")
-    file = tmp_path / "out" / "eval-1.npz"
-    file.write_bytes(bytes(file.stat().st_size))
-    record = tmp_path / "out" / "config.json"
-    text = record.read_text("utf-8")
-    record.write_text(text.replace(str(toy / "whole"), str(tmp_path / "out")))
-    with pytest.raises(UserError, match="eval-1.npz is damaged: delete it"):
-        call_main(embed, config(toy, str(tmp_path / "out")))
 
 
 def test_mistakes_are_told_before_anything_is_written(toy, tmp_path):

@@ -6,6 +6,7 @@ reads the weights of `networks()` and writes `numbers()`.
 
 import itertools
 import sys
+from unittest import mock
 
 import keras
 import numpy as np
@@ -15,9 +16,9 @@ from models.cnn14.cnn14 import CNN14
 from models.embedding_model import EmbeddingModel
 from models.frontend.log_mel import LogMel
 from models.frontend.panns_log_mel import PANNsLogMel
+from models.heads import pair_logits
 from models.heads.coincidence_head import CoincidenceHead
 from models.heads.linear_classifier import LinearClassifier
-from models.heads.pair_logits import pair_logits
 from models.heads.shallow_classifier import ShallowClassifier
 from models.heads.similarity_head import SimilarityHead
 from models.losses.capped_snr import capped_snr_loss
@@ -184,12 +185,14 @@ def _of_heads(named):
     results["coincidence head"] = named["coincidence head"](rows[:4], rows[1:])
     a, b, weights = _noise(12, 6, 11), _noise(13, 5, 11), _noise(14, 11)
     upstream = ops.convert_to_tensor(_noise(15, 6, 5))
-    for rows_at_once in (None, 2):
-        results |= _of_inputs(
-            f"pair logits, {rows_at_once} rows at once",
-            lambda *x, n=rows_at_once: ops.sum(pair_logits(*x, n) * upstream),
-            *(a, b, weights),
-        )
+
+    def of_pairs(*x):
+        return ops.sum(pair_logits.pair_logits(*x) * upstream)
+
+    results |= _of_inputs("pair logits", of_pairs, a, b, weights)
+    # Two rows of 5 x 11 units at once.
+    with mock.patch.multiple(pair_logits, _ONE_PIECE=0, _TILE=110):
+        results |= _of_inputs("pair logits, looped", of_pairs, a, b, weights)
     return results
 
 

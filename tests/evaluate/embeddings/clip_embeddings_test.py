@@ -9,7 +9,6 @@ from data.shards.record_index import RecordIndex
 from evaluate.embeddings.baselines import log_mel_statistics
 from evaluate.embeddings.clip_embeddings import embed_shard
 from tests.evaluate.toy_runs import (
-    damage,
     toy_clip,
     toy_encoder,
     write_toy_shards,
@@ -89,17 +88,3 @@ def test_refuses_embeddings_that_are_not_finite(toy):
     )
     with pytest.raises(UserError, match="153 of 153 windows .*clip train/0"):
         embed_shard(broken, index_of(info))
-
-
-def test_a_damaged_record_is_left_out_and_told(toy, tmp_path):
-    whole, encoder = toy
-    info = write_toy_shards(tmp_path / "shards", {"train": CLIPS})
-    damage(info, "train", record=2)
-    store, failed = embed_shard(encoder, index_of(info))
-    assert failed == [2]
-    assert store.clip_ids == ("train/0", "train/1", "train/3", "train/4")
-    wanted, _ = embed_shard(encoder, index_of(whole))
-    np.testing.assert_allclose(
-        store.clips, wanted.clips[[0, 1, 3, 4]], atol=1e-5
-    )
-    np.testing.assert_array_equal(store.labels, wanted.labels[[0, 1, 3, 4]])

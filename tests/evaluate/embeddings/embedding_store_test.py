@@ -36,18 +36,6 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
         np.testing.assert_array_equal(arrays["clips"], store.clips)
 
 
-def test_equal_stores_give_equal_bytes(tmp_path, monkeypatch):
-    store_of([3, 1]).save(tmp_path / "now.npz")
-    monkeypatch.setattr("time.time", lambda: 2e9)
-    store_of([3, 1]).save(tmp_path / "later.npz")
-    store_of([3, 1], first=1).save(tmp_path / "other.npz")
-    now, later, other = (
-        (tmp_path / f"{name}.npz").read_bytes()
-        for name in ("now", "later", "other")
-    )
-    assert now == later and now != other
-
-
 def test_no_clips_are_kept_as_none(tmp_path):
     store_of([]).save(tmp_path / "store.npz")
     loaded = EmbeddingStore.load(tmp_path / "store.npz")

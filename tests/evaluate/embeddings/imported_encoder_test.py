@@ -10,8 +10,6 @@ from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings.embedding_cache import embeddings
 from evaluate.embeddings.encoders import load_encoders, load_model
 from evaluate.export_saved_model import ExportConfig
-from evaluate.measures import comparison
-from evaluate.measures.comparison_config import ProbeConfig, RetrievalConfig
 from evaluate.pages.report_config import ReportConfig
 from evaluate.pages.report_page import gather, render
 from tests.evaluate.entry_point_runs import exported
@@ -23,8 +21,6 @@ from tests.evaluate.toy_runs import (
     write_toy_shards,
 )
 
-ROWS = ["run", "untrained", "log_mel_statistics"]
-
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
@@ -33,18 +29,6 @@ def toy(tmp_path_factory):
     write_toy_shards(folder / "shards", clips)
     write_toy_import(folder / "run")
     return folder
-
-
-def _paths(toy, output):
-    return {
-        "encoder": (str(toy / "run"),),
-        "shards": str(toy / "shards"),
-        "output": str(toy / output),
-    }
-
-
-def _map_of(records):
-    return {row["name"]: row["mAP"] for row in records}
 
 
 def test_embeddings_are_those_of_the_model(toy):
@@ -67,18 +51,6 @@ def test_long_windows_are_encoded_few_at_a_time(toy, tmp_path):
     windows = random.normal(0, 0.1, (7, 160000)).astype("f4")
     vectors = long.encode(windows)
     np.testing.assert_allclose(vectors[6:], long.encode(windows[6:]), atol=1e-5)
-
-
-def test_probe_and_retrieval_measure_it(toy):
-    info = DatasetInfo.load(toy / "shards")
-    config = ProbeConfig(epochs=9, **_paths(toy, "probe"))
-    measured = _map_of(comparison.probe(config, info))
-    assert list(measured) == ROWS
-    assert measured["run"] > 0.7
-    config = RetrievalConfig(**_paths(toy, "retrieval"))
-    measured = _map_of(comparison.retrieval(config, info))
-    assert list(measured) == ROWS
-    assert all(0 < value <= 1 for value in measured.values())
 
 
 def test_export_serves_embedding_and_scores(toy):

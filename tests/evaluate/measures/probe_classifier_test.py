@@ -65,14 +65,6 @@ def test_the_scale_of_a_representation_does_not_matter():
     np.testing.assert_allclose(scores[0], scores[1], atol=1e-4)
 
 
-def test_same_seed_same_scores():
-    store = toy_store(0, 1.0, clips=30)
-    first, second = (
-        score_clips(train_classifier(store, CONFIG), store) for _ in range(2)
-    )
-    np.testing.assert_array_equal(first, second)
-
-
 def test_clip_score_is_the_mean_of_its_windows_sigmoids():
     store = toy_store(0, 1.0, clips=7, windows=3)
     config = ProbeConfig(output="none", epochs=1)

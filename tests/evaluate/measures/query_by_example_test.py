@@ -1,21 +1,9 @@
-import pathlib
-
 import numpy as np
 import pytest
 
-from evaluate.measures.nearest_neighbors import cosine_similarity
 from evaluate.measures.query_by_example import (
     pair_average_precision,
     query_by_example,
-)
-from models.metrics.average_precision import (
-    average_precision,
-    mean_over_classes,
-)
-from tests.agreement import largest_difference
-
-GOLDEN = np.load(
-    pathlib.Path(__file__).parents[2] / "golden" / "average_precision.npz"
 )
 
 
@@ -63,29 +51,3 @@ def test_draws_are_limited_and_repeat_with_the_seed(monkeypatch):
         assert {value % 3 for value in positives} == {number % 3}
         assert number % 3 not in {value % 3 for value in negatives}
     assert drawn[:3] == drawn[3:6] != drawn[6:]
-
-
-def test_ranking_by_cosine_equals_stored_values_per_query(agrees):
-    embeddings, labels = (
-        GOLDEN["retrieval_embeddings"],
-        GOLDEN["retrieval_labels"],
-    )
-    similarity = cosine_similarity(embeddings, embeddings)
-    others = ~np.eye(len(labels), dtype=bool)
-    values = np.array(
-        [
-            average_precision(
-                labels[others[i]] == labels[i], similarity[i][others[i]]
-            )
-            for i in range(len(labels))
-        ]
-    )
-    stored = GOLDEN["retrieval_ap_per_query"]
-    known = ~np.isnan(stored)
-    np.testing.assert_array_equal(~np.isnan(values), known)
-    part, source = "AP of a ranking by cosine", "scikit-learn, float64"
-    difference = largest_difference(values[known], stored[known])
-    agrees(f"{part}, each query", source, difference, 1e-12)
-    mean = mean_over_classes(values)
-    difference = largest_difference(mean, GOLDEN["retrieval_map"])
-    agrees(f"{part}, mean", source, difference, 1e-12)

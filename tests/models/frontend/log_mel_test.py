@@ -21,11 +21,3 @@ def test_mel_matrix_is_that_of_the_reference(agrees):
     ours = mel_matrix(257, 16000, 64, 125.0, 7500.0)
     difference = largest_difference(ours, load("log_mel")["mel_matrix"])
     agrees("mel matrix", SOURCE, difference, 1e-7)
-
-
-def test_tone_peaks_in_the_band_that_holds_it():
-    time = np.arange(16000) / 16000
-    out = LogMel()(np.sin(2 * np.pi * 1000 * time)[None].astype("float32"))
-    weights = mel_matrix(257, 16000, 64, 125.0, 7500.0)
-    expected = weights[32].argmax()  # Bin of 1000 Hz: 32 of 31.25 Hz.
-    assert np.asarray(out)[0].mean(axis=0).argmax() == expected

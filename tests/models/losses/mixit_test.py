@@ -15,7 +15,7 @@ SOURCE = "sound-separation"
 
 
 def _brute_force(mixtures, estimates, max_snr_db=30.0):
-    """Mixes every assignment, float64, one example: (errors, losses)."""
+    """Losses of all assignments, mixed in float64, of one example."""
     mixtures = mixtures.astype(np.float64)
     estimates = estimates.astype(np.float64)
     floor = 10 ** (-max_snr_db / 10) * np.sum(mixtures**2, axis=-1) + 1e-8
@@ -24,8 +24,7 @@ def _brute_force(mixtures, estimates, max_snr_db=30.0):
         matrix = np.equal.outer((0, 1), owner).astype(np.float64)
         residual = mixtures - matrix @ estimates
         errors.append(np.sum(residual**2, axis=-1))
-    errors = np.stack(errors)
-    return errors, np.mean(10 * np.log10(errors + floor), axis=-1)
+    return np.mean(10 * np.log10(np.stack(errors) + floor), axis=-1)
 
 
 def _assignment_number(mix_matrix):
@@ -54,73 +53,11 @@ def test_equals_the_reference(agrees, num_estimates):
             agrees(f"{part}: gradient (relative)", SOURCE, difference, 1e-5)
 
 
-@pytest.mark.parametrize("num_estimates", [4, 8])
-def test_every_assignment_costs_what_it_does_in_the_reference(
-    agrees, num_estimates
-):
-    golden = load(f"mixit_m{num_estimates}")
-    references, estimates = golden["references"], golden["estimates"]
-    owners = itertools.product((0, 1), repeat=num_estimates)
-    matrices = np.equal.outer(list(owners), (0, 1)).astype(np.float32)
-    # (2^M, M, 2)
-    costs = np.stack(
-        [
-            capped_snr_loss(references, np.swapaxes(m, 0, 1) @ estimates)
-            for m in matrices
-        ]
-    )  # (2^M, batch, 2)
-    losses = np.mean(costs, axis=-1).T
-    part = f"MixIT, {num_estimates} estimates"
-    difference = largest_difference(losses, golden["loss_all_assignments"])
-    agrees(f"{part}: all assignments", SOURCE, difference, 2e-5, "dB")
-    best = np.argmin(losses, axis=1)
-    difference = largest_difference(
-        costs[best, np.arange(5)], golden["loss_per_reference"]
-    )
-    agrees(f"{part}: each mixture", SOURCE, difference, 2e-5, "dB")
-    first, second = np.sort(losses, axis=1)[:, :2].T
-    difference = largest_difference(second - first, golden["margin_db"])
-    agrees(f"{part}: margin", SOURCE, difference, 2e-5, "dB")
-    np.testing.assert_array_equal(second == first, golden["tie"])
-
-
 @pytest.mark.parametrize(
-    "num_estimates, max_snr_db", [(2, 30), (3, 10), (4, 30), (5, 30)]
+    "num_estimates, max_snr_db", [(2, 30), (3, 10), (5, 30), (8, 30)]
 )
 def test_equals_mixing_every_assignment(num_estimates, max_snr_db):
-    """250 integer examples a size; integers make equal errors truly equal."""
-    rng = np.random.default_rng(num_estimates)
-    size = (250, num_estimates, 6)
-    estimates = rng.integers(-3, 4, size).astype(np.float32)
-    mixtures = rng.integers(-4, 5, (250, 2, 6)).astype(np.float32)
-    estimates[:50, -1] = 0.0  # silent channel
-    estimates[50:100, 0] = estimates[50:100, 1]  # same channel twice
-    mixtures[100:120, 0] = 0.0  # silent mixture
-    mixtures[120:125] = 0.0
-    mixtures[125:200, 0] = estimates[125:200, 0]  # exact splits
-    mixtures[125:200, 1] = estimates[125:200, 1:].sum(axis=1)
-    loss, mix_matrix = mixit_loss(mixtures, estimates, max_snr_db)
-    compared, ties = 0, 0
-    for i in range(250):
-        errors, losses = _brute_force(mixtures[i], estimates[i], max_snr_db)
-        best = int(np.argmin(losses))
-        assert float(loss[i]) == pytest.approx(losses[best], abs=1e-4)
-        same = np.all(errors == errors[best], axis=1)
-        close = losses < losses[best] + 1e-3
-        # Near ties with other errors are decided by rounding.
-        if np.all(same[close]):
-            first = int(np.flatnonzero(same)[0])
-            assert _assignment_number(mix_matrix[i]) == first
-            compared += 1
-            ties += int(same.sum() > 1)
-    assert compared > 230
-    assert ties > 50
-    np.testing.assert_array_equal(np.sum(mix_matrix, axis=1), 1.0)
-
-
-@pytest.mark.parametrize("num_estimates", range(2, 9))
-def test_continuous_signals_equal_mixing_every_assignment(num_estimates):
-    """150 examples a size, ties among them: 1050 in all."""
+    """150 examples a size, ties among them."""
     rng = np.random.default_rng(num_estimates)
     estimates = rng.normal(size=(150, num_estimates, 23)).astype("f4")
     mixtures = rng.normal(size=(150, 2, 23)).astype("f4")
@@ -134,10 +71,10 @@ def test_continuous_signals_equal_mixing_every_assignment(num_estimates):
         mixtures[80:, i] = own.sum(axis=1)
     estimates[80:] += 1e-3 * rng.normal(size=estimates[80:].shape)
     estimates[115:, -1] = estimates[115:, 0]
-    loss, mix_matrix = mixit_loss(mixtures, estimates)
+    loss, mix_matrix = mixit_loss(mixtures, estimates, max_snr_db)
     ties = 0
     for i in range(150):
-        _, losses = _brute_force(mixtures[i], estimates[i])
+        losses = _brute_force(mixtures[i], estimates[i], max_snr_db)
         equal = np.flatnonzero(losses < losses.min() + 1e-5)
         assert _assignment_number(mix_matrix[i]) == equal[0]
         ties += len(equal) > 1
@@ -153,7 +90,7 @@ def test_assignments_within_rounding_count_as_equal(dtype, tie_db):
         sample = 1 - share * tie_db / 0.868
         mixtures = np.array([[[1, 0], [0, sample]]], dtype)
         estimates = np.full((1, 1, 2), 0.25, dtype)
-        _, (of_first, of_second) = _brute_force(mixtures[0], estimates[0])
+        of_first, of_second = _brute_force(mixtures[0], estimates[0])
         lead = of_first - of_second
         assert lead == pytest.approx(share * tie_db, rel=0.05)
         _, mix_matrix = mixit_loss(mixtures, estimates)
@@ -260,12 +197,6 @@ def test_silence_is_finite_and_has_a_zero_gradient():
     np.testing.assert_allclose(loss, -80.0, atol=1e-4)
     np.testing.assert_array_equal(mix_matrix[0], [[1, 1, 1], [0, 0, 0]])
     np.testing.assert_array_equal(tape.gradient(loss, estimates), 0.0)
-
-
-def test_capped_snr_by_hand():
-    """Error 1, reference 100: 10 log10(1 + 0.1) at a cap of 30 dB."""
-    loss = capped_snr_loss(np.float32([[10.0, 0.0]]), np.float32([[10.0, 1.0]]))
-    np.testing.assert_allclose(loss, [10 * np.log10(1.1)], atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -48,11 +48,6 @@ CASES = {
         (MIXTURE, RNG.normal(size=(2, 3, 5)), WEIGHTS),
     ),
 }
-for _rows in (1, 3):
-    CASES[f"pair_logits, {_rows} rows at once"] = (
-        lambda a, b, w, rows=_rows: pair_logits(a, b, w, rows),
-        PAIRS,
-    )
 for _search in SEARCHES:
     CASES[f"mixit, {_search}"] = (
         lambda m, x, search=_search: mixit_loss(m, x, 30.0, search)[0],

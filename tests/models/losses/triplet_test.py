@@ -38,27 +38,6 @@ def test_by_hand(margin):
     np.testing.assert_array_equal(active, np.array(expected) > 0)
 
 
-def test_equals_a_double_loop():
-    rng = np.random.default_rng(3)
-    h_a, h_p = rng.normal(size=(2, 40, 3))
-    unit_a, unit_p = (
-        h / np.linalg.norm(h, axis=1, keepdims=True) for h in (h_a, h_p)
-    )
-    expected, fallbacks = [], 0
-    for i in range(40):
-        own = np.sum((unit_a[i] - unit_p[i]) ** 2)
-        others = [
-            np.sum((unit_a[i] - unit_p[k]) ** 2) for k in range(40) if k != i
-        ]
-        farther = [d for d in others if d > own]
-        fallbacks += not farther
-        chosen = min(farther) if farther else max(others)
-        expected.append(max(own - chosen + 0.2, 0))
-    losses, active = triplet_loss(h_a, h_p, 0.2)
-    np.testing.assert_allclose(losses, expected, atol=1e-12)
-    assert fallbacks > 0 and 0 < np.mean(active) < 1
-
-
 def test_split_over_replicas_equals_whole():
     rng = np.random.default_rng(1)
     h_a, h_p = rng.normal(size=(2, 6, 5)).astype("f4")

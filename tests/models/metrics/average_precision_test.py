@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score
 
 from models.metrics.average_precision import (
     average_precision,
@@ -53,18 +52,6 @@ def test_by_hand():
     assert average_precision([0, 1, 0], [3.0, 3.0, 1.0]) == 0.5
     infinite = average_precision([1, 0, 1], [np.inf, np.inf, -np.inf])
     assert infinite == pytest.approx((1 / 2 + 2 / 3) / 2)
-
-
-@pytest.mark.parametrize("items", [1, 2, 53])
-def test_equals_scikit_learn_with_tied_scores(items):
-    random = np.random.default_rng(1)
-    labels = random.integers(0, 2, (items, 7))
-    labels[0] = 1
-    scores = random.integers(-3, 4, (items, 7)) / 2
-    expected = average_precision_score(labels, scores, average=None)
-    np.testing.assert_allclose(
-        average_precision(labels, scores), expected, atol=1e-12
-    )
 
 
 def test_empty_classes_are_left_out_of_the_mean():

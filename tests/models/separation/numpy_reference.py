@@ -1,7 +1,7 @@
 """The reference network again, in NumPy and float64, from its equations.
 
-It shares nothing with models/: it takes the arrays of a checkpoint under
-their names there. `reference_weights_test` holds it to the stored values.
+It has the learned basis and shares nothing with models/: it takes the arrays
+of a checkpoint under their names there.
 """
 
 import numpy as np
@@ -14,7 +14,6 @@ def random_checkpoint(
     features: int,
     sources: int,
     blocks: int,
-    learned: bool,
     bottleneck: int = 9,
     conv_channels: int = 14,
     seed: int = 0,
@@ -29,18 +28,14 @@ def random_checkpoint(
         return rng.uniform(low, high, shape)
 
     arrays = {
+        "conv_encoder/dense/kernel": matrix(window, features),
+        "conv_decoder/dense_1/kernel": matrix(features, window),
         "initial_dense/dense/kernel": matrix(features, bottleneck),
         "initial_dense/dense/bias": matrix(bottleneck),
         "initial_dense/dense_scale/scale_layer": scalar(0.6, 1.4),
         "dense/kernel": matrix(bottleneck, sources * features),
         "mix_weights/dense/kernel": matrix(bottleneck, sources),
     }
-    if learned:
-        arrays["conv_encoder/dense/kernel"] = matrix(window, features)
-        arrays["conv_decoder/dense_1/kernel"] = matrix(features, window)
-    else:
-        arrays["layer_norm_on_mag/gamma"] = scalar(0.6, 1.4, (1, 1, 1))
-        arrays["layer_norm_on_mag/beta"] = scalar(-0.3, 0.3, (1, 1, 1))
     for b in range(blocks):
         scope = BLOCK.format(b)
         arrays |= {
@@ -77,33 +72,16 @@ def separate(
 
 def _separate_one(v, mixture, window, hop, num_dilations):
     samples = len(mixture)
-    learned = "conv_encoder/dense/kernel" in v
-    if learned:
-        frames = max(-(-(samples - window) // hop), 0) + 1
-    else:
-        frames = -(-samples // hop)
+    frames = max(-(-(samples - window) // hop), 0) + 1
     padded = np.zeros(window + frames * hop)
     padded[:samples] = mixture[: len(padded)]
     cut = np.stack([padded[f * hop :][:window] for f in range(frames)])
-    if learned:
-        coefficients = np.maximum(cut @ v["conv_encoder/dense/kernel"], 0)
-        features = coefficients
-    else:
-        taper, dual = _windows(window, hop)
-        fft_length = 2 ** int(np.ceil(np.log2(window)))
-        coefficients = np.fft.rfft(cut * taper, fft_length)
-        features = _norm(
-            np.abs(coefficients), None, v, "layer_norm_on_mag"
-        )  # (frames, bins)
-
-    core = _core(v, features, num_dilations)
-    bins = features.shape[1]
-    logits = (core @ v["dense/kernel"]).reshape(frames, -1, bins)
+    coefficients = np.maximum(cut @ v["conv_encoder/dense/kernel"], 0)
+    core = _core(v, coefficients, num_dilations)
+    size = coefficients.shape[1]
+    logits = (core @ v["dense/kernel"]).reshape(frames, -1, size)
     masked = coefficients[:, None] / (1 + np.exp(-logits))
-    if learned:
-        pieces = masked @ v["conv_decoder/dense_1/kernel"]
-    else:
-        pieces = np.fft.irfft(masked, fft_length)[..., :window] * dual
+    pieces = masked @ v["conv_decoder/dense_1/kernel"]
     total = np.zeros((masked.shape[1], window + frames * hop))
     for f in range(frames):
         total[:, f * hop : f * hop + window] += pieces[f]
@@ -112,14 +90,6 @@ def _separate_one(v, mixture, window, hop, num_dilations):
     weights = np.exp(core.mean(0) @ v["mix_weights/dense/kernel"])
     missing = mixture - estimates.sum(0)
     return estimates + (weights / weights.sum())[:, None] * missing
-
-
-def _windows(window, hop):
-    """Analysis and synthesis window; an odd window is symmetric."""
-    period = window if window % 2 == 0 else window - 1
-    taper = np.sin(np.pi * np.arange(window) / period)
-    power = [sum(taper[k % hop :: hop] ** 2) for k in range(window)]
-    return taper, taper / power
 
 
 def _core(v, features, num_dilations):
@@ -146,10 +116,7 @@ def _activate(x, v, scope):
     """PReLU, then the norm over time."""
     slope = v[f"{scope}/prelu/prelu"]
     x = np.where(x > 0, x, slope * x)
-    return _norm(x, 0, v, f"{scope}/instance_norm")
-
-
-def _norm(x, axis, v, scope):
-    centred = x - x.mean(axis, keepdims=True)
-    scaled = centred / np.sqrt(x.var(axis, keepdims=True) + 1e-3)
-    return scaled * v[f"{scope}/gamma"].item() + v[f"{scope}/beta"].item()
+    norm = f"{scope}/instance_norm"
+    centred = x - x.mean(0)
+    scaled = centred / np.sqrt(x.var(0) + 1e-3)
+    return scaled * v[f"{norm}/gamma"].item() + v[f"{norm}/beta"].item()

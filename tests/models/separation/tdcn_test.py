@@ -19,53 +19,6 @@ def _randomise(layer, seed=0):
         variable.assign(variable.numpy() + noise)
 
 
-def test_norm_over_time_is_per_example_and_channel():
-    norm = FeatureNorm()
-    norm.build((None, None, 5))
-    inputs = 3.0 + 2.0 * _normal(3, 101, 5)
-    outputs = norm(inputs)
-    mean = inputs.mean(1, keepdims=True)
-    scale = np.sqrt(inputs.var(1, keepdims=True) + 1e-3)
-    np.testing.assert_allclose(outputs, (inputs - mean) / scale, atol=1e-5)
-    assert [v.shape for v in norm.variables] == [(), ()]
-
-
-def test_scale_multiplies_product_and_bias():
-    layer = ScaledDense(2, use_bias=True)
-    layer.build((None, 3))
-    layer.bias.assign([1.0, -1.0])
-    layer.scale.assign(0.5)
-    inputs = _normal(4, 3)
-    expected = 0.5 * (inputs @ layer.kernel.numpy() + [1.0, -1.0])
-    np.testing.assert_allclose(layer(inputs), expected, atol=1e-6)
-
-
-def test_block_follows_the_equations():
-    """The block again in NumPy: activation before norm, taps centred."""
-    block = TDCNBlock(conv_channels=5, dilation=3, initial_scale=0.7)
-    block.build((None, None, 4))
-    _randomise(block)
-    inputs = _normal(2, 17, 4)
-
-    def prelu(x, layer):
-        return np.where(x > 0, x, layer.alpha.numpy().item() * x)
-
-    def norm(x, layer):
-        centred = x - x.mean(1, keepdims=True)
-        scaled = centred / np.sqrt(x.var(1, keepdims=True) + 1e-3)
-        return scaled * layer.gain.numpy() + layer.offset.numpy()
-
-    x = inputs @ block.expand.kernel.numpy() * block.expand.scale.numpy()
-    x = norm(prelu(x, block.activation_1), block.norm_1)
-    padded = np.pad(x, ((0, 0), (3, 3), (0, 0)))
-    taps = block.convolution.kernel.numpy()[:, :, 0]
-    x = sum(taps[k] * padded[:, 3 * k : 3 * k + 17] for k in range(3))
-    x = x + block.convolution.bias.numpy()
-    x = norm(prelu(x, block.activation_2), block.norm_2)
-    x = x @ block.contract.kernel.numpy() * block.contract.scale.numpy()
-    np.testing.assert_allclose(block(inputs), inputs + x, atol=1e-5)
-
-
 def test_initial_values_are_those_of_the_reference():
     tdcn = TDCN(4, 5, num_dilations=3, num_repeats=2)
     tdcn.build((None, None, 7))

@@ -62,7 +62,7 @@ def test_the_processor_gives_the_stored_channels(
 
 
 def test_bird_models_frame_by_55_samples_every_28(tmp_path):
-    arrays = numpy_reference.random_checkpoint(55, 11, 4, 16, learned=True)
+    arrays = numpy_reference.random_checkpoint(55, 11, 4, 16)
     prefix = write_checkpoint(tmp_path / "birds", arrays)
     file = _import(
         tmp_path / "run", prefix, num_dilations=8, sample_rate_hz=22050
@@ -79,7 +79,7 @@ def test_bird_models_frame_by_55_samples_every_28(tmp_path):
 def test_finished_work_is_kept(prefixes, tmp_path, capsys):
     prefix = write_checkpoint(
         tmp_path / "model.ckpt",
-        numpy_reference.random_checkpoint(40, 11, 2, 4, learned=True),
+        numpy_reference.random_checkpoint(40, 11, 2, 4),
     )
     run = tmp_path / "run"
     file = _import(run, prefix)
