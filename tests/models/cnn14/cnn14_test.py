@@ -52,6 +52,34 @@ def test_full_width_values_are_those_of_the_reference(
         agrees(f"CNN14, {frames} frames: {part}", SOURCE, difference, tolerance)
 
 
+def test_blocks_are_those_of_the_reference(agrees, network):
+    encoder, _ = network
+    golden = load("cnn14")
+    normed = np.asarray(encoder.bn0(golden["input"]))
+    part = "CNN14: first batch norm"
+    difference = largest_difference(
+        normed[:, 0], golden["with_bn0_first_frame"]
+    )
+    agrees(part, SOURCE, difference, 1e-6)
+    for start, measure, x in (
+        ("after_bn0", "mean", golden["input"]),
+        ("with_bn0", "std", normed),
+    ):
+        x = x[..., None]
+        for number, block in enumerate(encoder.blocks, start=1):
+            x = np.asarray(block(x))
+            key = f"{start}_block{number}"
+            # Stored as (channel, time, mel).
+            first = x.transpose(0, 3, 1, 2).reshape(2, -1)[:, :64]
+            of_channels = getattr(np, measure)(x, axis=(1, 2))
+            for value, stored in (
+                (first, golden[f"{key}_first64"]),
+                (of_channels, golden[f"{key}_channel_{measure}"]),
+            ):
+                difference = largest_difference(value, stored)
+                agrees("CNN14: blocks", SOURCE, difference, 1e-4)
+
+
 @pytest.mark.parametrize("embedding_dim", [7, None])
 def test_config_and_file_round_trip(embedding_dim, tmp_path):
     model = CNN14(embedding_dim, 0.0625, True, 40, 0.1, 0.3)

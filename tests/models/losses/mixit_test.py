@@ -53,6 +53,36 @@ def test_equals_the_reference(agrees, num_estimates):
             agrees(f"{part}: gradient (relative)", SOURCE, difference, 1e-5)
 
 
+@pytest.mark.parametrize("num_estimates", [4, 8])
+def test_every_assignment_costs_what_it_does_in_the_reference(
+    agrees, num_estimates
+):
+    golden = load(f"mixit_m{num_estimates}")
+    references, estimates = golden["references"], golden["estimates"]
+    owners = itertools.product((0, 1), repeat=num_estimates)
+    matrices = np.equal.outer(list(owners), (0, 1)).astype(np.float32)
+    # (2^M, M, 2)
+    costs = np.stack(
+        [
+            capped_snr_loss(references, np.swapaxes(m, 0, 1) @ estimates)
+            for m in matrices
+        ]
+    )  # (2^M, batch, 2)
+    losses = np.mean(costs, axis=-1).T
+    part = f"MixIT, {num_estimates} estimates"
+    difference = largest_difference(losses, golden["loss_all_assignments"])
+    agrees(f"{part}: all assignments", SOURCE, difference, 2e-5, "dB")
+    best = np.argmin(losses, axis=1)
+    difference = largest_difference(
+        costs[best, np.arange(5)], golden["loss_per_reference"]
+    )
+    agrees(f"{part}: each mixture", SOURCE, difference, 2e-5, "dB")
+    first, second = np.sort(losses, axis=1)[:, :2].T
+    difference = largest_difference(second - first, golden["margin_db"])
+    agrees(f"{part}: margin", SOURCE, difference, 2e-5, "dB")
+    np.testing.assert_array_equal(second == first, golden["tie"])
+
+
 @pytest.mark.parametrize(
     "num_estimates, max_snr_db", [(2, 30), (3, 10), (5, 30), (8, 30)]
 )
@@ -216,3 +246,9 @@ def test_unknown_search_is_refused():
     signals = np.zeros((1, 2, 9))
     with pytest.raises(ValueError, match="exact, least_squares.*: greedy"):
         mixit_loss(signals, signals, search="greedy")
+
+
+def test_capped_snr_by_hand():
+    """Error 1, reference 100: 10 log10(1 + 0.1) at a cap of 30 dB."""
+    loss = capped_snr_loss(np.float32([[10.0, 0.0]]), np.float32([[10.0, 1.0]]))
+    np.testing.assert_allclose(loss, [10 * np.log10(1.1)], atol=1e-5)
