@@ -116,3 +116,10 @@ def test_another_network_is_told(
     info = dataclasses.replace(shards, sample_rate_hz=rate_hz)
     with pytest.raises(UserError, match=f"--initial_encoder=.*{told}"):
         _pretrain(info, tmp_path, initial_encoder=str(initial), **changes)
+
+
+def test_a_run_without_an_encoder_is_told(shards, tmp_path):
+    with pytest.raises(UserError, match="nowhere does not exist"):
+        _pretrain(
+            shards, tmp_path / "a", initial_encoder=str(tmp_path / "nowhere")
+        )
