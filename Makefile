@@ -117,7 +117,7 @@ test-newest: TESTS := tests/models tests/entry_points_test.py \
 	tests/train/contrastive/learner_test.py \
 	tests/train/loop/training_loop_test.py tests/train/loop/training_log_test.py \
 	tests/train/published/import_panns_test.py \
-	tests/evaluate/serving/saved_model_test.py \
+	tests/evaluate/export_saved_model_test.py \
 	tests/evaluate/serving/exchange_test.py tests/evaluate/probe_test.py \
 	tests/end_to_end_test.py
 test-newest:

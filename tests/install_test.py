@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -80,3 +81,8 @@ def test_what_is_lacking_is_one_line(install, tmp_path, lacking, told):
     code, [line], _ = install(**lacking)
     assert code == 1 and line.startswith("error: ")
     assert told.format(python=tmp_path / "tools" / "python") in line
+
+
+def test_the_makefile_names_files_that_are_there():
+    named = re.findall(r"tests/[\w/.]+", (ROOT / "Makefile").read_text())
+    assert named and all((ROOT / name).exists() for name in named)
