@@ -43,9 +43,9 @@ def read_history(file: pathlib.Path) -> pandas.DataFrame:
     if not file.exists() or not file.stat().st_size:
         return pandas.DataFrame()
     try:
-        history = pandas.read_csv(
-            file, dtype=float, index_col=False, float_precision="round_trip"
-        )
+        # pandas' own parser of numbers may miss their last bit.
+        history = pandas.read_csv(file, dtype=str, index_col=False)
+        history = history.astype(float)
     except ValueError as error:
         raise UserError(f"{file} is not a table of numbers: {error}") from error
     if "step" not in history:

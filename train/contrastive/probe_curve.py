@@ -66,8 +66,10 @@ class ProbeCurve:
         self._file = run / PROBE_FILE
         self._rows = {}
         if self._file.exists():
-            table = pandas.read_csv(self._file, index_col=_STEP)
-            self._rows = table.to_dict("index")
+            # pandas' own parser of numbers may miss their last bit.
+            table = pandas.read_csv(self._file, dtype=str).astype(float)
+            steps = table.pop(_STEP).astype(int)
+            self._rows = table.set_index(steps).to_dict("index")
         # Snapshots whose probe was interrupted.
         due = range(0, start_step + 1, self._every) if self._every else ()
         self._open = collections.deque(
