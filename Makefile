@@ -57,31 +57,31 @@ ifeq ($(wildcard $(RUN)/pretrain/embedding_model.keras),)
 	  --flagfile=train/flagfiles/demo_pretrain.flags $(PRETRAIN_FLAGS)
 endif
 	$(call stage,1 of 9: recordings to shards)
-	$(PY) data/write_shards.py $(SOURCE) $(INGEST_FLAGS) --output="$(RUN)/shards"
+	$(PY) data/write_shards.py $(SOURCE) $(INGEST_FLAGS) --output="$(RUN)/shards" --remake
 	$(call stage,2 of 9: train a separator with MixIT)
 	$(PY) train/train_separation.py \
 	  --flagfile=train/flagfiles/demo_separation.flags $(SEPARATION_FLAGS) \
-	  --shards="$(RUN)/shards" --output="$(RUN)/separation"
+	  --shards="$(RUN)/shards" --output="$(RUN)/separation" --remake
 	$(call stage,3 of 9: separate the shards)
 	$(PY) train/separate_shards.py --shards="$(RUN)/shards" \
 	  --separator="$(RUN)/separation" --processors=N,S2 \
-	  --output="$(RUN)/separated"
+	  --output="$(RUN)/separated" --remake
 	$(call stage,4 of 9: pretrain the encoder)
 	$(PY) train/pretrain_contrastive.py \
 	  --flagfile=train/flagfiles/demo_pretrain.flags $(PRETRAIN_FLAGS) \
-	  --shards="$(RUN)/separated" --output="$(RUN)/pretrain"
+	  --shards="$(RUN)/separated" --output="$(RUN)/pretrain" --remake
 
 demo-evaluate:
 	$(call stage,5 of 9: probe)
 ifneq ($(MEASURED),)
-	$(PY) evaluate/probe.py --encoder="$(RUN)/pretrain" --output="$(RUN)/probe"
+	$(PY) evaluate/probe.py --encoder="$(RUN)/pretrain" --output="$(RUN)/probe" --remake
 else
 	@echo "left out: the recordings have no labels"
 endif
 	$(call stage,6 of 9: query-by-example retrieval)
 ifneq ($(MEASURED),)
 	$(PY) evaluate/retrieval.py --encoder="$(RUN)/pretrain" \
-	  --output="$(RUN)/retrieval"
+	  --output="$(RUN)/retrieval" --remake
 else
 	@echo "left out: the recordings have no labels"
 endif
@@ -89,7 +89,7 @@ endif
 	$(PY) evaluate/search.py --query="$(QUERY)" --encoder="$(RUN)/pretrain"
 	$(call stage,8 of 9: export for TensorFlow Serving)
 	$(PY) evaluate/export_saved_model.py --encoder="$(RUN)/pretrain" \
-	  --output="$(RUN)/saved_model"
+	  --output="$(RUN)/saved_model" --remake
 	$(call stage,9 of 9: report)
 	$(PY) evaluate/report.py --encoder="$(RUN)/pretrain" \
 	  --separation="$(RUN)/separation" \

@@ -33,12 +33,18 @@ from evaluate.embeddings import encoder_runs
 class EmbedConfig(RunnerOptions):
     """The flags of this entry point."""
 
-    encoder: str = option("", "run directory of pretraining (required)")
+    encoder: str = option(
+        "", "run directory of pretraining (required)", runtime_only=True
+    )
     shards: str = option(
-        "", "what to embed; default: the encoder's training shards"
+        "",
+        "what to embed; default: the encoder's training shards",
+        runtime_only=True,
     )
     splits: tuple[str, ...] = option((), "splits to embed; empty: all")
-    output: str = option("", "run directory to write (required)")
+    output: str = option(
+        "", "run directory to write (required)", runtime_only=True
+    )
 
     def __post_init__(self):
         super().__post_init__()
@@ -59,7 +65,13 @@ def main() -> None:
     [encoder] = load_encoders([config.encoder])
     # Told before a run directory is made: the flags can still be changed.
     check_sample_rate(encoder, info)
-    folder = run_directory.start(config.output, "embed", config)
+    folder = run_directory.start(
+        config.output,
+        "embed",
+        config,
+        {"encoder": encoder.identity},
+        keep_files=True,
+    )
     accounts = embedding_folder.make(encoder, info, splits, folder, runner)
     clips = sum(account["clips"] for account in accounts)
     index = folder / embedding_folder.INDEX_FILE

@@ -45,6 +45,9 @@ class ExportConfig:
     processor: str = option(
         "", "which separator of that run; empty: its only one"
     )
+    remake: bool = option(
+        False, "replace that version where it holds another model"
+    )
 
     def __post_init__(self):
         if not self.encoder and not self.separator:
@@ -65,7 +68,7 @@ def main() -> None:
     files = served_runs.find(config.encoder, config.separator, config.processor)
     digests = served_runs.digests_of(files)
     folder = pathlib.Path(config.output, str(config.version))
-    if served_runs.is_exported(digests, folder):
+    if served_runs.is_exported(digests, folder, config.remake):
         print(f"{folder} holds this model already: nothing to do")
         return
 

@@ -30,11 +30,13 @@ from data.run.flag_fields import option
 
 
 @dataclasses.dataclass(frozen=True)
-class ImportConfig:
+class ImportConfig(run_directory.RunOptions):
     """The flags of this entry point."""
 
-    checkpoint: str = option("", "The .pth file (required).")
-    output: str = option("", "Run directory to write (required).")
+    checkpoint: str = option("", "The .pth file (required).", runtime_only=True)
+    output: str = option(
+        "", "Run directory to write (required).", runtime_only=True
+    )
     window_seconds: float = option(
         10.0,
         "Length of the windows that are embedded, seconds; they overlap by "
@@ -42,7 +44,9 @@ class ImportConfig:
         minimum=0.32,
     )
     class_labels: str = option(
-        "", "AudioSet's class_labels_indices.csv. Empty: no names are kept."
+        "",
+        "AudioSet's class_labels_indices.csv. Empty: no names are kept.",
+        runtime_only=True,
     )
     sample_rate_hz: int | None = option(
         None,

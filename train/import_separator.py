@@ -36,20 +36,23 @@ from data.run.processor_files import IMPORT_STAGE, kept_files, processor_path
 
 
 @dataclasses.dataclass(frozen=True)
-class ImportConfig:
+class ImportConfig(run_directory.RunOptions):
     """The flags of this entry point."""
 
     checkpoint: str = option(
         "",
         "Folder of a checkpoint, or what its files' names begin with "
         "(required).",
+        runtime_only=True,
     )
     processor: str = option(
         "",
         "Name of the processor. Empty: step and the number that the "
         "checkpoint's name ends in, or reference.",
     )
-    output: str = option("", "Run directory to write (required).")
+    output: str = option(
+        "", "Run directory to write (required).", runtime_only=True
+    )
     sample_rate_hz: int = option(
         16000, "Rate that it was trained at, Hz.", minimum=1
     )

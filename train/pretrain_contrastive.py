@@ -26,6 +26,7 @@ from absl import logging
 from data.run import entry_point, flag_fields, run_directory
 from data.run.encoder_files import MODEL_FILE, STAGE
 from data.shards.dataset_info import DatasetInfo
+from train.contrastive import inputs
 from train.contrastive.contrastive_config import ContrastiveConfig
 from train.loop import cluster
 from train.loop.last_step import last_step
@@ -36,7 +37,9 @@ def main() -> None:
     info = DatasetInfo.load(config.shards)
     is_chief = cluster.of(config.strategy).is_chief
 
-    folder = run_directory.start(config.output, STAGE, config, is_chief)
+    folder = run_directory.start(
+        config.output, STAGE, config, inputs.digests(config, info), is_chief
+    )
     if (folder / MODEL_FILE).exists() and last_step(folder) >= config.steps:
         logging.info("%s is finished: nothing to do", folder)
     else:

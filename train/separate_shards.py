@@ -21,7 +21,13 @@ import sys
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from data.jobs import beam_runner
-from data.run import entry_point, flag_fields, processor_files, run_directory
+from data.run import (
+    content,
+    entry_point,
+    flag_fields,
+    processor_files,
+    run_directory,
+)
 from data.shards.dataset_info import DatasetInfo
 from train.separation.separate_config import SeparateConfig
 
@@ -34,7 +40,10 @@ def main() -> None:
 
     from train.separation import channel_writer
 
-    folder = run_directory.start(config.output, "separate_shards", config)
+    inputs = {"separator": content.files_sha256(files)}
+    folder = run_directory.start(
+        config.output, "separate_shards", config, inputs, keep_files=True
+    )
     separated = channel_writer.separate(info, files, folder, config, runner)
     print(separated.folder)
 

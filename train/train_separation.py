@@ -32,14 +32,16 @@ def main() -> None:
     info = DatasetInfo.load(config.shards)
     is_chief = cluster.of(config.strategy).is_chief
 
-    folder = run_directory.start(config.output, STAGE, config, is_chief)
+    splits = info.training_splits(config.splits)
+    inputs = {"shards": info.sound_sha256(splits)}
+    folder = run_directory.start(config.output, STAGE, config, inputs, is_chief)
     if finished.is_finished(config, info, folder):
         logging.info("%s is finished: nothing to do", folder)
     else:
         from train.separation import quality, separator_training
 
         separator_training.train_separator(config, info, folder)
-        if is_chief and not finished.is_measured(config, folder):
+        if is_chief and not finished.is_measured(config, info, folder):
             quality.measure(config, info, folder)
     kept = [str(processor_path(folder, n)) for n in config.processors()]
     logging.info("Processors: %s", ", ".join(kept))

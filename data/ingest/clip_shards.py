@@ -131,8 +131,8 @@ def write_clips(
     """Writes the shard of a task; clips that cannot be used are left out.
 
     Returns:
-      Its account, as of `ShardStatistics.as_json`, with the `offsets` of its
-      records, and the `rejects`.
+      Its account: what `ShardStatistics` and `ShardWriter` tell, and the
+      `rejects`.
     """
     from data.shards import example_schema
     from data.shards.shard_writer import ShardWriter
@@ -159,4 +159,4 @@ def write_clips(
             )
             writer.write(example_schema.serialize(record))
             account.add(clip.num_samples, clip.labels, clip.conversions)
-    return account.as_json() | {"offsets": writer.offsets, "rejects": rejects}
+    return account.as_json() | writer.as_json() | {"rejects": rejects}

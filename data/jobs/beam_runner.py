@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from data.jobs.shard_jobs import MakeShards, Runner, Shards, Task
 from data.run.errors import UserError
 from data.run.flag_fields import option
+from data.run.run_directory import RunOptions
 
 REQUIREMENT = "apache-beam>=2.60,<3"
 
@@ -29,7 +30,7 @@ RUNNERS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class RunnerOptions:
+class RunnerOptions(RunOptions):
     """Options of jobs that Beam can run."""
 
     runner: str = option(

@@ -1,10 +1,10 @@
 """Jobs make one file a task, and a rerun makes only what is missing.
 
 A file is written whole or not at all, and after it its account, a small JSON
-in `accounts/` with the fingerprint of the task and the size of the file: the
-task is done while both still hold. So a job killed at any moment goes on
-where it was, and ends with the bytes that an uninterrupted one would have
-written.
+in `accounts/` with the fingerprint of the task, and size and digest of the
+file: the task is done while fingerprint and size still hold. So a job killed at
+any moment goes on where it was, and ends with the bytes that an uninterrupted
+one would have written.
 """
 
 import contextlib
@@ -15,7 +15,9 @@ import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from data.run import run_lock
+from absl import logging
+
+from data.run import content, run_lock
 from data.run.atomic_write import atomic_path, remove_leftovers, write_json
 from data.run.errors import UserError
 from data.run.progress import Progress
@@ -27,8 +29,9 @@ ACCOUNTS_FOLDER = "accounts"
 class Task(Protocol):
     """A picklable description of one file to make.
 
-    It must hold all that the file depends on, with a `repr` that shows it:
-    the fingerprint is made of that. Its paths are absolute.
+    It must hold all that the file depends on, by its content, with a `repr`
+    that shows it: the fingerprint is made of that. Its paths are absolute, and
+    not shown.
     """
 
     shard: str
@@ -68,8 +71,11 @@ class Shards:
         account = {}
         with atomic_path(self.folder / task.shard) as path:
             yield path, account
-            size = path.stat().st_size
-        self._keep(task, self.lost(task), account | {"num_bytes": size})
+            known = {
+                "num_bytes": path.stat().st_size,
+                "sha256": content.file_sha256(path),
+            }
+        self._keep(task, self.lost(task), account | known)
 
     def lost(self, task: Task) -> dict[str, tuple[str, str]]:
         """Kind and reason of the items of a task that were given up."""
@@ -112,11 +118,13 @@ def run(
     unit: str = "clips",
     on_account: Callable[[dict], None] = lambda account: None,
     runner: Runner | None = None,
+    index_file: str | None = None,
 ) -> list[dict]:
     """Makes the files of all tasks that are not done.
 
-    Files that an earlier list of tasks had and this one has not are removed.
-    Where another process writes the same files, it is waited for.
+    Files that an earlier list of tasks had and this one has not are removed,
+    if there is an index. Where another process writes the same files, it is
+    waited for.
 
     Args:
       name: of the job, for the progress shown.
@@ -127,9 +135,13 @@ def run(
       on_account: called with each account as it is there; may raise to stop
         the job.
       runner: what calls `make`; None: this process, for all tasks at once.
+      index_file: what is written last, and says that the folder is complete;
+        it is removed before a file changes. None: the folder has none, and
+        keeps the files of other tasks.
 
     Returns:
-      The account of each task, in order, with `shard` and `num_bytes` added.
+      The account of each task, in order, with `shard`, `num_bytes` and
+      `sha256` added.
 
     Raises:
       UserError: files went elsewhere.
@@ -141,14 +153,12 @@ def run(
         remove_leftovers(folder / ACCOUNTS_FOLDER)
         shards = Shards(folder)
         accounts = {task.shard: shards.account_if_done(task) for task in tasks}
-        # Of tasks that there are no more.
-        for file in (folder / ACCOUNTS_FOLDER).glob("*.json"):
-            if file.stem not in accounts:
-                (folder / file.stem).unlink(missing_ok=True)
-                file.unlink()
+        kept = {f.stem for f in (folder / ACCOUNTS_FOLDER).glob("*.json")}
+        todo = [task for task in tasks if not accounts[task.shard]]
+        if index_file:
+            _make_room(folder, kept - accounts.keys(), todo, index_file)
         for account in filter(None, accounts.values()):
             on_account(account)
-        todo = [task for task in tasks if not accounts[task.shard]]
         if not todo:
             return [*accounts.values()]
         total = sum(task.num_items for task in tasks)
@@ -168,6 +178,31 @@ def run(
             on_account(account)
         progress.finish()
         return [*accounts.values()]
+
+
+def _make_room(
+    folder: pathlib.Path, others: set[str], todo: Sequence[Task], index: str
+) -> None:
+    """Removes what is of no task any more, and the index if files change."""
+    if others or todo:
+        (folder / index).unlink(missing_ok=True)
+    changed = [task.shard for task in todo if (folder / task.shard).exists()]
+    for names, what in (
+        (changed, "from something else, or damaged: made again"),
+        (sorted(others), "from what is not there any more: removed"),
+    ):
+        if names:
+            logging.info(
+                "%s: %d of the files there were made %s (%s%s)",
+                folder,
+                len(names),
+                what,
+                ", ".join(names[:3]),
+                ", ..." if len(names) > 3 else "",
+            )
+    for name in others:
+        (folder / name).unlink(missing_ok=True)
+        (folder / ACCOUNTS_FOLDER / f"{name}.json").unlink()
 
 
 def _fingerprint(task: Task) -> str:

@@ -5,12 +5,17 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 import sys
+from collections.abc import Iterator, Mapping
 from importlib import metadata
+
+from absl import logging
 
 from data.run import run_lock
 from data.run.atomic_write import remove_leftovers, write_json
 from data.run.errors import UserError
+from data.run.flag_fields import option
 
 CONFIG_FILE = "config.json"
 # Of stages that train, and of those that measure.
@@ -18,32 +23,69 @@ HISTORY_FILE = "history.csv"
 METRICS_FILE = "metrics.json"
 
 
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """Flags of every command that writes a run directory."""
+
+    remake: bool = option(
+        False,
+        "where --output was made with other flags or from other inputs, make "
+        "it again instead of refusing",
+        runtime_only=True,
+    )
+
+
 def start(
-    path: str, stage: str, config: object, is_chief: bool = True
+    path: str,
+    stage: str,
+    config: RunOptions,
+    inputs: Mapping[str, str] | None = None,
+    is_chief: bool = True,
+    keep_files: bool = False,
 ) -> pathlib.Path:
     """Creates or continues the run directory `path` of `stage`.
 
-    It stays locked to other processes: see `run_lock.take`.
+    It stays locked to other processes: see `run_lock.take`. With `remake`, a
+    run of another configuration or other inputs is emptied first.
 
     Args:
       path: the folder; made when missing.
       stage: name of the stage, e.g. "pretrain_contrastive".
       config: the stage's frozen dataclass.
+      inputs: digest of what each flag names that the results depend on.
       is_chief: whether this is the first, or only, process of the run; the
         others neither write nor lock.
+      keep_files: whether the stage knows by itself which of its files are to
+        be made again, so that none is removed here.
 
     Returns:
       The folder.
 
     Raises:
-      UserError: the folder holds a run of another stage or configuration,
-        or another process is writing it.
+      UserError: the folder holds a run of another stage, or, without
+        `remake`, of another configuration or other inputs; or another process
+        is writing it.
     """
     if not path:
         raise UserError("--output is empty: name the folder to write to")
     folder = pathlib.Path(path)
+    inputs, difference = dict(inputs or {}), None
     if (folder / CONFIG_FILE).exists():
-        _check_same(folder, stage, config)
+        old = read(folder)
+        if old["stage"] != stage:
+            raise UserError(
+                f"{folder} holds a run of {old['stage']}, not {stage}: "
+                "choose another --output"
+            )
+        difference = next(_differences(old, config, inputs), None)
+        if not difference:
+            # What a run that goes on needs no more is not looked at.
+            inputs = old.get("inputs", {}) | inputs
+    if difference and not config.remake:
+        raise UserError(
+            f"{folder} {difference}: choose another --output, or make it again "
+            "with --remake"
+        )
     if not is_chief:
         return folder
     try:
@@ -53,6 +95,10 @@ def start(
             f"--output={path} is not a folder: choose another"
         ) from error
     run_lock.take(folder)
+    if difference:
+        logging.info("%s %s: it is made again", folder, difference)
+        if not keep_files:
+            _empty(folder)
     for place in (folder, *filter(pathlib.Path.is_dir, folder.iterdir())):
         remove_leftovers(place)
     packages = ("tensorflow", "keras", "numpy")
@@ -62,6 +108,7 @@ def start(
         {
             "stage": stage,
             "config": dataclasses.asdict(config),
+            "inputs": inputs,
             "command": sys.argv,
             # Relative paths in the configuration start here.
             "working_directory": os.getcwd(),
@@ -71,24 +118,36 @@ def start(
     return folder
 
 
-def _check_same(folder: pathlib.Path, stage: str, config: object) -> None:
-    record = read(folder)
-    if record["stage"] != stage:
-        raise UserError(
-            f"{folder} holds a run of {record['stage']}, not {stage}: "
-            "choose another --output"
-        )
+def _differences(
+    record: dict, config: object, inputs: Mapping[str, str]
+) -> Iterator[str]:
+    """What is not as in the record of a run that was started."""
     for field in dataclasses.fields(config):
         # An option that came after the run was started had its default.
         old = record["config"].get(field.name, field.default)
         # As JSON keeps them: a tuple is a list.
         old, new = json.loads(json.dumps([old, getattr(config, field.name)]))
         if old != new and not field.metadata["runtime_only"]:
-            raise UserError(
-                f"{folder} was started with --{field.name}={_shown(old)}, now "
-                f"it is {_shown(new)}: choose another --output, or delete that "
-                "folder"
+            yield (
+                f"was started with --{field.name}={_shown(old)}, now it is "
+                f"{_shown(new)}"
             )
+    for flag, digest in record.get("inputs", {}).items():
+        if digest != inputs.get(flag, digest):
+            yield (
+                f"was started when --{flag} held something else than "
+                f"{_shown(getattr(config, flag))} holds now"
+            )
+
+
+def _empty(folder: pathlib.Path) -> None:
+    """Removes all but the lock, the configuration last."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name not in (run_lock.LOCK_FILE, CONFIG_FILE):
+            path.unlink()
+    (folder / CONFIG_FILE).unlink(missing_ok=True)
 
 
 def read(path: str | pathlib.Path, *stages: str) -> dict:

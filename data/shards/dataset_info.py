@@ -1,11 +1,13 @@
 """`dataset.json`: what is in a folder of shards."""
 
 import dataclasses
+import functools
 import itertools
 import json
 import pathlib
 from collections.abc import Sequence
 
+from data.run import content
 from data.run.atomic_write import write_json
 from data.run.errors import UserError
 
@@ -14,12 +16,23 @@ DATASET_FILE = "dataset.json"
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """One TFRecord file."""
+    """One TFRecord file.
+
+    Attributes:
+      file: its name.
+      clips: records in it.
+      seconds: of all clips together.
+      num_bytes: its size.
+      sha256: digest of the file.
+      sound_sha256: digest of its records without their labels.
+    """
 
     file: str
     clips: int
     seconds: float
     num_bytes: int
+    sha256: str
+    sound_sha256: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +51,7 @@ class DatasetInfo:
       has_stems: whether clips carry their true sources.
       summary: counts for people: clips and seconds of each split, clips of
         each class, rejects by reason, clips resampled or mixed down.
+      offsets_sha256: digest of `offsets.npy`.
     """
 
     folder: pathlib.Path
@@ -49,6 +63,13 @@ class DatasetInfo:
     num_channels: int = 0
     has_stems: bool = False
     summary: dict = dataclasses.field(default_factory=dict)
+    offsets_sha256: str = ""
+
+    @functools.cached_property
+    def shard_named(self) -> dict[str, Shard]:
+        """The shards of all splits, by file name."""
+        shards = itertools.chain.from_iterable(self.splits.values())
+        return {shard.file: shard for shard in shards}
 
     def save(self) -> None:
         value = dataclasses.asdict(self)
@@ -105,7 +126,7 @@ class DatasetInfo:
         Raises:
           UserError: one is missing or has another size.
         """
-        for shard in itertools.chain.from_iterable(self.splits.values()):
+        for shard in self.shard_named.values():
             file = self.folder / shard.file
             size = file.stat().st_size if file.exists() else None
             if size != shard.num_bytes:
@@ -115,6 +136,39 @@ class DatasetInfo:
                     f"{shard.num_bytes}: write the shards again (only the "
                     "missing ones are made)"
                 )
+
+    def sound_sha256(self, splits: Sequence[str]) -> str:
+        """Digest of all that training on some splits depends on.
+
+        Labels, class names, file names and folders are no part of it.
+        """
+        shards = self.shards_of(splits)
+        facts = self._reading_facts()
+        return content.value_sha256([facts, [s.sound_sha256 for s in shards]])
+
+    def shard_sha256(self, shard: Shard) -> str:
+        """Digest of a shard's clips with their labels by name."""
+        facts = self._reading_facts()
+        return content.value_sha256([facts, self.class_names, shard.sha256])
+
+    def clips_sha256(self, splits: Sequence[str]) -> str:
+        """Digest of all clips of some splits, with their labels by name."""
+        return content.value_sha256(
+            [
+                [name, [*map(self.shard_sha256, self.shards_of([name]))]]
+                for name in splits
+            ]
+        )
+
+    def _reading_facts(self) -> list:
+        """What says how a record is read."""
+        return [
+            self.sample_rate_hz,
+            self.audio_format,
+            self.processors,
+            self.num_channels,
+            self.has_stems,
+        ]
 
     def training_splits(self, named: Sequence[str]) -> tuple[str, ...]:
         """The named splits; all but "eval", where none is named."""

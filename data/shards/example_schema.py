@@ -83,6 +83,13 @@ def with_channels(
     return example.SerializeToString(deterministic=True)
 
 
+def without_labels(serialized: bytes) -> bytes:
+    """The same example, as if its clip had no label."""
+    example = tf.train.Example.FromString(serialized)
+    example.features.feature[LABELS].Clear()
+    return example.SerializeToString(deterministic=True)
+
+
 def parse(
     serialized: tf.Tensor,
     processors: Sequence[str] = (),

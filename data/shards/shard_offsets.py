@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from absl import logging
 
+from data.run import content
 from data.run.atomic_write import atomic_path
 from data.shards.dataset_info import DATASET_FILE, DatasetInfo
 
@@ -21,24 +22,29 @@ HEADER_BYTES = 8 + 4
 FRAME_BYTES = HEADER_BYTES + 4
 
 
-def write(info: DatasetInfo, offsets: Mapping[str, Sequence[int]]) -> None:
+def write(info: DatasetInfo, offsets: Mapping[str, Sequence[int]]) -> str:
     """Writes the file, before `dataset.json` says that the job is done.
 
     Args:
       info: the dataset.
       offsets: of the records of each shard, by its file name.
+
+    Returns:
+      Digest of the file, for `DatasetInfo.offsets_sha256`.
     """
     shards = itertools.chain.from_iterable(info.splits.values())
     parts = [np.asarray(offsets[shard.file], np.int64) for shard in shards]
     with atomic_path(info.folder / OFFSETS_FILE) as beside:
         np.save(beside, np.concatenate(parts))
+        return content.file_sha256(beside)
 
 
 def read(info: DatasetInfo) -> dict[str, np.ndarray] | None:
     """Offsets by shard; None where there are none that fit `dataset.json`."""
     file = info.folder / OFFSETS_FILE
     try:
-        together = np.load(file)
+        is_same = content.file_sha256(file) == info.offsets_sha256
+        together = np.load(file) if is_same else np.empty(0)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EOFError) as error:

@@ -42,7 +42,14 @@ def finish(
     """
     splits = {
         split: tuple(
-            Shard(a["shard"], a["clips"], a["seconds"], a["num_bytes"])
+            Shard(
+                a["shard"],
+                a["clips"],
+                a["seconds"],
+                a["num_bytes"],
+                a["sha256"],
+                a["sound_sha256"],
+            )
             for a in accounts
         )
         for split, accounts in by_split.items()
@@ -69,7 +76,9 @@ def finish(
     summary = totals | info.summary | totals  # Totals first, and the new ones.
     finished = dataclasses.replace(info, splits=splits, summary=summary)
     accounts = itertools.chain.from_iterable(by_split.values())
-    shard_offsets.write(finished, {a["shard"]: a["offsets"] for a in accounts})
+    offsets = {a["shard"]: a["offsets"] for a in accounts}
+    digest = shard_offsets.write(finished, offsets)
+    finished = dataclasses.replace(finished, offsets_sha256=digest)
     finished.save()
     return finished
 

@@ -1,7 +1,6 @@
 """The embeddings of a representation's splits, kept for all stages."""
 
 import errno
-import hashlib
 import os
 import pathlib
 import tempfile
@@ -9,6 +8,7 @@ from collections.abc import Sequence
 
 from absl import logging
 
+from data.run import content
 from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings import embedding_job
@@ -25,9 +25,8 @@ def embeddings(
 ) -> EmbeddingStore:
     """The embeddings of some splits, computed where they are not kept yet.
 
-    Each split has its own folder, `<representation.cache>/<kind>-<key>/`,
-    with a file for each shard; the key is a hash of the representation's
-    identity, of dataset.json and of the ends of the split's shards. So probe,
+    Each representation has its own folder, see `cache_folder`, with a file for
+    each shard, whose name has a digest of the clips and their labels. So probe,
     retrieval, search and report share files, changed weights or shards make
     new ones, and after a kill only the missing shards are embedded.
 
@@ -61,19 +60,16 @@ def labeled_embeddings(
     return store
 
 
-def cache_folder(
-    representation: Representation, info: DatasetInfo, split: str
-) -> pathlib.Path:
-    """Where the embeddings of one split are kept."""
-    tasks = embedding_job.tasks(representation, info, [split])
-    key = hashlib.sha256(repr([split, *tasks]).encode()).hexdigest()[:16]
+def cache_folder(representation: Representation) -> pathlib.Path:
+    """Where the embeddings of a representation are kept."""
+    key = content.value_sha256(representation.identity)[:16]
     return pathlib.Path(representation.cache) / f"{representation.kind}-{key}"
 
 
 def _of_split(
     representation: Representation, info: DatasetInfo, split: str
 ) -> list[EmbeddingStore]:
-    folder = cache_folder(representation, info, split)
+    folder = cache_folder(representation)
     try:
         return _stores(representation, info, split, folder)
     except OSError as error:

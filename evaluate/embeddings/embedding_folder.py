@@ -27,7 +27,9 @@ def make(
 
     Args, returns and raises as `embedding_job.run`.
     """
-    accounts = embedding_job.run(encoder, info, splits, folder, runner)
+    accounts = embedding_job.run(
+        encoder, info, splits, folder, INDEX_FILE, runner
+    )
     account_of = {account["shard"]: account for account in accounts}
     files = {
         split: [
@@ -37,6 +39,7 @@ def make(
                 "clips": account_of[file]["clips"],
                 "windows": account_of[file]["windows"],
                 "num_bytes": account_of[file]["num_bytes"],
+                "sha256": account_of[file]["sha256"],
             }
             for shard in info.splits[split]
             if shard.clips

@@ -2,23 +2,19 @@
 
 import dataclasses
 import functools
-import hashlib
-import json
 import os
 import pathlib
 from collections.abc import Callable, Sequence
 
 from data.jobs import reading_jobs
 from data.jobs.shard_jobs import Runner
+from data.run import content
 from data.run.rejects import MAX_BAD_FRACTION
-from data.shards.dataset_info import DATASET_FILE, DatasetInfo, Shard
+from data.shards.dataset_info import DatasetInfo, Shard
 from data.shards.record_index import RecordIndex
 from evaluate.embeddings import embedding_store
 from evaluate.embeddings.clip_embeddings import check_sample_rate, embed_shard
 from evaluate.embeddings.encoders import Representation, kept_encoder
-
-# Of a shard's start and end, read to notice audio that was written anew.
-_PROBED_BYTES = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +24,7 @@ class EmbedTask:
     Attributes:
       shard: name of the file of embeddings.
       num_items: clips of the shard.
-      facts: digest of all else that the embeddings depend on.
+      key: digest of all that the embeddings depend on.
       source_file: the shard. Like what follows it is in no fingerprint, so
         that moved shards and runs keep their embeddings.
       encoder: run directory of the encoder; None for a baseline.
@@ -37,48 +33,48 @@ class EmbedTask:
 
     shard: str
     num_items: int
-    facts: str
+    key: str
     source_file: str = dataclasses.field(repr=False)
     encoder: str | None = dataclasses.field(repr=False)
     identity: str = dataclasses.field(repr=False)
 
 
-def tasks(
-    representation: Representation, info: DatasetInfo, splits: Sequence[str]
-) -> list[EmbedTask]:
-    """One task for each shard of the splits that has clips.
-
-    Raises:
-      UserError: a split is unknown, or together they hold no clip.
-    """
-    facts = [embedding_store.VERSION, representation.identity]
-    common = json.dumps(facts).encode()
-    common += (info.folder / DATASET_FILE).read_bytes()
-    encoder = representation.encoder and os.path.abspath(representation.encoder)
-    return [
-        EmbedTask(
-            file_name(shard),
-            shard.clips,
-            _digest(common, info.folder / shard.file, shard),
-            shard.file,
-            encoder,
-            representation.identity,
-        )
-        for shard in info.shards_of(splits)
-        if shard.clips
-    ]
-
-
 def file_name(shard: Shard) -> str:
-    """Name of the file with the embeddings of a shard."""
+    """Name of the file with the embeddings of a shard, in a folder of one set.
+
+    In a folder that several sets share, part of the key is added.
+    """
     return f"{pathlib.Path(shard.file).stem}.npz"
+
+
+def _task(
+    representation: Representation,
+    info: DatasetInfo,
+    shard: Shard,
+    is_shared: bool,
+) -> EmbedTask:
+    facts = [embedding_store.VERSION, representation.identity]
+    key = content.value_sha256([*facts, info.shard_sha256(shard)])
+    name = pathlib.Path(file_name(shard))
+    if is_shared:
+        name = name.with_stem(f"{name.stem}-{key[:16]}")
+    encoder = representation.encoder and os.path.abspath(representation.encoder)
+    return EmbedTask(
+        str(name),
+        shard.clips,
+        key,
+        shard.file,
+        encoder,
+        representation.identity,
+    )
 
 
 def run(
     representation: Representation,
     info: DatasetInfo,
     splits: Sequence[str],
-    folder: str | os.PathLike,
+    folder: pathlib.Path,
+    index_file: str | None = None,
     runner: Runner | None = None,
 ) -> list[dict]:
     """Writes an `EmbeddingStore` for each shard that has none in `folder`.
@@ -91,6 +87,9 @@ def run(
       info: the dataset.
       splits: names of its splits.
       folder: where the files go.
+      index_file: as of `shard_jobs.run`. Without one, the folder is shared by
+        whatever the representation encodes, and bad_records.csv is in a folder
+        inside it.
       runner: as of `shard_jobs.run`, where the representation is an encoder.
 
     Returns:
@@ -103,15 +102,26 @@ def run(
         many records cannot be used, or an embedding is not finite.
     """
     check_sample_rate(representation, info)
+    tasks = [
+        _task(representation, info, shard, is_shared=index_file is None)
+        for shard in info.shards_of(splits)
+        if shard.clips
+    ]
+    list_folder = folder
+    if index_file is None:
+        keys = [task.key for task in tasks]
+        list_folder = folder / content.value_sha256(keys)[:16]
     write_here = functools.partial(_write_shard, representation=representation)
     return reading_jobs.run(
         f"embed {','.join(splits)}, {representation.name}",
         _write_shard if runner else write_here,
-        tasks(representation, info, splits),
+        tasks,
         info,
         splits,
-        pathlib.Path(folder),
+        folder,
         MAX_BAD_FRACTION,
+        index_file,
+        list_folder,
         flag="",
         runner=runner,
     )
@@ -133,12 +143,3 @@ def _write_shard(
         "embedding_dim": store.windows.shape[1],
         "bad_records": failed,
     }
-
-
-def _digest(common: bytes, file: pathlib.Path, shard: Shard) -> str:
-    if file.exists():
-        with file.open("rb") as stream:
-            common += stream.read(_PROBED_BYTES)
-            stream.seek(max(0, shard.num_bytes - _PROBED_BYTES))
-            common += stream.read()
-    return hashlib.sha256(common).hexdigest()

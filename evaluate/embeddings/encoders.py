@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -10,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from data.run import content
 from data.run.encoder_files import model_file
 from data.run.errors import UserError
 from evaluate.embeddings.encoder_runs import unique_names
@@ -105,13 +105,11 @@ def load_encoders(runs: Sequence[str]) -> list[Representation]:
     encoders = []
     for run, name in zip(runs, unique_names(runs), strict=True):
         model = load_model(run)
-        with model_file(run).open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
         encoders.append(
             Representation(
                 name=name,
                 kind=ENCODER,
-                identity=digest,
+                identity=content.file_sha256(model_file(run)),
                 cache=str(pathlib.Path(run) / "embeddings"),
                 model=model,
                 encode_batch=model.encode,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from data.run import run_directory
+from data.run import content, run_directory
 from data.run.atomic_write import write_json
 from data.run.errors import UserError
 from data.run.run_directory import METRICS_FILE
@@ -10,7 +10,11 @@ from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings.baselines import make_baselines
 from evaluate.embeddings.clip_embeddings import check_sample_rate
 from evaluate.embeddings.embedding_cache import labeled_embeddings
-from evaluate.embeddings.encoders import Representation, load_encoders
+from evaluate.embeddings.encoders import (
+    ENCODER,
+    Representation,
+    load_encoders,
+)
 from evaluate.measures.comparison_config import (
     PROBE,
     RETRIEVAL,
@@ -107,9 +111,22 @@ def _measure_all(
     stage: str,
     splits: dict[str, Sequence[str]],
 ) -> list[dict]:
-    folder = run_directory.start(config.output, stage, config)
+    named = dict.fromkeys(name for group in splits.values() for name in group)
+    shards_sha256 = info.clips_sha256([*named])
+    inputs = {
+        "encoder": content.value_sha256(
+            [row.identity for row in rows if row.kind == ENCODER]
+        ),
+        "shards": shards_sha256,
+    }
+    folder = run_directory.start(config.output, stage, config, inputs)
     records = [measure(row) for row in rows]
-    metrics = {"stage": stage, "shards": str(info.folder), **splits}
+    metrics = {
+        "stage": stage,
+        "shards": str(info.folder),
+        "shards_sha256": shards_sha256,
+        **splits,
+    }
     metrics |= {"seed": config.seed, "results": records}
     write_json(folder / METRICS_FILE, metrics)
     return records

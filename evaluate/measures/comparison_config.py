@@ -3,27 +3,33 @@
 import dataclasses
 
 from data.run.flag_fields import option
+from data.run.run_directory import RunOptions
 
 PROBE = "probe"
 RETRIEVAL = "retrieval"
 
 
 @dataclasses.dataclass(frozen=True)
-class ComparisonConfig:
+class ComparisonConfig(RunOptions):
     """Flags that both have."""
 
     encoder: tuple[str, ...] = option(
         (),
         "run directories of pretraining, a row of the results each (required)",
+        runtime_only=True,
     )
     shards: str = option(
-        "", "labeled shards; default: those of the first encoder"
+        "",
+        "labeled shards; default: those of the first encoder",
+        runtime_only=True,
     )
     baselines: tuple[str, ...] = option(
         ("untrained", "log_mel_statistics"),
         "baselines measured beside the encoders; may be empty",
     )
-    output: str = option("", "run directory to write (required)")
+    output: str = option(
+        "", "run directory to write (required)", runtime_only=True
+    )
 
     def __post_init__(self):
         for field in dataclasses.fields(self):

@@ -29,16 +29,17 @@ def result(
       auc: (C,) area under the ROC curve, where it was measured.
 
     Returns:
-      {name, kind, encoder, mAP, AUC, d_prime, per_class: {class: {AP, AUC,
-      d_prime, clips}}}, without AUC and d_prime when `auc` is None. The
-      d-prime is that of the mean AUC. JSON has neither NaN nor infinity: both
-      are None.
+      {name, kind, encoder, identity, mAP, AUC, d_prime, per_class: {class:
+      {AP, AUC, d_prime, clips}}}, without AUC and d_prime when `auc` is None.
+      The d-prime is that of the mean AUC. JSON has neither NaN nor infinity:
+      both are None.
     """
     columns = {AP: ap}
     record = {
         "name": representation.name,
         "kind": representation.kind,
         "encoder": representation.encoder,
+        "identity": representation.identity,
         "mAP": _finite(mean_over_classes(ap)),
     }
     if auc is not None:

@@ -71,14 +71,14 @@ def gather(config: ReportConfig) -> dict:
         (config.separation,) if config.separation else (),
         *processor_files.STAGES,
     )
-    probe = _measured(config.probe, PROBE)
-    retrieval = _measured(config.retrieval, RETRIEVAL)
-    separation = _separation_table(config.separation)
     if config.encoder:
         info = encoder_runs.open_shards(config.encoder, config.shards)
     else:
         info = DatasetInfo.load(config.shards)
     info.shards_of(config.splits)
+    probe = _measured(config.probe, PROBE, config.encoder, info)
+    retrieval = _measured(config.retrieval, RETRIEVAL, config.encoder, info)
+    separation = _separation_table(config.separation)
 
     clips = ReportClips(info, config.splits, int(config.audio_megabytes * 1e6))
     labels = clips.labels
@@ -157,11 +157,14 @@ def _view(
     }
 
 
-def _measured(paths: Sequence[str], stage: str) -> list[tuple[Table, Table]]:
+def _measured(
+    paths: Sequence[str], stage: str, encoders: Sequence[str], info: DatasetInfo
+) -> list[tuple[Table, Table]]:
     """Tables of the measures, and of the classes, of each metrics.json."""
     tables = []
     for path in paths:
         metrics = report_runs.read_metrics(path, stage)
+        report_runs.check_current(metrics, path, encoders, info)
         caption = (
             f"{stage.capitalize()} on {metrics.get('shards', '?')}, "
             f"seed {metrics.get('seed', '?')}"

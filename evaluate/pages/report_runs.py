@@ -1,13 +1,16 @@
 """Run directories, as the report shows them."""
 
 import json
+import os
 import pathlib
+from collections.abc import Sequence
 
 import pandas
 
-from data.run import run_directory
+from data.run import content, encoder_files, run_directory
 from data.run.errors import UserError
 from data.run.run_directory import HISTORY_FILE, METRICS_FILE
+from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings.encoder_runs import unique_names
 
 
@@ -73,3 +76,46 @@ def read_metrics(path: str, stage: str) -> dict:
             f"{file} is not of {stage}: it is of {metrics.get('stage')}"
         )
     return metrics
+
+
+def check_current(
+    metrics: dict, path: str, encoders: Sequence[str], info: DatasetInfo
+) -> None:
+    """Checks that figures are of encoders and clips as they are now.
+
+    What they tell of other runs and other shards is let stand.
+
+    Args:
+      metrics: from `read_metrics`.
+      path: its folder.
+      encoders: run directories that are shown with them.
+      info: the shards that are shown.
+
+    Raises:
+      UserError: an encoder or the clips have changed since.
+    """
+
+    def refuse(what: str) -> None:
+        raise UserError(
+            f"{path} holds figures of {what} as it was before it was made "
+            f"again: run evaluate/{metrics['stage']}.py again, with --remake"
+        )
+
+    measured = {
+        os.path.realpath(row["encoder"]): row.get("identity")
+        for row in metrics["results"]
+        if row.get("encoder")
+    }
+    for run in encoders:
+        now = content.file_sha256(encoder_files.model_file(run))
+        if measured.get(os.path.realpath(run), now) != now:
+            refuse(run)
+    is_of_shown = os.path.realpath(
+        metrics.get("shards", "")
+    ) == os.path.realpath(info.folder)
+    splits = dict.fromkeys(
+        metrics.get("train_splits", []) + metrics.get("eval_splits", [])
+    )
+    if is_of_shown and set(splits) <= set(info.splits):
+        if metrics.get("shards_sha256") != info.clips_sha256([*splits]):
+            refuse(info.folder)

@@ -1,11 +1,10 @@
 """The files that a SavedModel serves, and whether it is of them already."""
 
-import hashlib
 import json
 import pathlib
 import zipfile
 
-from data.run import encoder_files, processor_files
+from data.run import content, encoder_files, processor_files
 from data.run.errors import UserError
 
 ENCODER = "encoder"
@@ -45,16 +44,21 @@ def find(
 
 def digests_of(files: dict[str, pathlib.Path]) -> dict[str, str]:
     """SHA-256 of each file, under "<part>_sha256"."""
-    found = {}
-    for part, file in files.items():
-        with file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        found[f"{part}_sha256"] = digest
-    return found
+    return {
+        f"{part}_sha256": content.file_sha256(file)
+        for part, file in files.items()
+    }
 
 
-def is_exported(digests: dict[str, str], folder: pathlib.Path) -> bool:
+def is_exported(
+    digests: dict[str, str], folder: pathlib.Path, may_be_other: bool = False
+) -> bool:
     """Whether a folder is a SavedModel of files with these digests.
+
+    Args:
+      digests: from `digests_of`.
+      folder: the SavedModel.
+      may_be_other: whether it may be one of other files.
 
     Raises:
       UserError: it is something else.
@@ -66,9 +70,9 @@ def is_exported(digests: dict[str, str], folder: pathlib.Path) -> bool:
         found = {k: v for k, v in value.items() if k.endswith("_sha256")}
     except (OSError, ValueError, AttributeError):
         found = None
-    if found != digests:
+    if found != digests and not (found and may_be_other):
         raise UserError(
-            f"{folder} holds another model: raise --version, or delete that "
-            "folder"
+            f"{folder} holds another model: raise --version, or replace it "
+            "with --remake"
         )
-    return True
+    return found == digests

@@ -8,6 +8,7 @@ from data.run import environment
 
 environment.prepare(trains=True)
 
+import dataclasses  # noqa: E402
 import os  # noqa: E402
 import pathlib  # noqa: E402
 import re  # noqa: E402
@@ -206,15 +207,12 @@ def _print_memory(folder: pathlib.Path) -> None:
             class_names=one.class_names,
             splits={
                 "train": tuple(
-                    type(shard)(
-                        name, shard.clips, shard.seconds, shard.num_bytes
-                    )
-                    for name in names
+                    dataclasses.replace(shard, file=name) for name in names
                 )
             },
         )
-        shard_offsets.write(info, dict.fromkeys(names, offsets))
-        info.save()
+        digest = shard_offsets.write(info, dict.fromkeys(names, offsets))
+        dataclasses.replace(info, offsets_sha256=digest).save()
         peak = float(
             subprocess.run(
                 [sys.executable, "-m", "tests.bench.data_bench", str(place)],

@@ -279,13 +279,17 @@ def test_records_that_cannot_be_used_are_counted_by_cause(
     assert "Some records cannot be used" in words and "checksum" in words
 
 
+def _shard(clips):
+    return Shard("s", clips, 1.0, 1, "", "")
+
+
 def test_sample_is_drawn_evenly_and_by_the_seed(shards):
     info = dataclasses.replace(
         DatasetInfo.load(shards),
         splits={
-            "few": (Shard("f", 3, 1.0, 1),),
-            "some": (Shard("s", 400, 1.0, 1),),
-            "many": (Shard("m", 90, 1.0, 1), Shard("n", 9999, 1.0, 1)),
+            "few": (_shard(3),),
+            "some": (_shard(400),),
+            "many": (_shard(90), _shard(9999)),
         },
     )
 

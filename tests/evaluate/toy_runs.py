@@ -3,16 +3,17 @@
 import pathlib
 
 import numpy as np
-import tensorflow as tf
 
 from data.audio import encoding
 from data.run.atomic_write import write_json
 from data.shards import example_schema
-from data.shards.dataset_info import DatasetInfo, Shard
+from data.shards.dataset_info import DatasetInfo
 from data.shards.record_index import RecordIndex
+from data.shards.shard_writer import ShardWriter
 from evaluate.embeddings.encoders import load_encoders
 from models.embedding_model import EmbeddingModel
 from tests.data.shards.damaged_shards import flip
+from tests.data.shards.written_shard import shard_of
 
 RATE_HZ = 16000
 CLASS_NAMES = ("hum", "hiss", "tick")
@@ -54,7 +55,7 @@ def write_toy_shards(
     ]
     for split, shard, rows in shards:
         file = folder / f"{split}{f'-{shard}' if shard else ''}.tfrecord"
-        with tf.io.TFRecordWriter(str(file)) as writer:
+        with ShardWriter(file) as writer:
             for seconds, labels in rows:
                 audio = toy_clip(number, seconds, labels)
                 record = example_schema.ClipRecord(
@@ -68,8 +69,7 @@ def write_toy_shards(
                 writer.write(example_schema.serialize(record))
                 number += 1
         total = sum(seconds for seconds, _ in rows)
-        size = file.stat().st_size
-        splits[split] += (Shard(file.name, len(rows), total, size),)
+        splits[split] += (shard_of(file, len(rows), total, writer),)
     info = DatasetInfo(folder, sample_rate_hz, "pcm16", class_names, splits)
     info.save()
     return info

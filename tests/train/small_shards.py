@@ -1,5 +1,6 @@
 """Small shards that the tests of train/ read."""
 
+import dataclasses
 import pathlib
 from collections.abc import Sequence
 
@@ -8,8 +9,9 @@ import tensorflow as tf
 
 from data.audio import encoding
 from data.shards import example_schema, shard_offsets
-from data.shards.dataset_info import DatasetInfo, Shard
+from data.shards.dataset_info import DatasetInfo
 from data.shards.shard_writer import ShardWriter
+from tests.data.shards.written_shard import shard_of
 
 RATE_HZ = 16000
 
@@ -67,8 +69,8 @@ def write_shards(
                 )
                 writer.write(record)
         seconds = sum(len(clips[k]) for k in mine) / RATE_HZ
-        shards.append(Shard(path.name, len(mine), seconds, path.stat().st_size))
-        offsets[path.name] = writer.offsets
+        shards.append(shard_of(path, len(mine), seconds, writer))
+        offsets[path.name] = writer.as_json()["offsets"]
     info = DatasetInfo(
         folder=folder,
         sample_rate_hz=RATE_HZ,
@@ -79,7 +81,8 @@ def write_shards(
         num_channels=len(next(iter(channels.values()))[0]) if channels else 0,
         has_stems=bool(stems),
     )
-    shard_offsets.write(info, offsets)
+    digest = shard_offsets.write(info, offsets)
+    info = dataclasses.replace(info, offsets_sha256=digest)
     info.save()
     return info
 

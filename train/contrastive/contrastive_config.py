@@ -33,7 +33,9 @@ class ContrastiveConfig(TrainingOptions):
         True, "Let the learning rate fall to 0 at the last step, as a cosine."
     )
     shards: str = option(
-        "", "Folder of shards: of write_shards, or of separate_shards."
+        "",
+        "Folder of shards: of write_shards, or of separate_shards.",
+        runtime_only=True,
     )
     splits: tuple[str, ...] = option(
         (),
@@ -59,6 +61,7 @@ class ContrastiveConfig(TrainingOptions):
         "Run directory of train_separation or import_separator: separate on "
         "the fly with its "
         "checkpoints. Empty: read channels that the shards carry.",
+        runtime_only=True,
     )
     clip_seconds: float = option(
         10.0,
@@ -113,6 +116,7 @@ class ContrastiveConfig(TrainingOptions):
         "",
         "Run directory of pretrain_contrastive or import_panns: CNN14 starts "
         "from its weights. Empty: from random ones.",
+        runtime_only=True,
     )
     embedding_dim: int = option(128, "Size d of the embedding h.", minimum=1)
     width: float = option(

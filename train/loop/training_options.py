@@ -6,16 +6,19 @@ from collections.abc import Sequence
 
 from data.run.flag_fields import option
 from data.run.rejects import MAX_BAD_FRACTION
+from data.run.run_directory import RunOptions
 
 OPTIMIZERS = ("adam", "adamw", "lamb", "lars")
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingOptions:
+class TrainingOptions(RunOptions):
     """Flags of every training run."""
 
     output: str = option(
-        "", "Run directory: configuration, checkpoints and results go here."
+        "",
+        "Run directory: configuration, checkpoints and results go here.",
+        runtime_only=True,
     )
     seed: int = option(
         1, "Seed of initial weights, data order and augmentation.", minimum=0

@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import functools
-import hashlib
 import itertools
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +15,10 @@ from absl import logging
 from data.audio import codec, encoding
 from data.jobs import reading_jobs
 from data.jobs.shard_jobs import Runner
+from data.run import content
 from data.run.errors import UserError
 from data.shards import example_schema, shard_statistics
-from data.shards.dataset_info import DatasetInfo
+from data.shards.dataset_info import DATASET_FILE, DatasetInfo
 from data.shards.record_check import find_fault, parse_checked
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import examples_in_order
@@ -36,7 +36,8 @@ class SeparateTask:
     Attributes:
       shard: name of the file, as in the source.
       num_items: its clips.
-      source: the source file, as named by the user, and its size.
+      source: digest of the clips of the source, see
+        `DatasetInfo.shard_sha256`.
       processors: (name, digest of the network's file) of each.
       precision: what they compute in.
       window_samples: longest piece that they get at once; 0: whole clips.
@@ -47,7 +48,7 @@ class SeparateTask:
 
     shard: str
     num_items: int
-    source: tuple[str, int]
+    source: str
     processors: tuple[tuple[str, str], ...]
     precision: str
     window_samples: int
@@ -88,7 +89,7 @@ def separate(
         raise UserError(
             f"--output={folder} is the folder of --shards: choose another"
         )
-    digests = {name: _digest(file) for name, file in files.items()}
+    digests = {name: content.file_sha256(file) for name, file in files.items()}
     paths = {name: str(file.absolute()) for name, file in files.items()}
     separators = {
         name: _load(path, digests[name], config.precision)
@@ -101,7 +102,7 @@ def separate(
         SeparateTask(
             shard.file,
             shard.clips,
-            (str(info.folder / shard.file), shard.num_bytes),
+            info.shard_sha256(shard),
             tuple(digests.items()),
             config.precision,
             round(config.window_seconds * info.sample_rate_hz),
@@ -118,6 +119,7 @@ def separate(
         splits,
         folder,
         config.max_bad_fraction,
+        DATASET_FILE,
         runner=runner,
     )
     account_of = {account["shard"]: account for account in accounts}
@@ -176,11 +178,7 @@ def _write_shard(
                     for name, channels in separated.items()
                 }
                 writer.write(example_schema.with_channels(record, encoded))
-    return {
-        **account.as_json(),
-        "offsets": writer.offsets,
-        "bad_records": failed,
-    }
+    return account.as_json() | writer.as_json() | {"bad_records": failed}
 
 
 def _read(
@@ -250,7 +248,7 @@ def _load(file: str, digest: str, precision: str) -> Separator:
     Raises:
       UserError: the file is another one than that of the digest.
     """
-    if _digest(pathlib.Path(file)) != digest:
+    if content.file_sha256(file) != digest:
         raise UserError(f"{file} is another one than when the job was started")
     separator = keras.saving.load_model(file)
     if separator.dtype_policy.name == precision:
@@ -282,7 +280,3 @@ def common_channels(separators: dict[str, Separator], info: DatasetInfo) -> int:
     if len(set(counts.values())) != 1:
         raise UserError(f"processors differ in channels: {counts}")
     return next(iter(counts.values()))
-
-
-def _digest(file: pathlib.Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -10,13 +10,24 @@ from train.loop.last_step import last_step
 from train.separation.separation_config import SeparationConfig
 
 
-def is_measured(config: SeparationConfig, folder: pathlib.Path) -> bool:
-    """Whether metrics.json has every processor of the configuration."""
-    file = folder / METRICS_FILE
-    if not file.exists():
+def measured_splits(config: SeparationConfig, info: DatasetInfo) -> list[str]:
+    """Those whose clips show how well their stems are separated."""
+    return [
+        s for s in config.eval_splits if info.has_stems and info.splits.get(s)
+    ]
+
+
+def is_measured(
+    config: SeparationConfig, info: DatasetInfo, folder: pathlib.Path
+) -> bool:
+    """Whether metrics.json has every processor, on the clips as they are."""
+    splits, file = measured_splits(config, info), folder / METRICS_FILE
+    if not splits or not file.exists():
         return False
-    results = json.loads(file.read_text())["results"]
-    return {r["processor"] for r in results} >= set(config.processors())
+    metrics = json.loads(file.read_text(encoding="utf-8"))
+    names = {result["processor"] for result in metrics["results"]}
+    is_of_clips = metrics["shards_sha256"] == info.sound_sha256(splits)
+    return is_of_clips and names >= set(config.processors())
 
 
 def is_finished(
@@ -27,5 +38,8 @@ def is_finished(
     return (
         last_step(folder) >= config.steps
         and all(processor_path(folder, name).exists() for name in names)
-        and (is_measured(config, folder) or not info.has_stems)
+        and (
+            is_measured(config, info, folder)
+            or not measured_splits(config, info)
+        )
     )

@@ -20,6 +20,7 @@ from data.shards.record_index import RecordIndex
 from data.shards.record_reader import examples_in_order
 from models.metrics.si_sdr import mixit_matched_score, oracle_matched_score
 from models.separation.separator import Separator
+from train.separation.finished import measured_splits
 from train.separation.separation_config import SeparationConfig
 
 # Enough for a mean that is stable to some 0.2 dB (our choice).
@@ -39,8 +40,8 @@ def measure(
 
     Without stems nothing is measured, and a log line says so.
     """
-    splits = tuple(s for s in config.eval_splits if info.splits.get(s))
-    if not info.has_stems or not splits:
+    splits = measured_splits(config, info)
+    if not splits:
         logging.info("Clips carry no stems: separation is not measured.")
         return
     index = RecordIndex.of(info, splits)
@@ -63,7 +64,8 @@ def measure(
         {
             "stage": STAGE,
             "shards": str(info.folder),
-            "eval_splits": list(splits),
+            "shards_sha256": info.sound_sha256(splits),
+            "eval_splits": splits,
             "clips": len(clips),
             "results": results,
         },

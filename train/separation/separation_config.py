@@ -13,7 +13,9 @@ MAX_EXACT_SOURCES = 16
 class SeparationConfig(TrainingOptions):
     """Flags of train/train_separation.py; defaults are the reference's."""
 
-    shards: str = option("", "Folder of shards, of data/write_shards.py.")
+    shards: str = option(
+        "", "Folder of shards, of data/write_shards.py.", runtime_only=True
+    )
     splits: tuple[str, ...] = option(
         (),
         "Splits to train on; labels are not read. Empty: all but eval.",
