@@ -40,32 +40,23 @@ def write(info: DatasetInfo, offsets: Mapping[str, Sequence[int]]) -> str:
 
 
 def read(info: DatasetInfo) -> dict[str, np.ndarray] | None:
-    """Offsets by shard; None where there are none that fit `dataset.json`."""
+    """Offsets by shard; None without a file that belongs to `dataset.json`."""
     file = info.folder / OFFSETS_FILE
+    if not file.exists():
+        return None
     try:
         is_same = content.file_sha256(file) == info.offsets_sha256
-        together = np.load(file) if is_same else np.empty(0)
-    except FileNotFoundError:
+    except OSError:
+        is_same = False
+    if not is_same:
+        logging.warning(
+            "%s does not belong to %s: delete it; now every shard is read to "
+            "find its records",
+            file,
+            DATASET_FILE,
+        )
         return None
-    except (OSError, ValueError, EOFError) as error:
-        logging.warning("%s cannot be read (%s)", file, error)
-        return None
-    shards = [*itertools.chain.from_iterable(info.splits.values())]
+    shards = info.shard_named.values()
     ends = np.cumsum([shard.clips for shard in shards])
-    if together.dtype == np.int64 and together.shape == (ends[-1],):
-        parts = np.split(together, ends[:-1])
-        of_shard = {s.file: p for s, p in zip(shards, parts, strict=True)}
-        if all(_fit(of_shard[s.file], s.num_bytes) for s in shards):
-            return of_shard
-    logging.warning(
-        "%s does not fit %s: delete it; now every shard is read to find its "
-        "records",
-        file,
-        DATASET_FILE,
-    )
-    return None
-
-
-def _fit(offsets: np.ndarray, num_bytes: int) -> bool:
-    sizes = np.diff(offsets, append=num_bytes)
-    return not any(offsets[:1]) and bool(np.all(sizes >= FRAME_BYTES))
+    parts = np.split(np.load(file), ends[:-1])
+    return {s.file: part for s, part in zip(shards, parts, strict=True)}
