@@ -2,8 +2,8 @@
 
 from data.inspection.scan import Inspection
 from data.inspection.split_tables import ranked_classes
+from data.jobs.progress import duration
 from data.run.csv_table import printable
-from data.run.progress import duration
 
 _SHOWN_CLASSES = 12
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from data.jobs.progress import duration
 from data.page import html_page, spectrogram_image
 from data.page.chart import Chart, line_chart
 from data.page.table import Table
 from data.run import encoder_files, processor_files
 from data.run.errors import UserError
-from data.run.progress import duration
 from data.run.run_directory import METRICS_FILE
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings import embedding_cache, encoder_runs

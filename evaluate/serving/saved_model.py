@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from data.run import run_directory
+from data.run import run_directory, saved_network
 from data.run.atomic_write import atomic_path, write_json
 from data.run.errors import UserError
 from evaluate.serving.served_runs import (
@@ -92,16 +92,11 @@ def load(files: dict[str, pathlib.Path]) -> dict[str, keras.Model]:
       UserError: a file holds another kind of model, or the models do not go
         together.
     """
+    kinds = {ENCODER: EmbeddingModel, SEPARATOR: Separator}
     models = {
-        part: keras.saving.load_model(file, compile=False)
+        part: saved_network.load(file, kinds.get(part, keras.Model))
         for part, file in files.items()
     }
-    kinds = {ENCODER: EmbeddingModel, SEPARATOR: Separator}
-    for part, model in models.items():
-        if not isinstance(model, kinds.get(part, keras.Model)):
-            raise UserError(
-                f"{files[part]} holds a {type(model).__name__}, no {part}"
-            )
     rates = [models[part].sample_rate_hz for part in kinds if part in models]
     if len(set(rates)) > 1:
         raise UserError(

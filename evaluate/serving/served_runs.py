@@ -1,10 +1,9 @@
 """The files that a SavedModel serves, and whether it is of them already."""
 
-import json
 import pathlib
 import zipfile
 
-from data.run import content, encoder_files, processor_files
+from data.run import content, encoder_files, json_file, processor_files
 from data.run.errors import UserError
 
 ENCODER = "encoder"
@@ -66,9 +65,9 @@ def is_exported(
     if not folder.exists():
         return False
     try:
-        value = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        value = json_file.read(folder / DESCRIPTION, dict[str, object], "")
         found = {k: v for k, v in value.items() if k.endswith("_sha256")}
-    except (OSError, ValueError, AttributeError):
+    except UserError:
         found = None
     if found != digests and not (found and may_be_other):
         raise UserError(

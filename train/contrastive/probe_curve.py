@@ -147,8 +147,8 @@ class ProbeCurve:
                 self._said.seek(0)
                 said = self._said.read().strip()
             if code == 0:
-                metrics = self._output(step) / METRICS_FILE
-                [row] = json.loads(metrics.read_text())["results"]
+                file = self._output(step) / METRICS_FILE
+                [row] = json.loads(file.read_text("utf-8"))["results"]
                 self._rows[step] = {name: row[name] for name in _FIGURES}
                 self._write_rows()
                 self._show(step)

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from data.jobs.progress import Progress
 from data.run.errors import Stopped, UserError
-from data.run.progress import Progress
 from data.shards.record_index import RecordIndex
 from train.loop import cluster, distribution
 from train.loop.checkpoints import Checkpoints
