@@ -74,6 +74,7 @@ from data.ingest import ingest_job
 from data.ingest.ingest_config import IngestConfig
 from data.jobs.progress import duration
 from data.run import entry_point, flag_fields
+from data.run.csv_table import on_one_line
 from data.run.rejects import REJECTS_FILE
 from data.shards.dataset_info import DATASET_FILE
 
@@ -97,7 +98,8 @@ def main() -> None:
         unlabeled = summary.get("unlabeled", {}).get(split, 0)
         print(f"{split}: {clips} clips, {length}, {unlabeled} unlabeled")
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    print(f"classes: {len(names)}" + (f" ({shown})" if shown else ""))
+    shown = f" ({on_one_line(shown)})" if shown else ""
+    print(f"classes: {len(names)}{shown}")
     for name, text in _NOTES.items():
         if summary.get(name):
             print(f"{text}: {summary[name]}")

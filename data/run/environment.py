@@ -11,6 +11,19 @@ import sys
 SHELL = dict(os.environ)
 
 _TENSORFLOW = "tensorflow"
+_UTF8 = "PYTHONUTF8"
+
+
+def use_utf8() -> None:
+    """Starts this program anew in UTF-8, where it runs in another encoding.
+
+    Names of files, labels in tables and what is printed then agree, and
+    nothing ends with a character that a locale lacks.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or os.environ.get(_UTF8) == "1":
+        return
+    os.environ[_UTF8] = "1"
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def prepare(trains: bool) -> list[str]:

@@ -13,6 +13,7 @@ from keras import ops
 from data.run import run_directory, saved_network
 from data.run.atomic_write import atomic_path, write_json
 from data.run.errors import UserError
+from evaluate.serving import served_runs
 from evaluate.serving.served_runs import (
     CLASSIFIER,
     DESCRIPTION,
@@ -68,6 +69,7 @@ def export(
         raise UserError(
             f"--output={folder.parent} is not a folder: choose another"
         ) from error
+    served_runs.claim(folder.parent)
     served = signatures(models)
     with atomic_path(folder) as beside:
         write(served, beside)
