@@ -23,7 +23,7 @@ HISTORY_FILE = "history.csv"
 METRICS_FILE = "metrics.json"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """Flags of every command that writes a run directory."""
 
