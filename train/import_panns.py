@@ -23,7 +23,7 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data.run import entry_point, flag_fields, run_directory
+from data.run import content, entry_point, flag_fields, run_directory
 from data.run.atomic_write import atomic_path, write_json
 from data.run.encoder_files import CLASSIFIER_FILE, IMPORT_STAGE, MODEL_FILE
 from data.run.flag_fields import option
@@ -72,11 +72,18 @@ def import_panns(config: ImportConfig) -> pathlib.Path:
         does not go with the flags; or the output holds another run.
     """
     folder = pathlib.Path(config.output)
-    # The encoder is written last: with it, all is there.
-    if (folder / MODEL_FILE).exists():
-        run_directory.start(config.output, IMPORT_STAGE, config)
-        print(f"{folder / MODEL_FILE} is there already: nothing to do")
-        return folder / MODEL_FILE
+    # A run that is there needs them no more.
+    inputs = {
+        flag: content.file_sha256(file)
+        for flag in ("checkpoint", "class_labels")
+        if (file := pathlib.Path(getattr(config, flag))).is_file()
+    }
+    if (folder / run_directory.CONFIG_FILE).exists():
+        run_directory.start(config.output, IMPORT_STAGE, config, inputs)
+        # The encoder is written last: with it, all is there.
+        if (folder / MODEL_FILE).exists():
+            print(f"{folder / MODEL_FILE} is there already: nothing to do")
+            return folder / MODEL_FILE
 
     from train.published import panns
 
@@ -89,7 +96,7 @@ def import_panns(config: ImportConfig) -> pathlib.Path:
             config.class_labels, classifier.num_classes
         )
     # Only now, so that a mistake leaves nothing behind.
-    run_directory.start(config.output, IMPORT_STAGE, config)
+    run_directory.start(config.output, IMPORT_STAGE, config, inputs)
     if names:
         write_json(folder / "class_names.json", names)
     for saved, file in ((classifier, CLASSIFIER_FILE), (model, MODEL_FILE)):

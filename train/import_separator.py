@@ -22,6 +22,7 @@ is not in them is a flag; a wrong --num_dilations is noticed only where it
 does not divide the number of blocks.
 """
 
+import contextlib
 import dataclasses
 import pathlib
 import re
@@ -29,7 +30,7 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data.run import entry_point, flag_fields, run_directory
+from data.run import content, entry_point, flag_fields, run_directory
 from data.run.errors import UserError
 from data.run.flag_fields import option
 from data.run.processor_files import IMPORT_STAGE, kept_files, processor_path
@@ -103,12 +104,20 @@ def import_separator(config: ImportConfig) -> pathlib.Path:
     from train.published import separator_checkpoint
 
     folder = pathlib.Path(config.output)
+    prefix, inputs = None, {}
+    # A run that is there needs the checkpoint no more.
+    with contextlib.suppress(UserError):
+        prefix = separator_checkpoint.find_prefix(config.checkpoint)
+        files = prefix.parent.glob(f"{prefix.name}.*")
+        inputs["checkpoint"] = content.files_sha256(
+            {f.suffix: f for f in files}
+        )
     if (folder / run_directory.CONFIG_FILE).exists():
-        run_directory.start(config.output, IMPORT_STAGE, config)
+        run_directory.start(config.output, IMPORT_STAGE, config, inputs)
         for file in kept_files(folder).values():
             print(f"{file} is there already: nothing to do")
             return file
-    prefix = separator_checkpoint.find_prefix(config.checkpoint)
+    prefix = prefix or separator_checkpoint.find_prefix(config.checkpoint)
     arrays = separator_checkpoint.read_network(prefix)
     try:
         separator = separator_from_reference(
@@ -122,7 +131,7 @@ def import_separator(config: ImportConfig) -> pathlib.Path:
     except ValueError as error:
         raise UserError(f"{prefix}: {error}") from error
     # Only now, so that a mistake leaves nothing behind.
-    run_directory.start(config.output, IMPORT_STAGE, config)
+    run_directory.start(config.output, IMPORT_STAGE, config, inputs)
     step = re.search(r"-(\d+)$", prefix.name)
     default_name = f"step{step[1]}" if step else "reference"
     file = processor_path(folder, config.processor or default_name)

@@ -10,9 +10,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 
-_LEFTOVER = re.compile(
-    "[.](?P<kind>writing|old)-[0-9a-f]{8}-(?P<name>.+)", re.S
-)
+_LEFTOVER = re.compile("[.](?P<kind>writing|old)-[0-9a-f]+-(?P<name>.+)", re.S)
 
 
 @contextlib.contextmanager

@@ -41,7 +41,7 @@ class Record(TypedDict):
     versions: NotRequired[dict[str, str]]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """Flags of every command that writes a run directory."""
 

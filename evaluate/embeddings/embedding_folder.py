@@ -52,6 +52,7 @@ def make(
         {
             "encoder": encoder.encoder,
             "encoder_identity": encoder.identity,
+            "shards_sha256": info.clips_sha256(splits),
             "embedding_dim": accounts[0]["embedding_dim"],
             "sample_rate_hz": encoder.model.sample_rate_hz,
             "window_samples": encoder.model.window_samples,

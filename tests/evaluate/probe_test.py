@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from data.run.errors import UserError
+from data.shards.dataset_info import DatasetInfo
 from evaluate import probe
 from evaluate.measures.comparison_config import ProbeConfig
 from tests.evaluate.entry_point_runs import call_main
@@ -54,9 +55,11 @@ def measured(config):
 def test_metrics_of_encoders_and_baselines(toy, capsys):
     value = json.loads(measured(config(toy, "out", seed=5)))
     rows = value.pop("results")
+    info = DatasetInfo.load(toy / "shards")
     assert value == {
         "stage": "probe",
         "shards": str(toy / "shards"),
+        "shards_sha256": info.clips_sha256(["train", "eval"]),
         "train_splits": ["train"],
         "eval_splits": ["eval"],
         "seed": 5,

@@ -86,7 +86,7 @@ def train(
             )
             trainer = pretraining.pretrain
         is_chief = cluster.of(strategy).is_chief
-        run_directory.start(str(run), objective, config, is_chief)
+        run_directory.start(str(run), objective, config, is_chief=is_chief)
         trainer(config, info, run)
         run_lock.release(run)
 

@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import pathlib
 
 import pytest
@@ -85,16 +86,37 @@ def test_a_rerun_makes_only_what_is_not_done(tmp_path):
     assert files(tmp_path) == whole
 
 
-def test_changed_tasks_are_redone_and_foreign_shards_removed(tmp_path):
+def test_changed_tasks_are_redone_and_foreign_shards_removed(tmp_path, caplog):
+    caplog.set_level("INFO")
     run(tmp_path, tasks())
+    index = tmp_path / "index.json"
+    index.write_text("of five files")
+    run(tmp_path, tasks(), index_file="index.json")
+    assert index.exists() and "were made" not in caplog.text
     changed = [CountTask("0.txt", (7,)), *tasks()[1:3]]
-    run(tmp_path, changed)
+    run(tmp_path, changed, index_file="index.json")
+    assert "1 of the files there were made from something else" in caplog.text
+    assert "again (0.txt)" in caplog.text and "(3.txt, 4.txt)" in caplog.text
+    assert not index.exists()
     run(tmp_path / "new", changed)
     again = files(tmp_path / "new")
     for name in again:
         (tmp_path / "new" / name).unlink()
     assert files(tmp_path) == again
     assert again["0.txt"] == b"7\n" and "4.txt" not in again
+
+
+def test_a_folder_without_an_index_keeps_the_files_of_others(tmp_path):
+    run(tmp_path, tasks(3))
+    whole = files(tmp_path)
+    run(tmp_path, [CountTask("other.txt", (7,))])
+    assert whole.items() <= files(tmp_path).items()
+
+
+def test_accounts_have_the_digests_of_the_files(tmp_path):
+    for account in run(tmp_path, tasks(2)):
+        data = (tmp_path / account["shard"]).read_bytes()
+        assert account["sha256"] == hashlib.sha256(data).hexdigest()
 
 
 @pytest.mark.parametrize("runner", [None, another_process])

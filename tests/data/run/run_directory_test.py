@@ -6,18 +6,20 @@ import pytest
 from data.run import run_directory, run_lock
 from data.run.errors import UserError
 from data.run.flag_fields import option
-from data.run.run_directory import CONFIG_FILE
+from data.run.run_directory import CONFIG_FILE, RunOptions
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(RunOptions):
     width: int = option(3, "width")
     steps: tuple[str, ...] = option(("0", "5"), "steps")
-    workers: int = option(1, "processes", runtime_only=True)
+    input: str = option("", "folder", runtime_only=True)
 
 
-def start(folder, stage="stage", is_chief=True, **options):
-    return run_directory.start(str(folder), stage, Config(**options), is_chief)
+def start(folder, stage="stage", is_chief=True, inputs=None, **options):
+    return run_directory.start(
+        str(folder), stage, Config(**options), inputs, is_chief
+    )
 
 
 def assert_others_are_refused(folder, is_chief=True):
@@ -33,15 +35,16 @@ def test_the_record_holds_stage_configuration_command_and_versions(tmp_path):
     folder = start(tmp_path / "a/b")
     assert folder == tmp_path / "a/b"
     record = run_directory.read(folder, "stage")
-    assert record["config"] == {"width": 3, "steps": ["0", "5"], "workers": 1}
+    config = {"remake": False, "width": 3, "steps": ["0", "5"], "input": ""}
+    assert record["config"] == config
     assert record["stage"] == "stage"
     assert record["command"] and record["versions"]["python"]
 
 
 def test_a_run_goes_on_with_the_same_configuration_only(tmp_path):
     start(tmp_path)
-    start(tmp_path, workers=8)
-    assert run_directory.read(tmp_path)["config"]["workers"] == 8
+    start(tmp_path, input="b")
+    assert run_directory.read(tmp_path)["config"]["input"] == "b"
     assert_others_are_refused(tmp_path)
     # An option that came later had its default.
     record = run_directory.read(tmp_path)
@@ -52,6 +55,39 @@ def test_a_run_goes_on_with_the_same_configuration_only(tmp_path):
     assert run_directory.read(tmp_path)["config"]["width"] == 3
 
 
+def test_a_run_goes_on_from_the_same_content_only(tmp_path, caplog):
+    start(tmp_path / "a", inputs={"input": "1"}, input="x")
+    # Another path, the same content; and what is needed no more.
+    start(tmp_path / "a/", inputs={"input": "1"}, input="x/")
+    start(tmp_path / "a")
+    assert run_directory.read(tmp_path / "a")["inputs"] == {"input": "1"}
+    (tmp_path / "a/model").write_text("made from 1")
+    (tmp_path / "a/kept").mkdir()
+    with pytest.raises(UserError, match="--input held something else than y"):
+        start(tmp_path / "a", inputs={"input": "2"}, input="y")
+    caplog.set_level("INFO")
+    start(tmp_path / "a", inputs={"input": "1"}, remake=True)
+    assert (tmp_path / "a/model").exists() and not caplog.text
+    start(tmp_path / "a", inputs={"input": "2"}, input="y", remake=True)
+    assert "--input held something else than y holds now: it" in caplog.text
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names == [run_lock.LOCK_FILE, CONFIG_FILE]
+    assert run_directory.read(tmp_path / "a")["inputs"] == {"input": "2"}
+
+
+def test_other_options_are_taken_up_where_a_run_is_made_again(tmp_path):
+    start(tmp_path)
+    (tmp_path / "model").write_text("of width 3")
+    with pytest.raises(UserError, match="--width=3, now it is 4.*--remake"):
+        start(tmp_path, width=4)
+    with pytest.raises(UserError, match="holds a run of stage"):
+        start(tmp_path, "other", remake=True)
+    assert (tmp_path / "model").exists()
+    start(tmp_path, width=4, remake=True)
+    assert not (tmp_path / "model").exists()
+    start(tmp_path, width=4)
+
+
 def test_others_than_the_chief_neither_write_nor_lock(tmp_path):
     folder = tmp_path / "a"
     assert start(folder, is_chief=False) == folder and not folder.exists()
@@ -60,7 +96,7 @@ def test_others_than_the_chief_neither_write_nor_lock(tmp_path):
     run_lock.release(folder)
     before = {file: file.read_bytes() for file in folder.iterdir()}
     assert before.keys() == {folder / CONFIG_FILE, folder / run_lock.LOCK_FILE}
-    start(folder, is_chief=False, workers=8)
+    start(folder, is_chief=False, input="b")
     assert {f: f.read_bytes() for f in folder.iterdir()} == before
     assert_others_are_refused(folder, is_chief=False)
 

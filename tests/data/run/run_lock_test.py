@@ -62,7 +62,9 @@ def test_the_second_process_is_told_who_writes_and_may_read(tmp_path, other):
     )
     [file] = tmp_path.iterdir()
     assert file.name == LOCK_FILE and file.read_bytes()
-    (tmp_path / run_directory.CONFIG_FILE).write_text("{}")
+    (tmp_path / run_directory.CONFIG_FILE).write_text(
+        '{"stage": "stage", "config": {}}'
+    )
     run_directory.read(tmp_path)
     other.communicate()
     assert file.read_bytes() == b"" and not is_locked(tmp_path)

@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 
 import numpy as np
@@ -7,7 +8,7 @@ from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings import embedding_cache, embedding_job
 from evaluate.embeddings.baselines import make_baselines
 from evaluate.embeddings.encoders import load_encoders
-from tests.evaluate.toy_runs import toy_encoder, write_toy_run
+from tests.evaluate.toy_runs import toy_encoder, write_toy_shards
 
 CLIPS = {
     "train": [(0.5, (0,)), (1.0, (1,)), (0.7, (0, 1))],
@@ -45,7 +46,8 @@ def test_each_split_is_embedded_once(toy, tmp_path, monkeypatch):
     np.testing.assert_array_equal(
         both.labels, [[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]]
     )
-    assert len(kept(tmp_path)) == 2
+    [folder] = kept(tmp_path)
+    assert len([*folder.glob("*.npz")]) == 3
     monkeypatch.setattr(embedding_job, "embed_shard", refuse)
     # A process started later makes the same key.
     [encoder] = load_encoders([str(tmp_path / "run")])
@@ -64,24 +66,69 @@ def test_baselines_have_folders_of_their_own(toy, tmp_path):
     assert names == ["log_mel_statistics", "untrained", "untrained"]
 
 
-def test_other_weights_or_audio_make_another_key(toy, tmp_path):
+@pytest.fixture
+def embedded(monkeypatch):
+    """Names of the shards that are embedded from now on."""
+    shards, embed_shard = [], embedding_job.embed_shard
+
+    def spy(representation, index, advance):
+        shards.append(index.shards[0].file)
+        return embed_shard(representation, index, advance)
+
+    monkeypatch.setattr(embedding_job, "embed_shard", spy)
+    return shards
+
+
+def test_only_shards_whose_clips_changed_are_embedded_again(
+    toy, tmp_path, embedded
+):
     info, encoder = toy
-    key = embedding_cache.cache_folder(encoder, info, "eval").name
-    write_toy_run(tmp_path / "other", tmp_path / "shards", seed=1)
-    [other] = load_encoders([str(tmp_path / "other")])
-    assert embedding_cache.cache_folder(other, info, "eval").name != key
-    # Audio of the same size and an unchanged dataset.json.
-    shard = tmp_path / "shards" / "eval.tfrecord"
-    content = bytearray(shard.read_bytes())
-    content[-100] ^= 255
-    shard.write_bytes(content)
-    changed = embedding_cache.cache_folder(encoder, info, "eval").name
-    assert changed != key
-    # What is said of the dataset, with the same shards.
-    file = tmp_path / "shards" / "dataset.json"
-    file.write_text(file.read_text().replace("hum", "him"))
-    last = embedding_cache.cache_folder(encoder, info, "eval").name
-    assert last not in (key, changed)
+    splits = ["train", "eval"]
+    before = embedding_cache.embeddings(encoder, info, splits)
+    embedded.clear()
+    # Two labels are swapped and a sound replaced: sizes stay.
+    changed = {**CLIPS, "train": [(0.5, (1,)), (1.0, (0,)), (0.7, (0, 1))]}
+    shutil.rmtree(tmp_path / "shards")
+    info = write_toy_shards(tmp_path / "shards", changed, clips_per_shard=2)
+    store = embedding_cache.embeddings(encoder, info, splits)
+    assert embedded == ["train.tfrecord"]
+    np.testing.assert_array_equal(
+        store.labels, [[0, 1, 0], [1, 0, 0], [1, 1, 0], [0, 0, 1]]
+    )
+    assert (store.clips[:2] != before.clips[:2]).any(axis=1).all()
+    np.testing.assert_array_equal(store.clips[2:], before.clips[2:])
+    # What both have is kept for both.
+    embedded.clear()
+    embedding_cache.embeddings(encoder, info, splits)
+    assert embedded == []
+
+
+def test_another_name_of_a_class_is_another_label(toy, tmp_path, embedded):
+    info, encoder = toy
+    embedding_cache.embeddings(encoder, info, ["eval"])
+    renamed = dataclasses.replace(info, class_names=("hum", "hiss", "tock"))
+    renamed.save()
+    store = embedding_cache.embeddings(encoder, renamed, ["eval"])
+    assert store.class_names == renamed.class_names
+    assert embedded == 2 * ["eval.tfrecord"]
+
+
+def test_a_shard_that_is_not_as_written_is_told_and_read(
+    toy, tmp_path, embedded, caplog
+):
+    info, encoder = toy
+    before = embedding_cache.embeddings(encoder, info, ["eval"])
+    file = tmp_path / "shards" / "eval.tfrecord"
+    whole = file.read_bytes()
+    other = write_toy_shards(tmp_path / "other", {"eval": [(1.0, (1,))]})
+    file.write_bytes((other.folder / "eval.tfrecord").read_bytes())
+    store = embedding_cache.embeddings(encoder, info, ["eval"])
+    assert "eval.tfrecord is not as it was written" in caplog.text
+    np.testing.assert_array_equal(store.labels, [[0, 1, 0]])
+    file.write_bytes(whole)
+    again = embedding_cache.embeddings(encoder, info, ["eval"])
+    np.testing.assert_array_equal(again.clips, before.clips)
+    assert embedded == 3 * ["eval.tfrecord"]
 
 
 def test_moved_runs_and_shards_keep_their_embeddings(
@@ -101,8 +148,7 @@ def test_moved_runs_and_shards_keep_their_embeddings(
 def test_a_damaged_file_is_made_anew(toy):
     info, encoder = toy
     store = embedding_cache.embeddings(encoder, info, ["train"])
-    folder = embedding_cache.cache_folder(encoder, info, "train")
-    file = folder / "train-1.npz"
+    [file] = embedding_cache.cache_folder(encoder).glob("train-1-*.npz")
     whole = file.read_bytes()
     # It has the right size: only reading it tells.
     file.write_bytes(bytes(len(whole)))

@@ -28,6 +28,12 @@ def info(tmp_path):
     )
 
 
+def embed(encoder, info, folder, runner=None):
+    return embedding_job.run(
+        encoder, info, ["train"], folder, "index.json", runner
+    )
+
+
 def clip_ids(folder, accounts):
     stores = [EmbeddingStore.load(folder / a["shard"]) for a in accounts]
     return EmbeddingStore.concatenate(stores).clip_ids
@@ -41,7 +47,7 @@ def test_every_runner_gives_the_same_files(
     damage(info, "train", record=1)
     folders = tmp_path / "here", tmp_path / "there"
     accounts = [
-        embedding_job.run(encoder, info, ["train"], folder, runner)
+        embed(encoder, info, folder, runner)
         for folder, runner in zip(folders, (None, make_runner()), strict=True)
     ]
     assert accounts[0] == accounts[1]
@@ -58,7 +64,7 @@ def test_an_encoder_that_changed_since_the_start_is_told(encoder):
 def test_too_many_bad_records_stop_the_job(encoder, info, tmp_path):
     damage(info, "train", record=1)
     with pytest.raises(UserError, match="1 of 5 clips cannot be read"):
-        embedding_job.run(encoder, info, ["train"], tmp_path / "out")
+        embed(encoder, info, tmp_path / "out")
 
 
 def test_bad_records_are_listed_and_repaired_shards_embedded_again(
@@ -70,8 +76,8 @@ def test_bad_records_are_listed_and_repaired_shards_embedded_again(
     whole = shard.read_bytes()
     damage(info, "train", record=1)
     # The same start and end: only reading the record again tells.
-    embedding_job.run(encoder, info, ["train"], folder)
-    again = embedding_job.run(encoder, info, ["train"], folder)
+    embed(encoder, info, folder)
+    again = embed(encoder, info, folder)
     assert clip_ids(folder, again) == tuple(f"train/{k}" for k in (0, 2, 3, 4))
     assert [account["bad_records"] for account in again] == [[1], []]
     with (folder / "bad_records.csv").open(encoding="utf-8") as stream:
@@ -87,7 +93,7 @@ def test_bad_records_are_listed_and_repaired_shards_embedded_again(
         return embed_shard(representation, index, advance)
 
     monkeypatch.setattr(embedding_job, "embed_shard", spy)
-    repaired = embedding_job.run(encoder, info, ["train"], folder)
+    repaired = embed(encoder, info, folder)
     assert made == ["train.tfrecord"]
     assert clip_ids(folder, repaired) == tuple(f"train/{k}" for k in range(5))
     assert not (folder / "bad_records.csv").exists()
@@ -110,7 +116,7 @@ def test_a_record_that_could_be_read_is_tried_once_more(
         return store, failed
 
     monkeypatch.setattr(embedding_job, "embed_shard", fail_at_first)
-    accounts = embedding_job.run(encoder, info, ["train"], tmp_path / "out")
+    accounts = embed(encoder, info, tmp_path / "out")
     assert made == 2 * ["train.tfrecord"] + ["train-1.tfrecord"]
     assert accounts[0]["bad_records"] == ([1] if failures > 1 else [])
     listed = tmp_path / "out" / "bad_records.csv"
@@ -123,5 +129,7 @@ def test_no_file_for_a_shard_without_clips(encoder, tmp_path):
     info = write_toy_shards(
         tmp_path / "shards", {"train": CLIPS[:2], "none": []}
     )
-    [task] = embedding_job.tasks(encoder, info, ["train", "none"])
-    assert task.shard == "train.npz"
+    accounts = embedding_job.run(
+        encoder, info, ["train", "none"], tmp_path, "index.json"
+    )
+    assert [account["shard"] for account in accounts] == ["train.npz"]

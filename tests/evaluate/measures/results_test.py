@@ -6,7 +6,9 @@ import pytest
 
 from evaluate.measures import results
 
-ROW = types.SimpleNamespace(name="toy", kind="encoder", encoder="runs/toy")
+ROW = types.SimpleNamespace(
+    name="toy", kind="encoder", encoder="runs/toy", identity="1f"
+)
 
 
 def test_record_by_hand():

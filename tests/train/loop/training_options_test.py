@@ -15,7 +15,7 @@ def test_what_may_not_change_when_a_run_goes_on():
     assert (
         fixed
         == (
-            "output seed batch_size optimizer weight_decay learning_rate "
+            "seed batch_size optimizer weight_decay learning_rate "
             "warmup_steps cosine_decay max_gradient_norm precision"
         ).split()
     )

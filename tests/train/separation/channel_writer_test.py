@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from data.audio import codec
+from data.run import content
 from data.run.errors import UserError
 from data.shards import example_schema
 from data.shards.dataset_info import DatasetInfo
@@ -87,9 +88,7 @@ def _bad_records(folder):
 
 
 def _load(file, precision):
-    return channel_writer._load(
-        str(file), channel_writer._digest(file), precision
-    )
+    return channel_writer._load(str(file), content.file_sha256(file), precision)
 
 
 @ELSEWHERE
