@@ -59,7 +59,7 @@ def run(main: Callable[[], None], trains: bool = False) -> None:
                 )
             with contextlib.redirect_stdout(_Escaping(sys.stdout)):
                 main()
-                _flush_stdout()
+                sys.stdout.flush()
         except UserError as error:
             _exit(str(error), EXIT_USER_ERROR)
         except Stopped as stopped:
@@ -99,8 +99,18 @@ class _Escaping:
     def __init__(self, stream):
         self._stream = stream
 
-    def write(self, text: str) -> int:
-        return self._stream.write("\n".join(map(on_one_line, text.split("\n"))))
+    def write(self, text: str) -> None:
+        shown = "\n".join(map(on_one_line, text.split("\n")))
+        self._use(self._stream.write, shown)
+
+    def flush(self) -> None:
+        self._use(self._stream.flush)
+
+    def _use(self, call: Callable, *arguments) -> None:
+        try:
+            call(*arguments)
+        except BrokenPipeError:  # Nobody wants to read the rest, as of `head`.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def __getattr__(self, name: str):
         return getattr(self._stream, name)
@@ -111,13 +121,6 @@ class _LineFormatter(stdlib_logging.Formatter):
 
     def formatMessage(self, record: stdlib_logging.LogRecord) -> str:
         return on_one_line(super().formatMessage(record))
-
-
-def _flush_stdout() -> None:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:  # Nobody wants to read the rest, as of `head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _plain_log() -> None:

@@ -44,9 +44,18 @@ def prepare(trains: bool) -> list[str]:
 
     Returns:
       A sentence for each variable of the shell that is not followed.
+
+    Raises:
+      ImportError: Keras was imported before, with another backend.
     """
-    keras = {k: v for k, v in os.environ.items() if k.startswith("KERAS_")}
-    for name in keras:
+    if keras := sys.modules.get("keras"):
+        if keras.config.backend() != _TENSORFLOW:
+            raise ImportError(
+                f"Keras runs on {keras.config.backend()} here: import this "
+                f"before it, or set KERAS_BACKEND={_TENSORFLOW}"
+            )
+    shell = {k: v for k, v in os.environ.items() if k.startswith("KERAS_")}
+    for name in shell:
         del os.environ[name]
     os.environ["KERAS_BACKEND"] = _TENSORFLOW
     # A place that can hold no keras.json.
@@ -60,7 +69,7 @@ def prepare(trains: bool) -> list[str]:
     return [
         f"{name}={value} of your shell is not followed: this runs on "
         f"{_TENSORFLOW}, with Keras' own defaults"
-        for name, value in keras.items()
+        for name, value in shell.items()
         if name != "KERAS_HOME"
         and (name, value) != ("KERAS_BACKEND", _TENSORFLOW)
     ]

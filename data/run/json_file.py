@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import os
 import pathlib
 import types
@@ -54,7 +53,9 @@ def read(
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         what = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"{file} is no JSON ({what}): {remedy}") from error
+        raise UserError(
+            f"{file} is not valid JSON ({what}): {remedy}"
+        ) from error
     try:
         return _as(value, schema, "", given)
     except ValueError as error:
@@ -68,8 +69,8 @@ def _as(value: Any, kind: Any, place: str, given: dict | None = None) -> Any:
     origin, of = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
         value = _as(value, of[0], place)
-        if not of[1](value):
-            raise _wrong(value, of[2], place)
+        for check, wanted in zip(of[1::2], of[2::2], strict=True):
+            _check(check(value), value, wanted, place)
         return value
     if origin is typing.NotRequired:
         return _as(value, of[0], place)
@@ -94,7 +95,7 @@ def _as(value: Any, kind: Any, place: str, given: dict | None = None) -> Any:
         _check(isinstance(value, dict), value, "a table", place)
         return _table(value, kind, place, given or {})
     if kind is float:
-        is_number = type(value) in (int, float) and math.isfinite(value)
+        is_number = type(value) in (int, float) and abs(value) < 1e300
         _check(is_number, value, "a number", place)
         return float(value)
     _check(type(value) is kind, value, _CALLED[kind], place)
