@@ -70,7 +70,11 @@ def results_table(results: Sequence[dict]) -> str:
     return format_table(
         ["representation", "kind", *measures],
         [
-            [row["name"], row["kind"], *(_shown(row[key]) for key in measures)]
+            [
+                row["name"],
+                row["kind"],
+                *(_shown(row.get(key)) for key in measures),
+            ]
             for row in results
         ],
         right=measures,

@@ -10,7 +10,6 @@ from data.page import html_page, spectrogram_image
 from data.page.chart import Chart, line_chart
 from data.page.table import Table
 from data.run import encoder_files, processor_files
-from data.run.errors import UserError
 from data.run.run_directory import METRICS_FILE
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings import embedding_cache, encoder_runs
@@ -170,15 +169,8 @@ def _measured(
             f"seed {metrics.get('seed', '?')}"
         )
         results = metrics["results"]
-        try:
-            measures = report_tables.measures_table(caption, results)
-            classes = report_tables.class_table(caption, results)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"{path}: its {METRICS_FILE} has no {error}: run "
-                f"evaluate/{stage}.py again"
-            ) from error
-        tables.append((measures, classes))
+        measures = report_tables.measures_table(caption, results)
+        tables.append((measures, report_tables.class_table(caption, results)))
     return tables
 
 

@@ -3,11 +3,17 @@
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import NotRequired, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 import pandas
 
-from data.run import content, encoder_files, json_file, run_directory
+from data.run import (
+    content,
+    encoder_files,
+    json_file,
+    processor_files,
+    run_directory,
+)
 from data.run.errors import UserError
 from data.run.json_file import Count
 from data.run.run_directory import HISTORY_FILE, METRICS_FILE
@@ -46,16 +52,25 @@ class Separated(TypedDict):
     si_sdr_improvement_oracle_db: _Figure
 
 
-class Metrics(TypedDict):
-    """A metrics.json."""
-
+class _Measure(TypedDict):
     stage: str
     shards: NotRequired[str]
     shards_sha256: NotRequired[str]
     train_splits: NotRequired[list[str]]
     eval_splits: NotRequired[list[str]]
     seed: NotRequired[Count]
-    results: list[Measured] | list[Separated]
+
+
+class Metrics(_Measure):
+    """The metrics.json of probe and retrieval."""
+
+    results: Annotated[list[Measured], bool, "a list with rows"]
+
+
+class SeparationMetrics(_Measure):
+    """That of train_separation."""
+
+    results: Annotated[list[Separated], bool, "a list with rows"]
 
 
 def read_runs(paths: tuple[str, ...], *stages: str) -> list[dict]:
@@ -100,7 +115,7 @@ def read_history(file: pathlib.Path) -> pandas.DataFrame:
     return history.set_index("step")
 
 
-def read_metrics(path: str, stage: str) -> Metrics:
+def read_metrics(path: str, stage: str) -> Metrics | SeparationMetrics:
     """The metrics.json of a folder that `stage` wrote.
 
     Raises:
@@ -111,7 +126,9 @@ def read_metrics(path: str, stage: str) -> Metrics:
         raise UserError(
             f"{path} has no {METRICS_FILE}: name a finished output of {stage}"
         )
-    metrics = json_file.read(file, Metrics, f"run {stage} again")
+    is_separation = stage == processor_files.STAGE
+    schema = SeparationMetrics if is_separation else Metrics
+    metrics = json_file.read(file, schema, f"run {stage} again")
     if metrics["stage"] != stage:
         raise UserError(
             f"{file} is not of {stage}: it is of {metrics['stage']}"

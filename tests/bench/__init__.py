@@ -1,0 +1,3 @@
+from data.run import environment
+
+environment.prepare(trains=True)
