@@ -22,6 +22,18 @@ EXIT_DISK_FULL = 3
 EXIT_STOPPED = 75
 EXIT_INTERRUPTED = 130
 
+# What a path may be that the flags name: not to be used, too long, ...
+_NOT_OUR_FAULT = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.EIO,
+    errno.ESTALE,
+)
 _MOST_FLAGFILE_BYTES = 1 << 20
 
 
@@ -73,6 +85,13 @@ def run(main: Callable[[], None], trains: bool = False) -> None:
         except KeyboardInterrupt:
             _exit("interrupted; run again to go on", EXIT_INTERRUPTED)
         except Exception as error:
+            file = getattr(error, "filename", None)
+            if file and getattr(error, "errno", None) in _NOT_OUR_FAULT:
+                _exit(
+                    f"{file}: {error.strerror}; name "
+                    "another path, or give the right to use it",
+                    EXIT_USER_ERROR,
+                )
             if not _is_disk_full(error):
                 raise
             what, *_ = str(error).strip().splitlines() or [type(error).__name__]
@@ -183,7 +202,7 @@ def _check_flagfiles(
 
 def _is_disk_full(error: BaseException | None) -> bool:
     while error is not None:
-        if getattr(error, "errno", None) == errno.ENOSPC:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             return True
         if "No space left on device" in str(error):
             return True

@@ -112,6 +112,10 @@ def start(
         raise UserError(
             f"--output={path} is not a folder: choose another"
         ) from error
+    except OSError as error:
+        raise UserError(
+            f"--output={path} cannot be made ({error.strerror}): choose another"
+        ) from error
     run_lock.take(folder)
     if difference:
         logging.info("%s %s: it is made again", folder, difference)

@@ -1,3 +1,0 @@
-from data.run import environment
-
-environment.prepare(trains=True)

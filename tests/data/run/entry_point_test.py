@@ -67,6 +67,12 @@ def full_disk():
             "error: no space left on the disk (cannot write); free some and "
             "run again: what is finished is kept",
         ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/a/b"),
+            2,
+            "error: /a/b: Permission denied; name another path, or give the "
+            "right to use it",
+        ),
         (KeyboardInterrupt(), 130, "error: interrupted; run again to go on"),
     ],
 )
