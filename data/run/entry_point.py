@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import logging as stdlib_logging
 import os
 import pathlib
@@ -69,7 +70,8 @@ def run(main: Callable[[], None], trains: bool = False) -> None:
                     f"unexpected argument {argv[1]!r}: every option is a "
                     "flag of the form --name=value (see --help)"
                 )
-            with contextlib.redirect_stdout(_Escaping(sys.stdout)):
+            stdout = _Escaping(sys.stdout or io.StringIO())  # Or closed.
+            with contextlib.redirect_stdout(stdout):
                 main()
                 sys.stdout.flush()
         except UserError as error:
@@ -77,11 +79,7 @@ def run(main: Callable[[], None], trains: bool = False) -> None:
         except Stopped as stopped:
             _exit(str(stopped), EXIT_STOPPED, "stopped")
         except _Terminated:
-            _exit(
-                "stopped by SIGTERM; run again to go on",
-                EXIT_STOPPED,
-                "stopped",
-            )
+            raise
         except KeyboardInterrupt:
             _exit("interrupted; run again to go on", EXIT_INTERRUPTED)
         except Exception as error:
@@ -104,11 +102,15 @@ def run(main: Callable[[], None], trains: bool = False) -> None:
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         app.run(checked, flags_parser=_parse_flags)
+    except _Terminated:
+        told = "stopped by SIGTERM; run again to go on"
+        _exit(told, EXIT_STOPPED, "stopped")
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
 def _terminate(number, frame) -> None:
+    signal.signal(number, signal.SIG_DFL)  # A second one kills.
     raise _Terminated
 
 

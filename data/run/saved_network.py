@@ -1,6 +1,8 @@
 """Loads a network that a run has saved."""
 
+import json
 import os
+import zipfile
 from typing import TypeVar
 
 import keras
@@ -15,14 +17,18 @@ def load(file: str | os.PathLike, kind: type[NetworkT]) -> NetworkT:
 
     Args:
       file: its path.
-      kind: what it must be.
+      kind: its class; `keras.Model`: any.
 
     Raises:
       UserError: the file is damaged, of another program, or holds another
         kind of network.
     """
     try:
-        network = keras.saving.load_model(file, compile=False)
+        with zipfile.ZipFile(file) as archive:
+            found = json.loads(archive.read("config.json"))["class_name"]
+        # Known beforehand: Keras may not know the class of another kind.
+        if kind is keras.Model or found == kind.__name__:
+            return keras.saving.load_model(file, compile=False)
     except MemoryError:
         raise
     # Of any type: Keras checks little of what it reads.
@@ -31,9 +37,7 @@ def load(file: str | os.PathLike, kind: type[NetworkT]) -> NetworkT:
         raise UserError(
             f"{file} cannot be loaded ({what[:200]}): make it again"
         ) from error
-    if not isinstance(network, kind):
-        raise UserError(
-            f"{file} holds a {type(network).__name__}, no {kind.__name__}: "
-            "name a run that has one, or make it again"
-        )
-    return network
+    raise UserError(
+        f"{file} holds a {found}, no {kind.__name__}: name a run that has one, "
+        "or make it again"
+    )
