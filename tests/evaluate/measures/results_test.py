@@ -39,8 +39,8 @@ def test_table_is_aligned_and_safe_to_print():
     rows = [["a\x1b\nb", "0.5"], ["c", "12.25"]]
     table = results.format_table(["name", "mAP"], rows, right=["mAP"])
     assert table.splitlines() == [
-        "name    mAP",
-        "----  -----",
-        "a\ufffd\ufffdb    0.5",
-        "c     12.25",
+        "name        mAP",
+        "--------  -----",
+        r"a\x1b\nb    0.5",
+        "c         12.25",
     ]
