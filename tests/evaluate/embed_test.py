@@ -48,6 +48,7 @@ def test_index_names_encoder_shards_and_sizes(toy):
     index = json.loads((toy / "whole" / "embeddings.json").read_text("utf-8"))
     splits = index.pop("splits")
     model = (toy / "run" / "embedding_model.keras").read_bytes()
+    info = DatasetInfo.load(toy / "shards")
     assert index == {
         "encoder": str(toy / "run"),
         "encoder_identity": hashlib.sha256(model).hexdigest(),
@@ -56,6 +57,7 @@ def test_index_names_encoder_shards_and_sizes(toy):
         "window_samples": 400 + 95 * 160,
         "window_hop_samples": 48 * 160,
         "shards": str(toy / "shards"),
+        "shards_sha256": info.clips_sha256(["eval", "train"]),
         "class_names": list(NAMES),
         "clips": 8,
         # 2 s and 1.7 s are 3 and 2 windows, 1.5 s are 2, the others 1.
