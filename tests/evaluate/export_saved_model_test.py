@@ -254,6 +254,23 @@ def test_the_same_models_are_kept_and_others_refused(both, capsys):
     assert {p: p.stat().st_mtime_ns for p in served.rglob("*")} == before
 
 
+def test_another_model_is_replaced_where_that_is_asked_for(both, tmp_path):
+    *_, config = both
+    output = str(tmp_path)
+    exported(
+        ExportConfig(output=output, separator=config.separator, processor="N")
+    )
+    options = {"output": output, "separator": config.separator}
+    served = exported(ExportConfig(**options, processor="S2", remake=True))
+    value = json.loads((served / "assets.extra/model.json").read_text())
+    assert value["separation"]["processor"] == "S2"
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+    # What is no SavedModel of ours is never replaced.
+    (served / "assets.extra/model.json").unlink()
+    with pytest.raises(UserError, match="holds another model"):
+        exported(ExportConfig(**options, processor="N", remake=True))
+
+
 def test_what_does_not_go_together_is_refused(runs, both, tmp_path):
     folder, _ = runs
     encoder = both[-1].encoder
