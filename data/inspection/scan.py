@@ -146,9 +146,8 @@ def _tasks(
     for split in splits:
         start = 0
         for shard in info.splits[split]:
-            inside = drawn[split] - start
-            inside = inside[(inside >= 0) & (inside < shard.clips)]
             if shard.clips:
+                inside = drawn[split] - start
                 tasks.append((split, index.of_shard(number), inside))
             start += shard.clips
             number += 1
