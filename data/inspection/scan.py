@@ -140,7 +140,7 @@ def draw_clips(
 def _tasks(
     info: DatasetInfo, splits: Sequence[str], drawn: dict[str, np.ndarray]
 ) -> list[tuple[str, RecordIndex, np.ndarray]]:
-    """Split, records, and positions of drawn clips, of each shard."""
+    """Split, records, and places of drawn clips as seen from each shard."""
     index = RecordIndex.of(info, splits)
     tasks, number = [], 0
     for split in splits:
