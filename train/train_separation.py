@@ -12,6 +12,7 @@ from, and, where clips carry their stems, metrics.json with the SI-SDR
 improvement of each processor. The same command again goes on where it was.
 """
 
+import json
 import pathlib
 import sys
 
@@ -21,9 +22,10 @@ from absl import logging
 
 from data.run import entry_point, flag_fields, run_directory
 from data.run.processor_files import STAGE, processor_path
+from data.run.run_directory import METRICS_FILE
 from data.shards.dataset_info import DatasetInfo
 from train.loop import cluster
-from train.separation import finished
+from train.loop.last_step import last_step
 from train.separation.separation_config import SeparationConfig
 
 
@@ -33,17 +35,37 @@ def main() -> None:
     is_chief = cluster.of(config.strategy).is_chief
 
     folder = run_directory.start(config.output, STAGE, config, is_chief)
-    if finished.is_finished(config, info, folder):
+    if is_finished(config, info, folder):
         logging.info("%s is finished: nothing to do", folder)
     else:
         from train.separation import quality, separator_training
 
         separator_training.train_separator(config, info, folder)
-        if is_chief and not finished.is_measured(config, folder):
+        if is_chief and not _is_measured(config, folder):
             quality.measure(config, info, folder)
     kept = [str(processor_path(folder, n)) for n in config.processors()]
     logging.info("Processors: %s", ", ".join(kept))
     print(folder)
+
+
+def is_finished(
+    config: SeparationConfig, info: DatasetInfo, folder: pathlib.Path
+) -> bool:
+    """Whether it has all steps, processors, and measures that it can have."""
+    names = config.processors()
+    return (
+        last_step(folder) >= config.steps
+        and all(processor_path(folder, name).exists() for name in names)
+        and (_is_measured(config, folder) or not info.has_stems)
+    )
+
+
+def _is_measured(config: SeparationConfig, folder: pathlib.Path) -> bool:
+    file = folder / METRICS_FILE
+    if not file.exists():
+        return False
+    results = json.loads(file.read_text())["results"]
+    return {r["processor"] for r in results} >= set(config.processors())
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def write_toy_shards(
         with tf.io.TFRecordWriter(str(file)) as writer:
             for seconds, labels in rows:
                 audio = toy_clip(number, seconds, labels)
-                record = example_schema.ClipRecord(
+                record = example_schema.serialize(
                     clip_id=f"{split}/{number}",
                     source="toy",
                     start_s=0.0,
@@ -65,7 +65,7 @@ def write_toy_shards(
                     audio=encoding.encode(audio, "pcm16", sample_rate_hz),
                     num_samples=len(audio),
                 )
-                writer.write(example_schema.serialize(record))
+                writer.write(record)
                 number += 1
         total = sum(seconds for seconds, _ in rows)
         size = file.stat().st_size

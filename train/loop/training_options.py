@@ -17,6 +17,9 @@ class TrainingOptions:
     output: str = option(
         "", "Run directory: configuration, checkpoints and results go here."
     )
+    splits: tuple[str, ...] = option(
+        (), "Splits to train on; labels are not read. Empty: all but eval."
+    )
     seed: int = option(
         1, "Seed of initial weights, data order and augmentation.", minimum=0
     )

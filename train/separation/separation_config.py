@@ -14,10 +14,6 @@ class SeparationConfig(TrainingOptions):
     """Flags of train/train_separation.py; defaults are the reference's."""
 
     shards: str = option("", "Folder of shards, of data/write_shards.py.")
-    splits: tuple[str, ...] = option(
-        (),
-        "Splits to train on; labels are not read. Empty: all but eval.",
-    )
     eval_splits: tuple[str, ...] = option(
         ("eval",),
         "Splits on which the kept checkpoints are measured, if the clips "

@@ -12,10 +12,10 @@ from models.losses.mixit import mixit_loss
 from models.separation.separator import Separator
 from tests.train.small_shards import RATE_HZ, noise_clips, write_shards
 from train.separation import quality, separator_training
-from train.separation.finished import is_finished
 from train.separation.learner import SeparationLearner
 from train.separation.mixture_pipeline import batches_of_pairs
 from train.separation.separation_config import SeparationConfig
+from train.train_separation import is_finished
 
 SMALL = {
     "basis": "stft",
