@@ -14,7 +14,7 @@ from data.run.rejects import MAX_BAD_FRACTION
 from data.shards.dataset_info import DATASET_FILE, DatasetInfo, Shard
 from data.shards.record_index import RecordIndex
 from evaluate.embeddings import embedding_store
-from evaluate.embeddings.clip_embeddings import check_sample_rate, embed_shard
+from evaluate.embeddings.clip_embeddings import embed_shard
 from evaluate.embeddings.encoders import Representation, kept_encoder
 
 # Of a shard's start and end, read to notice audio that was written anew.
@@ -99,10 +99,9 @@ def run(
       `bad_records` (their numbers in the shard).
 
     Raises:
-      UserError: the sample rates differ, a split is unknown or empty, too
-        many records cannot be used, or an embedding is not finite.
+      UserError: a split is unknown or empty, too many records cannot be
+        used, or an embedding is not finite.
     """
-    check_sample_rate(representation, info)
     write_here = functools.partial(_write_shard, representation=representation)
     return reading_jobs.run(
         f"embed {','.join(splits)}, {representation.name}",

@@ -45,12 +45,10 @@ def find(
 
 def digests_of(files: dict[str, pathlib.Path]) -> dict[str, str]:
     """SHA-256 of each file, under "<part>_sha256"."""
-    found = {}
-    for part, file in files.items():
-        with file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        found[f"{part}_sha256"] = digest
-    return found
+    return {
+        f"{part}_sha256": hashlib.sha256(file.read_bytes()).hexdigest()
+        for part, file in files.items()
+    }
 
 
 def is_exported(digests: dict[str, str], folder: pathlib.Path) -> bool:
