@@ -59,12 +59,9 @@ def main() -> None:
     splits = info.any_splits(config.splits)
 
     from evaluate.embeddings import embedding_folder
-    from evaluate.embeddings.clip_embeddings import check_sample_rate
     from evaluate.embeddings.encoders import load_encoders
 
-    [encoder] = load_encoders([config.encoder])
-    # Told before a run directory is made: the flags can still be changed.
-    check_sample_rate(encoder, info)
+    [encoder] = load_encoders([config.encoder], info)
     folder = run_directory.start(
         config.output,
         "embed",

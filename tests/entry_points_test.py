@@ -7,10 +7,9 @@ import sys
 
 import pytest
 
+from tests import ROOT
 from tests.import_rules_test import ENTRY_POINTS
 from tests.train.small_shards import noise_clips, write_shards
-
-ROOT = pathlib.Path(__file__).parents[1]
 
 
 def _run(*command: str, cwd: pathlib.Path) -> subprocess.CompletedProcess:

@@ -147,7 +147,7 @@ def write_clips(
                 reason = clip.reason if plan.is_whole else at + clip.reason
                 rejects.append((plan.source, clip.kind, reason))
                 continue
-            record = example_schema.ClipRecord(
+            record = example_schema.serialize(
                 clip_id=plan.clip_id,
                 source=plan.source,
                 start_s=plan.start_s,
@@ -157,6 +157,6 @@ def write_clips(
                 stems=clip.stems,
                 stem_names=clip.stem_names,
             )
-            writer.write(example_schema.serialize(record))
+            writer.write(record)
             account.add(clip.num_samples, clip.labels, clip.conversions)
     return account.as_json() | writer.as_json() | {"rejects": rejects}

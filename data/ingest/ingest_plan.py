@@ -46,7 +46,23 @@ def find_recordings(config: IngestConfig) -> Manifest:
       UserError: the folder or a table cannot be used, or no recording of the
         folds for the split eval.
     """
-    found = _read_source(config)
+    if config.source == ESC:
+        found = esc.read(config.input, config.eval_folds, config.esc10_only)
+    elif config.source == FSD50K:
+        found = fsd50k.read(config.input)
+    elif config.source == AUDIOSET:
+        found = audioset.read(
+            config.input, config.segments, config.class_labels
+        )
+    else:
+        found = sound_folder.read(
+            config.input,
+            config.labels,
+            config.filename_column,
+            config.label_column,
+            config.eval_folds,
+            config.classes,
+        )
     if config.eval_folds and not any(r.split == EVAL for r in found.recordings):
         raise UserError(
             f"--eval_folds={','.join(config.eval_folds)}: --input="
@@ -54,23 +70,6 @@ def find_recordings(config: IngestConfig) -> Manifest:
             "so the split eval would be empty"
         )
     return found
-
-
-def _read_source(config: IngestConfig) -> Manifest:
-    if config.source == ESC:
-        return esc.read(config.input, config.eval_folds, config.esc10_only)
-    if config.source == FSD50K:
-        return fsd50k.read(config.input)
-    if config.source == AUDIOSET:
-        return audioset.read(config.input, config.segments, config.class_labels)
-    return sound_folder.read(
-        config.input,
-        config.labels,
-        config.filename_column,
-        config.label_column,
-        config.eval_folds,
-        config.classes,
-    )
 
 
 def plan_scenes(config: IngestConfig) -> Plan:

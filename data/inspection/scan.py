@@ -140,15 +140,14 @@ def draw_clips(
 def _tasks(
     info: DatasetInfo, splits: Sequence[str], drawn: dict[str, np.ndarray]
 ) -> list[tuple[str, RecordIndex, np.ndarray]]:
-    """Split, records, and positions of drawn clips, of each shard."""
+    """Split, records, and places of drawn clips as seen from each shard."""
     index = RecordIndex.of(info, splits)
     tasks, number = [], 0
     for split in splits:
         start = 0
         for shard in info.splits[split]:
-            inside = drawn[split] - start
-            inside = inside[(inside >= 0) & (inside < shard.clips)]
             if shard.clips:
+                inside = drawn[split] - start
                 tasks.append((split, index.of_shard(number), inside))
             start += shard.clips
             number += 1

@@ -90,7 +90,7 @@ class ShardStatistics:
         self._rate_hz = sample_rate_hz
         self._clips = self._samples = self._unlabeled = 0
         self._labels = collections.Counter()
-        self._counts = dict.fromkeys(CONVERSIONS, 0)
+        self._counts = collections.Counter(dict.fromkeys(CONVERSIONS, 0))
 
     def add(
         self,
@@ -103,8 +103,7 @@ class ShardStatistics:
         self._samples += num_samples
         self._labels.update(labels)
         self._unlabeled += not labels
-        for name in conversions:
-            self._counts[name] += 1
+        self._counts.update(conversions)
 
     def as_json(self) -> dict:
         """What `shard_jobs.run` keeps.

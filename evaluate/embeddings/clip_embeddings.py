@@ -39,12 +39,8 @@ def embed_shard(
     info = index.info
 
     def cut(record):
-        clip, audio = decode_clip(record, info)
-        return (
-            clip[example_schema.CLIP_ID],
-            clip[example_schema.LABELS],
-            representation.cut_windows(audio),
-        )
+        clip_id, labels, audio = decode_clip(record, info)
+        return clip_id, labels, representation.cut_windows(audio)
 
     clip_ids, clip_labels, counts, vectors, waiting = [], [], [], [], []
     failed: list[int] = []
@@ -86,23 +82,11 @@ def embed_shard(
 
 def decode_clip(
     serialized: tf.Tensor, info: DatasetInfo
-) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-    """A record's features and its mixture (T,) float32, in the graph.
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """A record's clip id, labels and mixture (T,) float32, in the graph.
 
     A clip for which this fails has no embedding.
     """
     clip = record_check.parse_checked(serialized, info)
-    return clip, codec.decode(clip[example_schema.AUDIO], info.audio_format)
-
-
-def check_sample_rate(
-    representation: Representation, info: DatasetInfo
-) -> None:
-    """Refuses shards at another rate than the encoder was trained at."""
-    rate_hz = representation.model.sample_rate_hz
-    if info.sample_rate_hz != rate_hz:
-        raise UserError(
-            f"{representation.name} takes audio at {rate_hz} Hz, "
-            f"{info.folder} has {info.sample_rate_hz} Hz: write shards at the "
-            "former"
-        )
+    audio = codec.decode(clip[example_schema.AUDIO], info.audio_format)
+    return clip[example_schema.CLIP_ID], clip[example_schema.LABELS], audio

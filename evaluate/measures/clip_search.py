@@ -39,7 +39,7 @@ def search(
     Raises:
       UserError: the encoder cannot be used, or see `embedding_job.run`.
     """
-    [encoder] = load_encoders([run])
+    [encoder] = load_encoders([run], info)
     store = embeddings(encoder, info, splits)
     embedding = encoder.encode(encoder.cut_windows(query)).mean(axis=0)
     rows, similarities = nearest_neighbors(embedding[None], store.clips, top)

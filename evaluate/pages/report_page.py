@@ -93,7 +93,7 @@ def gather(config: ReportConfig) -> dict:
     )
     views = [
         _view(encoder, config, info, clips, map_clips, queries)
-        for encoder in load_encoders(config.encoder)
+        for encoder in load_encoders(config.encoder, info)
     ]
     heard = {
         clip
@@ -165,15 +165,15 @@ def _measured(
     for path in paths:
         metrics = report_runs.read_metrics(path, stage)
         report_runs.check_current(metrics, path, encoders, info)
-        caption = (
-            f"{stage.capitalize()} on {metrics.get('shards', '?')}, "
-            f"seed {metrics.get('seed', '?')}"
-        )
         results = metrics["results"]
         try:
+            caption = (
+                f"{stage.capitalize()} on {metrics['shards']}, "
+                f"seed {metrics['seed']}"
+            )
             measures = report_tables.measures_table(caption, results)
             classes = report_tables.class_table(caption, results)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (LookupError, TypeError, AttributeError) as error:
             raise UserError(
                 f"{path}: its {METRICS_FILE} has no {error}: run "
                 f"evaluate/{stage}.py again"

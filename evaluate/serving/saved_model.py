@@ -1,7 +1,6 @@
 """Models as a SavedModel: waveform in, no Keras needed to run it."""
 
 import dataclasses
-import os
 import pathlib
 from collections.abc import Callable
 
@@ -34,7 +33,7 @@ class Signature:
       output: name of what it gives.
       axes: of the output, for people.
       call: the function in Keras.
-      lengths: T at which `check` compares it, in samples.
+      lengths: T at which it is compared with Keras, in samples.
     """
 
     output: str
@@ -59,9 +58,11 @@ def export(
       Lines for people: where it is, and one for each signature.
 
     Raises:
-      UserError: the models do not go together, or the folder cannot be made.
+      UserError: a file holds another kind of model, the models do not go
+        together, or the folder cannot be made.
+      RuntimeError: they disagree.
     """
-    models = load(files)
+    models = _load(files)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -71,7 +72,7 @@ def export(
     served = signatures(models)
     with atomic_path(folder) as beside:
         write(served, beside)
-        difference = check(served, beside)
+        difference = _largest_difference(served, beside)
         value = {**_description(models, files), **digests}
         write_json(beside / DESCRIPTION, value)
     told = [
@@ -85,13 +86,7 @@ def export(
     return told
 
 
-def load(files: dict[str, pathlib.Path]) -> dict[str, keras.Model]:
-    """Loads what `served_runs.find` found, by part.
-
-    Raises:
-      UserError: a file holds another kind of model, or the models do not go
-        together.
-    """
+def _load(files: dict[str, pathlib.Path]) -> dict[str, keras.Model]:
     models = {
         part: keras.saving.load_model(file, compile=False)
         for part, file in files.items()
@@ -168,7 +163,7 @@ def signatures(models: dict[str, keras.Model]) -> dict[str, Signature]:
     return found
 
 
-def write(served: dict[str, Signature], path: str | os.PathLike) -> None:
+def write(served: dict[str, Signature], path: pathlib.Path) -> None:
     """Writes the SavedModel folder `path`."""
     spec = [tf.TensorSpec([None, None], tf.float32, name="waveform")]
 
@@ -182,15 +177,12 @@ def write(served: dict[str, Signature], path: str | os.PathLike) -> None:
     archive.write_out(str(path), verbose=False)
 
 
-def check(served: dict[str, Signature], path: str | os.PathLike) -> float:
-    """Loads what `write` wrote and compares every signature with Keras.
+def _largest_difference(
+    served: dict[str, Signature], path: pathlib.Path
+) -> float:
+    """To Keras, over noise, of what `write` wrote.
 
-    Returns:
-      The largest absolute difference over noise of the signatures' lengths,
-      in batches of 1 and 3.
-
-    Raises:
-      RuntimeError: it is above 1e-5 of the largest value (or of 1).
+    Above 1e-5 of the largest value (or of 1) it is an error.
     """
     loaded = tf.saved_model.load(str(path))
     random = np.random.default_rng(0)

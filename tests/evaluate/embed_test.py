@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,8 +17,9 @@ from evaluate.embed import EmbedConfig
 from evaluate.embeddings import embedding_job
 from evaluate.embeddings.embedding_cache import embeddings
 from evaluate.embeddings.encoders import load_encoders
+from tests import ROOT
 from tests.data.write_shards_test import contents
-from tests.evaluate.entry_point_runs import FOLDER, call_main
+from tests.evaluate.entry_point_runs import call_main
 from tests.evaluate.toy_runs import write_toy_run, write_toy_shards
 
 CLIPS = {
@@ -112,7 +114,7 @@ def test_killed_and_rerun_equals_uninterrupted(toy, monkeypatch):
             *(sys.executable, "-c", KILLED),
             *(f"--encoder={toy / 'run'}", f"--output={toy / 'killed'}"),
         ],
-        cwd=FOLDER.parent,
+        cwd=ROOT,
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         stderr=subprocess.DEVNULL,
     )
@@ -120,15 +122,10 @@ def test_killed_and_rerun_equals_uninterrupted(toy, monkeypatch):
     done = {n for n in contents(toy / "killed") if n.endswith(".npz")}
     [half] = {n for n in done if n.startswith(".writing-")}
     assert done - {half} == {"eval.npz", "eval-1.npz", "train.npz"}
-    made = []
-    embed_shard = embedding_job.embed_shard
-
-    def spy(representation, index, advance):
-        made.append(index.shards[0].file)
-        return embed_shard(representation, index, advance)
-
+    spy = mock.Mock(wraps=embedding_job.embed_shard)
     monkeypatch.setattr(embedding_job, "embed_shard", spy)
     call_main(embed, config(toy, "killed"))
+    made = [call.args[1].shards[0].file for call in spy.call_args_list]
     assert made == ["train-1.tfrecord", "train-2.tfrecord"]
     assert contents(toy / "killed") == contents(toy / "whole")
 

@@ -11,15 +11,12 @@ import tensorflow as tf
 
 from data.run.atomic_write import write_json
 from data.run.errors import UserError
-from data.shards.record_index import RecordIndex
-from evaluate.embeddings.clip_embeddings import embed_shard
-from evaluate.embeddings.encoders import load_encoders
 from evaluate.export_saved_model import ExportConfig
 from evaluate.serving import saved_model
 from models.heads.linear_classifier import LinearClassifier
 from models.separation.separator import Separator
 from tests.evaluate.entry_point_runs import exported
-from tests.evaluate.toy_runs import toy_clip, write_toy_run, write_toy_shards
+from tests.evaluate.toy_runs import write_toy_run
 
 # Run without this repository on the path and with keras out of reach.
 _SCRIPT = """
@@ -186,21 +183,6 @@ def test_all_signatures_of_encoder_classifier_and_separator(both, tmp_path):
     # Three windows of scores, and they are no means of one.
     assert windows.shape == (2, 4, 11)
     assert np.ptp(in_session["2x40001/scores/scores"]) > 1e-3
-
-
-def test_the_embedding_is_that_of_evaluate(runs, both, tmp_path):
-    folder, _ = runs
-    lengths = (0.5, 0.96, 3.0, 10.0)
-    clips = {"eval": [(seconds, (0, 1)) for seconds in lengths]}
-    info = write_toy_shards(tmp_path / "shards", clips)
-    [encoder] = load_encoders([str(folder / "encoder")])
-    store, _ = embed_shard(encoder, RecordIndex.of(info, ["eval"]))
-    embed = tf.saved_model.load(both[3]).signatures["serving_default"]
-    for number, seconds in enumerate(lengths):
-        audio = toy_clip(number, seconds, (0, 1))
-        stored = np.round(audio.astype("f8") * 32768).astype("f4") / 32768
-        answer = embed(waveform=tf.constant(stored[None]))["embedding"]
-        np.testing.assert_allclose(answer[0], store.clips[number], atol=1e-5)
 
 
 def test_description_says_where_the_models_come_from(runs, both):

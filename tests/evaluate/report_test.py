@@ -164,6 +164,7 @@ def test_missing_parts_are_left_out_with_a_note(shards, tmp_path):
     assert "audio left out" in " ".join(page.texts)
 
     record = {"stage": "import_separator", "config": {"checkpoint": "ckpt-777"}}
+    record |= {"command": [], "versions": {}}
     write_json(tmp_path / "config.json", record)
     contents = gather(dataclasses.replace(config, separation=str(tmp_path)))
     assert not contents["separation"] and not contents["separating_charts"]

@@ -149,12 +149,7 @@ def _pieces(parts: list[Callable], keep_inputs: bool) -> list[_Piece]:
 
 
 class _Encoder:
-    """An encoder that is run forwards and backwards, once.
-
-    Args:
-      encoder: the network.
-      micro_batches: of the batch.
-    """
+    """An encoder that is run forwards and backwards, once."""
 
     def __init__(self, encoder: CNN14, micro_batches: MicroBatches):
         self._micro_batches = micro_batches

@@ -37,10 +37,6 @@ class ContrastiveConfig(TrainingOptions):
         "Folder of shards: of write_shards, or of separate_shards.",
         runtime_only=True,
     )
-    splits: tuple[str, ...] = option(
-        (),
-        "Splits to train on; labels are not read. Empty: all but eval.",
-    )
     comparison: str = option(
         "mix_vs_chan", "The two views compared.", choices=COMPARISONS
     )

@@ -14,10 +14,6 @@ def copy_weights(run: str, model: EmbeddingModel) -> None:
     The bottleneck is copied if both have one of the same size, and stays as
     it is if not. Windows may differ.
 
-    Args:
-      run: output of pretrain_contrastive or import_panns.
-      model: takes the weights.
-
     Raises:
       UserError: `run` has no encoder, or one of another network.
     """
@@ -37,17 +33,15 @@ def copy_weights(run: str, model: EmbeddingModel) -> None:
                 f"{where} --{flag}={ours}: give both the same"
             )
     theirs, ours = source.encoder, model.encoder
-    pairs = [(theirs.bn0, ours.bn0), (theirs.fc1, ours.fc1)]
-    pairs += zip(theirs.blocks, ours.blocks, strict=True)
-    if theirs.bottleneck_dim == ours.bottleneck_dim:
-        pairs.append((theirs.bottleneck, ours.bottleneck))
-        note = "the bottleneck too"
-    else:
+    copies = {layer.name: layer for layer in ours.layers}
+    note = "the bottleneck too"
+    if theirs.bottleneck_dim != ours.bottleneck_dim:
+        copies.pop("bottleneck", None)
         note = (
             f"not the bottleneck, which is {theirs.bottleneck_dim} there and "
             f"{ours.bottleneck_dim} here"
         )
-    for layer, copy in pairs:
-        if layer is not None:
-            copy.set_weights(layer.get_weights())
+    for layer in theirs.layers:
+        if layer.name in copies:
+            copies[layer.name].set_weights(layer.get_weights())
     logging.info("CNN14 starts from %s: %s", run, note)

@@ -12,7 +12,7 @@ from data.shards.record_reader import shuffled_examples
 from models.views.triplet_positive import NUM_DRAWS as NUM_TRIPLET_DRAWS
 from models.views.view_choice import (
     MIXTURE,
-    choose_processor,
+    choose,
     choose_signals,
     crop_starts,
     replace_silent,
@@ -88,7 +88,7 @@ class ViewSpec:
 
     def processor(self, draws: tf.Tensor) -> tf.Tensor:
         """Index of the processor drawn: draws (..., n) -> (...,) int32."""
-        return choose_processor(draws[..., 0], max(1, len(self.processors)))
+        return choose(draws[..., 0], max(1, len(self.processors)))
 
     def take(self, crop, draws: tf.Tensor, num_samples: tf.Tensor):
         """The two views of one clip, or of each clip of a batch.

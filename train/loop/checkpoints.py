@@ -13,13 +13,9 @@ from train.loop.training_options import TrainingOptions
 
 
 class Checkpoints:
-    """Weights, optimizer, random states and step.
+    """Weights, optimizer (a built one), random states and step.
 
     The data's position is a function of the step.
-
-    Args:
-      learner: with a built optimizer.
-      options: which checkpoints are kept.
     """
 
     def __init__(self, learner: keras.Model, options: TrainingOptions):

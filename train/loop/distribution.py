@@ -56,14 +56,9 @@ def synchronize_batch_norms(
 def separate_random_states(
     model: keras.Model, strategy: tf.distribute.Strategy, worker: int
 ) -> None:
-    """Lets each replica draw dropout masks of its own.
+    """Lets each replica of each process draw dropout masks of its own.
 
     To be called after each restore: a checkpoint holds the first replica's.
-
-    Args:
-      model: made in the strategy's scope.
-      strategy: of the replicas.
-      worker: number of this process.
     """
     for variable in model.non_trainable_variables:
         if tf.as_dtype(variable.dtype).is_integer:

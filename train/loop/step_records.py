@@ -93,8 +93,7 @@ class StepRecords:
     def explained(self, steps: Sequence[Step]) -> Iterator[None]:
         """Around what reads: where nothing can be read, a `UserError`.
 
-        Args:
-          steps: those since the last `flush`.
+        The steps are those since the last `flush`.
         """
         try:
             yield

@@ -17,18 +17,12 @@ TENSORBOARD_FOLDER = "tensorboard"
 # 0 or 1 of each step; where it is 1, the other figures say nothing.
 SKIPPED = "skipped"
 
-_LOSSES = "losses"
-_GROUP_OF = {
-    "learning_rate": "optimizer",
-    "gradient_norm": "optimizer",
-    SKIPPED: "optimizer",
-    "alignment": "embedding",
-    "uniformity": "embedding",
-    "h_norm": "embedding",
-    "effective_rank": "embedding",
-    "channel_activity": "separation",
-    "si_sdr_improvement_db": "separation",
+_GROUPS = {
+    "optimizer": ("learning_rate", "gradient_norm", SKIPPED),
+    "embedding": ("alignment", "uniformity", "h_norm", "effective_rank"),
+    "separation": ("channel_activity", "si_sdr_improvement_db"),
 }
+_GROUP_OF = {name: group for group in _GROUPS for name in _GROUPS[group]}
 
 
 class Step(NamedTuple):
@@ -140,7 +134,7 @@ class TrainingLog:
         with self.writer.as_default(steps[-1].number):
             for name, value in row.items():
                 if not math.isnan(value):
-                    group = _GROUP_OF.get(name, _LOSSES)
+                    group = _GROUP_OF.get(name, "losses")
                     tf.summary.scalar(f"{group}/{name}", value)
             tf.summary.scalar("speed/examples_per_second", rate)
             tf.summary.scalar("speed/waiting_for_data", waiting)

@@ -20,6 +20,9 @@ class TrainingOptions(RunOptions):
         "Run directory: configuration, checkpoints and results go here.",
         runtime_only=True,
     )
+    splits: tuple[str, ...] = option(
+        (), "Splits to train on; labels are not read. Empty: all but eval."
+    )
     seed: int = option(
         1, "Seed of initial weights, data order and augmentation.", minimum=0
     )

@@ -72,10 +72,8 @@ def separate(
     Clips that cannot be read are left out and listed in bad_records.csv.
 
     Args:
-      info: the dataset.
       files: processor name -> saved separator.
       folder: where the new shards go.
-      config: how to separate.
       runner: what runs the job; None: this process.
 
     Returns:

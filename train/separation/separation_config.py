@@ -16,10 +16,6 @@ class SeparationConfig(TrainingOptions):
     shards: str = option(
         "", "Folder of shards, of data/write_shards.py.", runtime_only=True
     )
-    splits: tuple[str, ...] = option(
-        (),
-        "Splits to train on; labels are not read. Empty: all but eval.",
-    )
     eval_splits: tuple[str, ...] = option(
         ("eval",),
         "Splits on which the kept checkpoints are measured, if the clips "

@@ -12,12 +12,9 @@ def test_what_may_not_change_when_a_run_goes_on():
         for field in dataclasses.fields(TrainingOptions)
         if not field.metadata["runtime_only"]
     ]
-    assert (
-        fixed
-        == (
-            "seed batch_size optimizer weight_decay learning_rate "
-            "warmup_steps cosine_decay max_gradient_norm precision"
-        ).split()
+    assert " ".join(fixed) == (
+        "splits seed batch_size optimizer weight_decay learning_rate "
+        "warmup_steps cosine_decay max_gradient_norm precision"
     )
 
 
