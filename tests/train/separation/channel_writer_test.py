@@ -234,7 +234,7 @@ def test_windows_bound_the_memory():
 def test_only_shards_whose_clips_changed_are_separated_again(
     files, tmp_path, monkeypatch, caplog
 ):
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="absl")
     clips = [noise_clips(1, n, seed=n)[0] for n in LENGTHS]
     source, out = tmp_path / "in", tmp_path / "out"
 
