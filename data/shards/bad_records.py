@@ -50,7 +50,7 @@ def examine(index: RecordIndex, numbers: Iterable[int]) -> list[BadRecord]:
         BadRecord(
             *index.place(number),
             int(index.offset_of[number]) if index.size_of[number] else "",
-            _clip_id(index, number),
+            clip_id(index, number),
             *_diagnose(index, number),
         )
         for number in numbers
@@ -79,7 +79,7 @@ def _diagnose(index: RecordIndex, number: int) -> tuple[str, str]:
     return fault or (PASSING, "it can be read now")
 
 
-def _clip_id(index: RecordIndex, number: int) -> str:
+def clip_id(index: RecordIndex, number: int) -> str:
     """The id that a record bears, though it may be damaged."""
     try:
         with index.file_of(number).open("rb") as stream:
