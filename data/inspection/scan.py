@@ -78,9 +78,7 @@ def inspect(
 
     Args:
       info: the dataset.
-      splits: names of its splits.
       sample: clips to draw, as many from each split.
-      seed: of the drawing.
       silence_db: as of `SplitStatistics`.
       workers: processes; 0: one a core; 1: all inside this process.
 

@@ -71,13 +71,8 @@ class GuardedUpdate:
         in_replicas = strategy.extended.call_for_each_replica
         tf.cond(
             strategy.experimental_local_results(finite)[0],
-            lambda: in_replicas(self._move, args=(gradients,)),
-            lambda: in_replicas(self._restore, args=(before,)),
-        )
-
-    def _move(self, gradients: list[tf.Tensor]) -> None:
-        self._learner.optimizer.apply(
-            gradients, self._learner.trainable_variables
+            lambda: in_replicas(self._learner.optimizer.apply, (gradients,)),
+            lambda: in_replicas(self._restore, (before,)),
         )
 
     def _restore(self, before: list[tf.Tensor]) -> None:
