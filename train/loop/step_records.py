@@ -35,7 +35,6 @@ class StepRecords:
     Args:
       options: seed of their order, how many may be bad, and how many steps
         may be skipped.
-      folder: the run directory.
       start: step of the checkpoint that the run goes on from.
 
     Raises:

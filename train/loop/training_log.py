@@ -56,7 +56,6 @@ class TrainingLog:
     "skipped" is how many were.
 
     Args:
-      folder: the run directory.
       start_step: the step that the run goes on from; what was told of later
         ones is dropped, in both.
 
