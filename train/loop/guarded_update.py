@@ -71,8 +71,13 @@ class GuardedUpdate:
         in_replicas = strategy.extended.call_for_each_replica
         tf.cond(
             strategy.experimental_local_results(finite)[0],
-            lambda: in_replicas(self._learner.optimizer.apply, (gradients,)),
-            lambda: in_replicas(self._restore, (before,)),
+            lambda: in_replicas(self._move, args=(gradients,)),
+            lambda: in_replicas(self._restore, args=(before,)),
+        )
+
+    def _move(self, gradients: list[tf.Tensor]) -> None:
+        self._learner.optimizer.apply(
+            gradients, self._learner.trainable_variables
         )
 
     def _restore(self, before: list[tf.Tensor]) -> None:
