@@ -73,7 +73,12 @@ def gather(config: ReportConfig) -> dict:
     )
     probe = _measured(config.probe, PROBE)
     retrieval = _measured(config.retrieval, RETRIEVAL)
-    separation = _separation_table(config.separation)
+    separation = None
+    if separating and pathlib.Path(config.separation, METRICS_FILE).exists():
+        metrics = report_runs.read_metrics(
+            config.separation, processor_files.STAGE
+        )
+        separation = report_tables.separation_table(metrics["results"])
     if config.encoder:
         info = encoder_runs.open_shards(config.encoder, config.shards)
     else:
@@ -177,13 +182,6 @@ def _measured(paths: Sequence[str], stage: str) -> list[tuple[Table, Table]]:
             ) from error
         tables.append((measures, classes))
     return tables
-
-
-def _separation_table(path: str) -> Table | None:
-    if not path or not pathlib.Path(path, METRICS_FILE).exists():
-        return None
-    metrics = report_runs.read_metrics(path, processor_files.STAGE)
-    return report_tables.separation_table(metrics["results"])
 
 
 def _charts(runs: Sequence[dict]) -> list[Chart]:
