@@ -6,14 +6,14 @@ from keras import ops
 from models.cnn14.cnn14 import CNN14
 from models.frontend.log_mel import LogMel
 from models.frontend.panns_log_mel import PANNsLogMel
-from models.numerics.constructor_arguments import constructor_arguments
+from models.numerics.configured_model import ConfiguredModel
 from models.separation import framing
 
 FRONTENDS = {"google": LogMel, "panns": PANNsLogMel}
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class EmbeddingModel(keras.Model):
+class EmbeddingModel(ConfiguredModel):
     """Waveform to embedding.
 
     A clip is cut into windows of `window_frames` log-mel frames (0.96 s) that
@@ -26,14 +26,10 @@ class EmbeddingModel(keras.Model):
 
     Args:
       sample_rate_hz: of the waveform.
-      embedding_dim: d, size of h; None for CNN14 without a bottleneck.
-      width: of CNN14; 1 is the published network.
-      hidden_layer: whether CNN14 has the fully connected layer of PANNs.
-      dropout: rate after each block of CNN14, in training.
+      embedding_dim, width, hidden_layer, dropout, hidden_dropout: of `CNN14`.
       window_frames: frames of a window (96 at 10 ms).
       window_hop_frames: frames between windows.
       frontend: log-mel of the AudioSet work ("google") or of PANNs ("panns").
-      hidden_dropout: rate around the hidden layer of CNN14, in training.
 
     Attributes:
       embedding_dim: size of h, with a bottleneck or without.
@@ -63,13 +59,7 @@ class EmbeddingModel(keras.Model):
                 f"frontend={frontend}"
             )
         self.sample_rate_hz = sample_rate_hz
-        self.width = width
-        self.hidden_layer = hidden_layer
-        self.dropout = dropout
         self.window_frames = window_frames
-        self.window_hop_frames = window_hop_frames
-        self.frontend_name = frontend
-        self.hidden_dropout = hidden_dropout
         self.frontend = FRONTENDS[frontend](sample_rate_hz, name="log_mel")
         self.encoder = CNN14(
             embedding_dim=embedding_dim,
@@ -115,12 +105,3 @@ class EmbeddingModel(keras.Model):
 
     def call(self, waveform, training=False):
         return ops.mean(self.embed_windows(waveform, training), axis=1)
-
-    def get_config(self):
-        return {
-            "name": self.name,
-            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
-            **constructor_arguments(self),
-            "embedding_dim": self.encoder.bottleneck_dim,
-            "frontend": self.frontend_name,
-        }

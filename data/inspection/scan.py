@@ -26,7 +26,6 @@ class Inspection:
     """What was found.
 
     Attributes:
-      info: the dataset.
       splits: what each split that was looked at is like.
       num_duplicates: ids that several clips have, in one split or in two.
       duplicates: the first of them, each with the splits of its clips.
@@ -77,10 +76,7 @@ def inspect(
     is, and by which ids that occur twice are found.
 
     Args:
-      info: the dataset.
-      splits: names of its splits.
       sample: clips to draw, as many from each split.
-      seed: of the drawing.
       silence_db: as of `SplitStatistics`.
       workers: processes; 0: one a core; 1: all inside this process.
 

@@ -32,8 +32,6 @@ def search(
     Args:
       query: (T,) float32, at the rate of the collection.
       run: run directory of the encoder.
-      info: the collection.
-      splits: those of its splits to search in.
       top: clips wanted.
 
     Raises:

@@ -26,7 +26,6 @@ def query_by_example(
       labels: (clips, C) multi-hot.
       positives: most clips drawn with the class.
       negatives: most clips drawn without it.
-      seed: of the draw.
 
     Returns:
       (C,) float64; NaN for a class with fewer than 2 positives or without a

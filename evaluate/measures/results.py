@@ -22,8 +22,6 @@ def result(
     """The record of one representation.
 
     Args:
-      representation: what was measured.
-      class_names: C names.
       clips: (C,) clips of each class among those evaluated.
       ap: (C,) average precision; NaN is left out of the mean.
       auc: (C,) area under the ROC curve, where it was measured.

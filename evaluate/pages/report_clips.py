@@ -23,8 +23,6 @@ class ReportClips:
     Positions are those in `ids`.
 
     Args:
-      info: the dataset.
-      splits: names of its splits.
       max_bytes: room for sounds.
 
     Attributes:

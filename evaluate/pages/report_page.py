@@ -78,7 +78,12 @@ def gather(config: ReportConfig) -> dict:
     info.shards_of(config.splits)
     probe = _measured(config.probe, PROBE, config.encoder, info)
     retrieval = _measured(config.retrieval, RETRIEVAL, config.encoder, info)
-    separation = _separation_table(config.separation)
+    separation = None
+    if separating and pathlib.Path(config.separation, METRICS_FILE).exists():
+        metrics = report_runs.read_metrics(
+            config.separation, processor_files.STAGE
+        )
+        separation = report_tables.separation_table(metrics["results"])
 
     clips = ReportClips(info, config.splits, int(config.audio_megabytes * 1e6))
     labels = clips.labels
@@ -180,13 +185,6 @@ def _measured(
             ) from error
         tables.append((measures, classes))
     return tables
-
-
-def _separation_table(path: str) -> Table | None:
-    if not path or not pathlib.Path(path, METRICS_FILE).exists():
-        return None
-    metrics = report_runs.read_metrics(path, processor_files.STAGE)
-    return report_tables.separation_table(metrics["results"])
 
 
 def _charts(runs: Sequence[dict]) -> list[Chart]:

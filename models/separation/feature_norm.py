@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from models.numerics.constructor_arguments import Configured
 from models.numerics.precision import loss_dtype
 
 # Added to the (population) variance, as in the reference.
@@ -11,7 +10,7 @@ _EPSILON = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class FeatureNorm(Configured, keras.layers.Layer):
+class FeatureNorm(keras.layers.Layer):
     """Zero mean and unit variance over the given axes, per example.
 
     Over time only, this is the "instance norm" of

@@ -20,28 +20,24 @@ def copy_weights(run: str, model: EmbeddingModel) -> None:
     source = keras.saving.load_model(
         encoder_files.model_file(run), compile=False
     )
-    for flag, attribute, where in (
-        ("frontend", "frontend_name", "this run has"),
-        ("width", "width", "this run has"),
-        ("hidden_layer", "hidden_layer", "this run has"),
-        ("sample_rate_hz", "sample_rate_hz", "--shards has"),
-    ):
-        theirs, ours = getattr(source, attribute), getattr(model, attribute)
-        if theirs != ours:
+    theirs, ours = source.get_config(), model.get_config()
+    for flag in ("frontend", "width", "hidden_layer", "sample_rate_hz"):
+        if theirs[flag] != ours[flag]:
+            where = "--shards" if flag == "sample_rate_hz" else "this run"
             raise UserError(
-                f"--initial_encoder={run} was made with --{flag}={theirs}, "
-                f"{where} --{flag}={ours}: give both the same"
+                f"--initial_encoder={run} was made with --{flag}="
+                f"{theirs[flag]}, {where} has --{flag}={ours[flag]}: give both "
+                "the same"
             )
-    theirs, ours = source.encoder, model.encoder
-    copies = {layer.name: layer for layer in ours.layers}
+    copies = {layer.name: layer for layer in model.encoder.layers}
     note = "the bottleneck too"
-    if theirs.bottleneck_dim != ours.bottleneck_dim:
+    their_dim, our_dim = theirs["embedding_dim"], ours["embedding_dim"]
+    if their_dim != our_dim:
         copies.pop("bottleneck", None)
         note = (
-            f"not the bottleneck, which is {theirs.bottleneck_dim} there and "
-            f"{ours.bottleneck_dim} here"
+            f"not the bottleneck, which is {their_dim} there and {our_dim} here"
         )
-    for layer in theirs.layers:
+    for layer in source.encoder.layers:
         if layer.name in copies:
             copies[layer.name].set_weights(layer.get_weights())
     logging.info("CNN14 starts from %s: %s", run, note)

@@ -40,7 +40,6 @@ class ProbeCurve:
     training was interrupted, they are left to be made when it goes on.
 
     Args:
-      start_step: the step that the run goes on from.
       is_chief: whether this is the first, or only, process of the run; the
         others probe nothing.
 

@@ -138,8 +138,6 @@ def batches(
     clip are decoded, never the rest of it.
 
     Args:
-      index: of the records.
-      spec: how views are taken.
       batch_size: clips of the global batch.
       seed, start_step: which data come, and from where.
       context: which part of each global batch; None: all of it.

@@ -33,10 +33,8 @@ class StepRecords:
     clips of each step whose update was left out.
 
     Args:
-      index: of the records.
       options: seed of their order, how many may be bad, and how many steps
         may be skipped.
-      folder: the run directory.
       start: step of the checkpoint that the run goes on from.
 
     Raises:

@@ -56,11 +56,8 @@ class TrainingLog:
     "skipped" is how many were.
 
     Args:
-      folder: the run directory.
       start_step: the step that the run goes on from; what was told of later
         ones is dropped, in both.
-      batch_size: examples of a step.
-      tensorboard: whether to write for TensorBoard.
 
     Attributes:
       note: the last losses and the speed as a short text.
