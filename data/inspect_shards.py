@@ -16,7 +16,8 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data.run import entry_point, flag_fields
+from data.run import entry_point, flag_fields, run_lock
+from data.run.atomic_write import write_json, write_text
 from data.run.errors import UserError
 from data.run.flag_fields import option
 from data.shards.dataset_info import DatasetInfo
@@ -57,14 +58,18 @@ def main() -> None:
 
 def inspect_shards(config: InspectConfig) -> pathlib.Path:
     """Writes the page; returns the path of the JSON beside it."""
-    if pathlib.Path(config.output).is_dir():
-        raise UserError(f"--output={config.output} is a folder: name a file")
     info = DatasetInfo.load(config.shards)
     splits = info.any_splits(config.splits)
+    numbers = pathlib.Path(config.output).with_suffix(".json")
+    if numbers.exists() and not pathlib.Path(config.output).exists():
+        raise UserError(
+            f"--output={config.output}: its numbers would replace {numbers}, "
+            "which is of something else: choose another name"
+        )
+    run_lock.take_file(config.output)
 
     from data.inspection import page, scan
     from data.inspection.summary import summary
-    from data.run.atomic_write import write_json, write_text
 
     found = scan.inspect(
         info,
@@ -74,7 +79,6 @@ def inspect_shards(config: InspectConfig) -> pathlib.Path:
         config.silence_db,
         config.workers,
     )
-    numbers = pathlib.Path(config.output).with_suffix(".json")
     write_json(numbers, found.as_json())
     write_text(
         config.output,

@@ -72,8 +72,9 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from data.ingest import ingest_job
 from data.ingest.ingest_config import IngestConfig
+from data.jobs.progress import duration
 from data.run import entry_point, flag_fields
-from data.run.progress import duration
+from data.run.csv_table import on_one_line
 from data.run.rejects import REJECTS_FILE
 from data.shards.dataset_info import DATASET_FILE
 
@@ -92,16 +93,17 @@ _NOTES = {
 def main() -> None:
     info = ingest_job.run(flag_fields.read(IngestConfig))
     summary, names = info.summary, info.class_names
-    for split, clips in summary["clips"].items():
-        length = duration(summary["seconds"][split])
-        unlabeled = summary["unlabeled"][split]
+    for split, clips in summary.get("clips", {}).items():
+        length = duration(summary.get("seconds", {}).get(split, 0))
+        unlabeled = summary.get("unlabeled", {}).get(split, 0)
         print(f"{split}: {clips} clips, {length}, {unlabeled} unlabeled")
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    print(f"classes: {len(names)}" + (f" ({shown})" if shown else ""))
+    shown = f" ({on_one_line(shown)})" if shown else ""
+    print(f"classes: {len(names)}{shown}")
     for name, text in _NOTES.items():
         if summary.get(name):
             print(f"{text}: {summary[name]}")
-    if rejected := summary["rejects"]:
+    if rejected := summary.get("rejects"):
         kinds = ", ".join(f"{count} {kind}" for kind, count in rejected.items())
         print(f"left out: {kinds}; see {info.folder / REJECTS_FILE}")
     print(f"shards: {info.folder}, described in {DATASET_FILE}")

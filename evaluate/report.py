@@ -19,17 +19,15 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from absl import logging
 
-from data.run import entry_point, flag_fields
+from data.run import entry_point, flag_fields, run_lock
 from data.run.atomic_write import write_text
-from data.run.errors import UserError
 from evaluate.measures.comparison_config import PROBE, RETRIEVAL
 from evaluate.pages.report_config import ReportConfig
 
 
 def main() -> None:
     config = flag_fields.read(ReportConfig)
-    if pathlib.Path(config.output).is_dir():
-        raise UserError(f"--output={config.output} is a folder: name a file")
+    run_lock.take_file(config.output)
 
     from evaluate.measures import results
     from evaluate.pages import report_page, report_runs

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from data.audio import sound_file
 from data.jobs.decoder_pool import Item
 from data.jobs.decoding_jobs import DecodingJobs
+from data.run import content
+from data.run.atomic_write import write_json
 from data.run.rejects import Reject, Rejected
 from data.sources.recording_files import Recording
 
@@ -63,7 +65,14 @@ def scan(
         )
         for start in range(0, len(recordings), _FILES_A_TASK)
     ]
-    jobs.run("headers", write_headers, tasks, output, unit="files")
+
+    def run():
+        return jobs.run("headers", write_headers, tasks, output, unit="files")
+
+    for account in run():
+        if content.file_sha256(output / account["shard"]) != account["sha256"]:
+            (output / account["shard"]).unlink()
+            run()
     good, rejects = [], []
     for task in tasks:
         results = json.loads((output / task.shard).read_text(encoding="utf-8"))
@@ -94,5 +103,5 @@ def write_headers(
         [length.kind, length.reason] if isinstance(length, Rejected) else length
         for length in lengths
     ]
-    path.write_text(json.dumps(results), encoding="utf-8")
+    write_json(path, results)
     return {}

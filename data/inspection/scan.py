@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from data.inspection.split_statistics import SplitStatistics
 from data.jobs.decoder_pool import DecoderPool
-from data.run.progress import Progress
+from data.jobs.progress import Progress
 from data.shards import bad_records, record_check, stored_clip
 from data.shards.dataset_info import DatasetInfo
 from data.shards.record_index import RecordIndex

@@ -2,8 +2,8 @@
 
 from data.inspection.scan import Inspection
 from data.inspection.split_statistics import SplitStatistics
+from data.jobs.progress import duration
 from data.page.table import Cell, Table, grid, number, share
-from data.run.progress import duration
 
 
 def splits_table(inspection: Inspection) -> Table:

@@ -2,8 +2,8 @@
 
 from data.inspection.scan import Inspection
 from data.inspection.split_tables import ranked_classes
-from data.run.csv_table import printable
-from data.run.progress import duration
+from data.jobs.progress import duration
+from data.run.csv_table import on_one_line
 
 _SHOWN_CLASSES = 12
 
@@ -47,7 +47,7 @@ def summary(inspection: Inspection) -> str:
             f"ids that several clips have: {inspection.num_duplicates}, as "
             f"{first} in {', '.join(splits)}"
         )
-    return "\n".join(printable(line) for line in lines)
+    return "\n".join(on_one_line(line) for line in lines)
 
 
 def _decibel(value: float | None) -> str:

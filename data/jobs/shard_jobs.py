@@ -2,14 +2,13 @@
 
 A file is written whole or not at all, and after it its account, a small JSON
 in `accounts/` with the fingerprint of the task, and size and digest of the
-file: the task is done while fingerprint and size still hold. So a job killed at
-any moment goes on where it was, and ends with the bytes that an uninterrupted
-one would have written.
+file: the task is done while it is as written, and fingerprint and size hold. So
+a job killed at any moment goes on where it was, and ends with the bytes that an
+uninterrupted one would have written.
 """
 
 import contextlib
 import hashlib
-import json
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
@@ -17,13 +16,15 @@ from typing import Protocol
 
 from absl import logging
 
-from data.run import content, run_lock
+from data.jobs.progress import Progress
+from data.run import content, json_file, run_lock
 from data.run.atomic_write import atomic_path, remove_leftovers, write_json
 from data.run.errors import UserError
-from data.run.progress import Progress
 from data.run.rejects import Rejected
 
 ACCOUNTS_FOLDER = "accounts"
+# Of the rest of an account: what was changed since is made again.
+_DIGEST = "account_sha256"
 
 
 class Task(Protocol):
@@ -89,15 +90,20 @@ class Shards:
         known = {"shard": task.shard, "fingerprint": _fingerprint(task)}
         if lost:
             known["lost"] = dict(sorted(lost.items()))
-        write_json(self._file(task), known | account)
+        account = known | account
+        digest = {_DIGEST: content.value_sha256(account)}
+        write_json(self._file(task), account | digest)
 
     def _kept(self, task: Task) -> dict:
+        """The account of a task as it was written; else an empty one."""
         try:
-            account = json.loads(self._file(task).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+            account = json_file.read(self._file(task), dict[str, object], "")
+        except UserError:
             return {}
+        digest = account.pop(_DIGEST, None)
+        is_whole = digest == content.value_sha256(account)
         is_of_task = account.get("fingerprint") == _fingerprint(task)
-        return account if is_of_task else {}
+        return account if is_whole and is_of_task else {}
 
     def _file(self, task: Task) -> pathlib.Path:
         return self.folder / ACCOUNTS_FOLDER / f"{task.shard}.json"

@@ -5,9 +5,12 @@ import filecmp
 import json
 import os
 import pathlib
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
+
+_LEFTOVER = re.compile("[.](?P<kind>writing|old)-[0-9a-f]+-(?P<name>.+)", re.S)
 
 
 @contextlib.contextmanager
@@ -36,13 +39,21 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         _remove(beside)
 
 
-def remove_leftovers(folder: pathlib.Path) -> None:
-    """Removes what killed processes left half written.
+def remove_leftovers(output: pathlib.Path) -> None:
+    """Removes what killed processes left half written, or half replaced.
 
     Args:
-      folder: locked, so that no other process writes to it.
+      output: a folder, whose content it is, or else a file, which it is of;
+        locked, so that no other process writes it.
     """
-    for path in folder.glob(".writing-*"):
+    is_folder = output.is_dir()
+    for path in (output if is_folder else output.parent).glob(".*-*"):
+        found = _LEFTOVER.fullmatch(path.name)
+        if not found or not (is_folder or found["name"] == output.name):
+            continue
+        whole = path.with_name(found["name"])
+        if found["kind"] == "old" and not whole.exists():
+            os.rename(path, whole)
         _remove(path)
 
 

@@ -2,11 +2,23 @@
 
 import csv
 import dataclasses
+import io
 import os
+import pathlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from data.run.atomic_write import atomic_path
 from data.run.errors import UserError
+
+# What a spreadsheet takes for a formula. It is written after a ', which tells
+# it that this is text; so is what looks as if it had been written so.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+
+# What a terminal or an editor acts upon, and what is in no encoding.
+_NOT_SHOWN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +113,8 @@ def write(
 ) -> None:
     """Writes a CSV, whole or not at all.
 
-    Undecodable bytes are written as `printable` shows them.
+    Undecodable bytes are written as `printable` shows them, and formulas so
+    that a spreadsheet shows them as text; `rows_written` reads them back.
 
     Args:
       file: its path.
@@ -114,17 +127,69 @@ def write(
             "w", newline="", encoding="utf-8", errors="backslashreplace"
         ) as stream,
     ):
-        csv.writer(stream, lineterminator=line_end).writerows(rows)
+        csv.writer(stream, lineterminator=line_end).writerows(
+            map(_as_text, rows)
+        )
 
 
 def append(file: str | os.PathLike, row: Sequence) -> None:
     """Adds a row, which is on the disk when this returns."""
     with open(file, "a", newline="", encoding="utf-8") as stream:
-        csv.writer(stream, lineterminator="\n").writerow(row)
+        csv.writer(stream, lineterminator="\n").writerow(_as_text(row))
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def rows_written(file: pathlib.Path) -> list[list[str]]:
+    """Header and rows of a CSV of ours; none where there is no file.
+
+    Without a row that a kill has cut short.
+
+    Raises:
+      UserError: it is no CSV of ours.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            text = stream.read()
+        whole = text[: text.rfind("\n") + 1]
+        rows = csv.reader(io.StringIO(whole, newline=""))
+        return [
+            [c[1:] if c[:1] == "'" and _FORMULA.match(c) else c for c in row]
+            for row in rows
+        ]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(
+            f"{file} cannot be read ({error}): delete it"
+        ) from error
+
+
+def _as_text(row: Sequence) -> list:
+    def is_formula(cell):
+        if not isinstance(cell, str) or not _FORMULA.match(cell):
+            return False
+        try:
+            float(cell)
+        except ValueError:
+            return True
+        return False
+
+    return [f"'{cell}" if is_formula(cell) else cell for cell in row]
 
 
 def printable(text: str) -> str:
     r"""The text with undecodable bytes shown as \xff; else unchanged."""
     return os.fsencode(text).decode("utf-8", errors="backslashreplace")
+
+
+def on_one_line(text: str) -> str:
+    r"""The same for a terminal: \x1b, \n and the like are shown, not done."""
+
+    def shown(found):
+        character = found[0]
+        if "\udc80" <= character <= "\udcff":
+            return f"\\x{ord(character) - 0xDC00:02x}"
+        return character.encode("unicode_escape").decode()
+
+    return _NOT_SHOWN.sub(shown, text)

@@ -11,6 +11,19 @@ import sys
 SHELL = dict(os.environ)
 
 _TENSORFLOW = "tensorflow"
+_UTF8 = "PYTHONUTF8"
+
+
+def use_utf8() -> None:
+    """Starts this program anew in UTF-8, where it runs in another encoding.
+
+    Names of files, labels in tables and what is printed then agree, and
+    nothing ends with a character that a locale lacks.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or os.environ.get(_UTF8) == "1":
+        return
+    os.environ[_UTF8] = "1"
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def prepare(trains: bool) -> list[str]:
@@ -31,9 +44,18 @@ def prepare(trains: bool) -> list[str]:
 
     Returns:
       A sentence for each variable of the shell that is not followed.
+
+    Raises:
+      ImportError: Keras was imported before, with another backend.
     """
-    keras = {k: v for k, v in os.environ.items() if k.startswith("KERAS_")}
-    for name in keras:
+    if keras := sys.modules.get("keras"):
+        if keras.config.backend() != _TENSORFLOW:
+            raise ImportError(
+                f"Keras runs on {keras.config.backend()} here: import this "
+                f"before it, or set KERAS_BACKEND={_TENSORFLOW}"
+            )
+    shell = {k: v for k, v in os.environ.items() if k.startswith("KERAS_")}
+    for name in shell:
         del os.environ[name]
     os.environ["KERAS_BACKEND"] = _TENSORFLOW
     # A place that can hold no keras.json.
@@ -47,7 +69,7 @@ def prepare(trains: bool) -> list[str]:
     return [
         f"{name}={value} of your shell is not followed: this runs on "
         f"{_TENSORFLOW}, with Keras' own defaults"
-        for name, value in keras.items()
+        for name, value in shell.items()
         if name != "KERAS_HOME"
         and (name, value) != ("KERAS_BACKEND", _TENSORFLOW)
     ]

@@ -5,6 +5,7 @@ A configuration is written once, as a dataclass whose fields come from
 """
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -17,6 +18,9 @@ from data.run.errors import UserError
 flags.disclaim_key_flags()
 
 ConfigT = TypeVar("ConfigT")
+
+# TPUs have such addresses.
+_SCHEME = re.compile(r"(?!grpc:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 def option(
@@ -73,12 +77,19 @@ def read(config_class: type[ConfigT], flag_values=flags.FLAGS) -> ConfigT:
     """Builds `config_class` from parsed flags.
 
     Raises:
-      UserError: the values do not go together (the dataclass's own check).
+      UserError: a path is of another machine (scheme://), or the values do
+        not go together (the dataclass's own check).
     """
     values = {}
     for field in dataclasses.fields(config_class):
         value = flag_values[field.name].value
         values[field.name] = tuple(value) if isinstance(value, list) else value
+        for text in value if isinstance(value, list) else [value]:
+            if found := isinstance(text, str) and _SCHEME.match(text):
+                raise UserError(
+                    f"--{field.name}={text}: {found[0]} is not supported; name "
+                    "a path of this machine, where it may be mounted"
+                )
     try:
         return config_class(**values)
     except ValueError as error:

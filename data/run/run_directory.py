@@ -9,10 +9,11 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
+from typing import NotRequired, TypedDict
 
 from absl import logging
 
-from data.run import run_lock
+from data.run import json_file, run_lock
 from data.run.atomic_write import remove_leftovers, write_json
 from data.run.errors import UserError
 from data.run.flag_fields import option
@@ -21,6 +22,23 @@ CONFIG_FILE = "config.json"
 # Of stages that train, and of those that measure.
 HISTORY_FILE = "history.csv"
 METRICS_FILE = "metrics.json"
+
+
+class Config(TypedDict, total=False):
+    """Values of a run's flags, which a run of another time may lack."""
+
+    shards: str
+
+
+class Record(TypedDict):
+    """What config.json holds, see `start`."""
+
+    stage: str
+    config: Config
+    inputs: NotRequired[dict[str, str]]
+    command: NotRequired[list[str]]
+    working_directory: NotRequired[str]
+    versions: NotRequired[dict[str, str]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,6 +112,10 @@ def start(
         raise UserError(
             f"--output={path} is not a folder: choose another"
         ) from error
+    except OSError as error:
+        raise UserError(
+            f"--output={path} cannot be made ({error.strerror}): choose another"
+        ) from error
     run_lock.take(folder)
     if difference:
         logging.info("%s %s: it is made again", folder, difference)
@@ -119,7 +141,7 @@ def start(
 
 
 def _differences(
-    record: dict, config: object, inputs: Mapping[str, str]
+    record: Record, config: object, inputs: Mapping[str, str]
 ) -> Iterator[str]:
     """What is not as in the record of a run that was started."""
     for field in dataclasses.fields(config):
@@ -136,7 +158,7 @@ def _differences(
         if digest != inputs.get(flag, digest):
             yield (
                 f"was started when --{flag} held something else than "
-                f"{_shown(getattr(config, flag))} holds now"
+                f"{_shown(getattr(config, flag, ''))} holds now"
             )
 
 
@@ -150,7 +172,7 @@ def _empty(folder: pathlib.Path) -> None:
     (folder / CONFIG_FILE).unlink(missing_ok=True)
 
 
-def read(path: str | pathlib.Path, *stages: str) -> dict:
+def read(path: str | pathlib.Path, *stages: str) -> Record:
     """The record that `start` wrote: stage, config, command and more.
 
     Raises:
@@ -167,10 +189,8 @@ def read(path: str | pathlib.Path, *stages: str) -> dict:
             f"{folder} is not a run directory (it has no {CONFIG_FILE})"
             + (f": name an output of {wanted}" if stages else "")
         )
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{file} is not valid JSON ({error})") from error
+    remedy = "put back the one of that run, or make the run again elsewhere"
+    record = json_file.read(file, Record, remedy)
     if stages and record["stage"] not in stages:
         raise UserError(
             f"{folder} is a run of {record['stage']}: name one of {wanted}"
@@ -179,4 +199,4 @@ def read(path: str | pathlib.Path, *stages: str) -> dict:
 
 
 def _shown(value: object) -> str:
-    return ",".join(value) if isinstance(value, list) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

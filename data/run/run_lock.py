@@ -1,9 +1,10 @@
-"""One writer a folder: a lock that ends with the process that holds it.
+"""One writer an output: a lock that ends with the process that holds it.
 
 The kernel keeps it (`flock`), so a killed process leaves none behind; the
-file `.lock`, which stays, only says who holds it. On network file systems it
-reaches other machines where the mount has locking (NFS unless `nolock`);
-where there is none a warning is logged and nothing is locked.
+file `.lock`, which stays, only says who holds it. An output that is a file has
+one beside it, which goes with the lock. On network file systems it reaches
+other machines where the mount has locking (NFS unless `nolock`); where there is
+none a warning is logged and nothing is locked.
 """
 
 import atexit
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 
 from absl import logging
 
+from data.run.atomic_write import remove_leftovers
 from data.run.errors import UserError
 
 LOCK_FILE = ".lock"
@@ -26,7 +28,7 @@ _held: dict[str, int] = {}
 
 
 def take(folder: str | os.PathLike) -> None:
-    """Locks a folder until `release`, or until this process ends.
+    """Locks a folder or file until `release`, or until this process ends.
 
     Raises:
       UserError: another process has locked it.
@@ -38,11 +40,27 @@ def take(folder: str | os.PathLike) -> None:
         )
 
 
+def take_file(output: str) -> None:
+    """The same for the file that --output names; sweeps what is left of it.
+
+    Raises:
+      UserError: it is a folder, or another process has locked it.
+    """
+    if os.path.isdir(output):
+        raise UserError(f"--output={output} is a folder: name a file")
+    if os.path.isdir(os.path.dirname(os.path.abspath(output))):
+        take(output)
+        remove_leftovers(pathlib.Path(output))
+
+
 def release(folder: str | os.PathLike) -> None:
-    """Unlocks a folder that this process may have locked."""
+    """Unlocks a folder or file that this process may have locked."""
     descriptor = _held.pop(os.path.realpath(folder), None)
     if descriptor is not None:
         os.ftruncate(descriptor, 0)
+        if not os.path.isdir(folder):
+            with contextlib.suppress(OSError):
+                os.unlink(_lock_file(folder))
         os.close(descriptor)
 
 
@@ -65,7 +83,7 @@ def _lock(folder: str | os.PathLike, how: int = 0) -> bool:
     place = os.path.realpath(folder)
     if place in _held:
         return True
-    file = os.path.join(folder, LOCK_FILE)
+    file = _lock_file(folder)
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
@@ -88,6 +106,9 @@ def _lock(folder: str | os.PathLike, how: int = 0) -> bool:
             error.strerror,
         )
         return True
+    if not os.path.isdir(folder) and not _is_at(descriptor, file):
+        os.close(descriptor)  # Its holder has removed it meanwhile.
+        return _lock(folder, how)
     _held[place] = descriptor
     atexit.register(release, place)
     os.ftruncate(descriptor, 0)
@@ -96,6 +117,23 @@ def _lock(folder: str | os.PathLike, how: int = 0) -> bool:
     return True
 
 
+def _is_at(descriptor: int, file: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(file))
+    except FileNotFoundError:
+        return False
+
+
+def _lock_file(output: str | os.PathLike) -> str:
+    if os.path.isdir(output):
+        return os.path.join(output, LOCK_FILE)
+    folder, name = os.path.split(os.path.realpath(output))
+    return os.path.join(folder, f"{LOCK_FILE}-{name}")
+
+
 def _holder(folder: str | os.PathLike) -> str:
-    text = pathlib.Path(folder, LOCK_FILE).read_text("utf-8")
-    return text or "another process"
+    with contextlib.suppress(FileNotFoundError):
+        text = pathlib.Path(_lock_file(folder)).read_text("utf-8")
+        if text:
+            return text
+    return "another process"

@@ -1,7 +1,6 @@
 """Records that cannot be read: why, and `bad_records.csv`, their list."""
 
 import collections
-import csv
 import pathlib
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -210,10 +209,8 @@ def _key(row: BadRecord) -> tuple[str, int]:
 def _listed(file: pathlib.Path) -> list[BadRecord]:
     """The lines of an earlier list."""
     try:
-        with file.open(newline="", encoding="utf-8") as stream:
-            return [
-                BadRecord(**{**row, "record": int(row["record"])})
-                for row in csv.DictReader(stream)
-            ]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        header, *rows = csv_table.rows_written(file) or [[]]
+        named = (dict(zip(header, row, strict=True)) for row in rows)
+        return [BadRecord(**{**n, "record": int(n["record"])}) for n in named]
+    except (ValueError, KeyError, TypeError):
         return []

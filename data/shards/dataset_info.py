@@ -3,15 +3,34 @@
 import dataclasses
 import functools
 import itertools
-import json
 import pathlib
 from collections.abc import Sequence
+from typing import Annotated, TypedDict
 
-from data.run import content
+from data.audio.encoding import AUDIO_FORMATS
+from data.run import content, json_file
 from data.run.atomic_write import write_json
 from data.run.errors import UserError
+from data.run.json_file import Count, PlainName
 
 DATASET_FILE = "dataset.json"
+SHARD_SUFFIX = ".tfrecord"
+
+# What is read is checked: shards of others are read as well as ours.
+_Rate = Annotated[int, lambda hz: 0 < hz < 1e9, "a sample rate, Hz"]
+_Format = Annotated[str, AUDIO_FORMATS.__contains__, " or ".join(AUDIO_FORMATS)]
+_Shard = Annotated[
+    PlainName, lambda name: name.endswith(SHARD_SUFFIX), f"a {SHARD_SUFFIX}"
+]
+
+
+class Summary(TypedDict, total=False):
+    """Counts for people; there are more, named by what is counted."""
+
+    clips: dict[str, Count]
+    seconds: dict[str, float]
+    unlabeled: dict[str, Count]
+    rejects: dict[str, Count]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,10 +46,10 @@ class Shard:
       sound_sha256: digest of its records without their labels.
     """
 
-    file: str
-    clips: int
+    file: _Shard
+    clips: Count
     seconds: float
-    num_bytes: int
+    num_bytes: Count
     sha256: str
     sound_sha256: str
 
@@ -55,15 +74,31 @@ class DatasetInfo:
     """
 
     folder: pathlib.Path
-    sample_rate_hz: int
-    audio_format: str
+    sample_rate_hz: _Rate
+    audio_format: _Format
     class_names: tuple[str, ...]
-    splits: dict[str, tuple[Shard, ...]]
-    processors: tuple[str, ...] = ()
-    num_channels: int = 0
+    splits: dict[PlainName, tuple[Shard, ...]]
+    processors: tuple[PlainName, ...] = ()
+    num_channels: Count = 0
     has_stems: bool = False
-    summary: dict = dataclasses.field(default_factory=dict)
+    summary: Summary = dataclasses.field(default_factory=dict)
     offsets_sha256: str = ""
+
+    def __post_init__(self):
+        shards = [*itertools.chain.from_iterable(self.splits.values())]
+        for what, names in (
+            ("shard", [shard.file for shard in shards]),
+            ("class", self.class_names),
+            ("processor", self.processors),
+        ):
+            if len(set(names)) < len(names):
+                twice = next(n for n in names if [*names].count(n) > 1)
+                raise ValueError(f"{what} {twice!r} is there twice")
+        if bool(self.processors) != bool(self.num_channels):
+            raise ValueError(
+                f"num_channels is {self.num_channels}, with "
+                f"{len(self.processors)} processors"
+            )
 
     @functools.cached_property
     def shard_named(self) -> dict[str, Shard]:
@@ -105,20 +140,11 @@ class DatasetInfo:
                 "or it is not an output of data/write_shards.py; run that "
                 "again"
             )
-        try:
-            value = json.loads(file.read_text(encoding="utf-8"))
-            value["splits"] = {
-                split: tuple(Shard(**shard) for shard in shards)
-                for split, shards in value["splits"].items()
-            }
-            value["class_names"] = tuple(value["class_names"])
-            value["processors"] = tuple(value["processors"])
-            return cls(folder=folder, **value)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(
-                f"{file} is damaged ({error}): delete it and write the shards "
-                "again (only what is missing is made)"
-            ) from error
+        remedy = (
+            "delete it and write the shards again (only what is missing is "
+            "made)"
+        )
+        return json_file.read(file, cls, remedy, folder=folder)
 
     def check_whole(self) -> None:
         """Checks that every shard is as long as when it was written.

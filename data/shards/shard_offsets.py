@@ -44,8 +44,11 @@ def read(info: DatasetInfo) -> dict[str, np.ndarray] | None:
     file = info.folder / OFFSETS_FILE
     if not file.exists():
         return None
+    shards = info.shard_named.values()
+    ends = np.cumsum([shard.clips for shard in shards])
     try:
         is_same = content.file_sha256(file) == info.offsets_sha256
+        is_same = is_same and len(offsets := np.load(file)) == ends[-1]
     except OSError:
         is_same = False
     if not is_same:
@@ -56,7 +59,5 @@ def read(info: DatasetInfo) -> dict[str, np.ndarray] | None:
             DATASET_FILE,
         )
         return None
-    shards = info.shard_named.values()
-    ends = np.cumsum([shard.clips for shard in shards])
-    parts = np.split(np.load(file), ends[:-1])
+    parts = np.split(offsets, ends[:-1])
     return {s.file: part for s, part in zip(shards, parts, strict=True)}

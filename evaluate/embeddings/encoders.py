@@ -5,11 +5,10 @@ import functools
 import pathlib
 from collections.abc import Callable, Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from data.run import content
+from data.run import content, saved_network
 from data.run.encoder_files import model_file
 from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
@@ -90,11 +89,7 @@ def load_model(run: str | pathlib.Path) -> EmbeddingModel:
       UserError: `run` is no such directory, or its model is missing or
         damaged.
     """
-    file = model_file(run)
-    model = keras.saving.load_model(file, compile=False)
-    if not isinstance(model, EmbeddingModel):
-        raise UserError(f"{file} holds a {type(model).__name__}, no encoder")
-    return model
+    return saved_network.load(model_file(run), EmbeddingModel)
 
 
 def load_encoders(

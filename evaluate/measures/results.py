@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from data.run.csv_table import on_one_line
 from evaluate.embeddings.encoders import Representation
 from models.metrics.average_precision import mean_over_classes
 from models.metrics.roc import d_prime
@@ -65,7 +66,11 @@ def results_table(results: Sequence[dict]) -> str:
     return format_table(
         ["representation", "kind", *measures],
         [
-            [row["name"], row["kind"], *(_shown(row[key]) for key in measures)]
+            [
+                row["name"],
+                row["kind"],
+                *(_shown(row.get(key)) for key in measures),
+            ]
             for row in results
         ],
         right=measures,
@@ -78,7 +83,7 @@ def format_table(
     right: Sequence[str] = (),
 ) -> str:
     """Text in aligned columns; those named in `right` are right-aligned."""
-    lines = [[_printable(cell) for cell in row] for row in (header, *rows)]
+    lines = [[on_one_line(cell) for cell in row] for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
 
     def aligned(line):
@@ -94,7 +99,7 @@ def format_table(
 
 def listed(names: Sequence[str]) -> str:
     """Names on one line."""
-    return _printable(", ".join(names))
+    return on_one_line(", ".join(names))
 
 
 def _finite(value: float) -> float | None:
@@ -103,8 +108,3 @@ def _finite(value: float) -> float | None:
 
 def _shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _printable(text: str) -> str:
-    # File names may hold line breaks, terminal codes or undecodable bytes.
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)

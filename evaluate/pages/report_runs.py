@@ -1,17 +1,76 @@
 """Run directories, as the report shows them."""
 
-import json
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Annotated, NotRequired, TypedDict
 
 import pandas
 
-from data.run import content, encoder_files, run_directory
+from data.run import (
+    content,
+    encoder_files,
+    json_file,
+    processor_files,
+    run_directory,
+)
 from data.run.errors import UserError
+from data.run.json_file import Count
 from data.run.run_directory import HISTORY_FILE, METRICS_FILE
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings.encoder_runs import unique_names
+
+_Figure = NotRequired[float | None]
+
+
+class OfClass(TypedDict):
+    """Figures of a class, see `results.result`."""
+
+    AP: _Figure
+    clips: NotRequired[Count | None]
+
+
+class Measured(TypedDict):
+    """A row of probe or retrieval, see `results.result`."""
+
+    name: str
+    kind: str
+    encoder: NotRequired[str | None]
+    identity: NotRequired[str]
+    mAP: float | None
+    AUC: _Figure
+    d_prime: _Figure
+    per_class: dict[str, OfClass]
+
+
+class Separated(TypedDict):
+    """A row of train_separation."""
+
+    processor: str
+    step: Count
+    si_sdr_improvement_mixit_db: _Figure
+    si_sdr_improvement_oracle_db: _Figure
+
+
+class _Measure(TypedDict):
+    stage: str
+    shards: NotRequired[str]
+    shards_sha256: NotRequired[str]
+    train_splits: NotRequired[list[str]]
+    eval_splits: NotRequired[list[str]]
+    seed: NotRequired[Count]
+
+
+class Metrics(_Measure):
+    """The metrics.json of probe and retrieval."""
+
+    results: Annotated[list[Measured], bool, "a list with rows"]
+
+
+class SeparationMetrics(_Measure):
+    """That of train_separation."""
+
+    results: Annotated[list[Separated], bool, "a list with rows"]
 
 
 def read_runs(paths: tuple[str, ...], *stages: str) -> list[dict]:
@@ -54,7 +113,7 @@ def read_history(file: pathlib.Path) -> pandas.DataFrame:
     return history.set_index("step")
 
 
-def read_metrics(path: str, stage: str) -> dict:
+def read_metrics(path: str, stage: str) -> Metrics | SeparationMetrics:
     """The metrics.json of a folder that `stage` wrote.
 
     Raises:
@@ -65,19 +124,18 @@ def read_metrics(path: str, stage: str) -> dict:
         raise UserError(
             f"{path} has no {METRICS_FILE}: name a finished output of {stage}"
         )
-    try:
-        metrics = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{file} is not valid JSON ({error})") from error
-    if "results" not in metrics or metrics.get("stage", stage) != stage:
+    is_separation = stage == processor_files.STAGE
+    schema = SeparationMetrics if is_separation else Metrics
+    metrics = json_file.read(file, schema, f"run {stage} again")
+    if metrics["stage"] != stage:
         raise UserError(
-            f"{file} is not of {stage}: it is of {metrics.get('stage')}"
+            f"{file} is not of {stage}: it is of {metrics['stage']}"
         )
     return metrics
 
 
 def check_current(
-    metrics: dict, path: str, encoders: Sequence[str], info: DatasetInfo
+    metrics: Metrics, path: str, encoders: Sequence[str], info: DatasetInfo
 ) -> None:
     """Checks that figures are of encoders and clips as they are now.
 

@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from data.run import run_directory
+from data.run import run_directory, saved_network
 from data.run.atomic_write import atomic_path, write_json
 from data.run.errors import UserError
+from evaluate.serving import served_runs
 from evaluate.serving.served_runs import (
     CLASSIFIER,
     DESCRIPTION,
@@ -69,6 +70,7 @@ def export(
         raise UserError(
             f"--output={folder.parent} is not a folder: choose another"
         ) from error
+    served_runs.claim(folder.parent)
     served = signatures(models)
     with atomic_path(folder) as beside:
         write(served, beside)
@@ -87,16 +89,11 @@ def export(
 
 
 def _load(files: dict[str, pathlib.Path]) -> dict[str, keras.Model]:
+    kinds = {ENCODER: EmbeddingModel, SEPARATOR: Separator}
     models = {
-        part: keras.saving.load_model(file, compile=False)
+        part: saved_network.load(file, kinds.get(part, keras.Model))
         for part, file in files.items()
     }
-    kinds = {ENCODER: EmbeddingModel, SEPARATOR: Separator}
-    for part, model in models.items():
-        if not isinstance(model, kinds.get(part, keras.Model)):
-            raise UserError(
-                f"{files[part]} holds a {type(model).__name__}, no {part}"
-            )
     rates = [models[part].sample_rate_hz for part in kinds if part in models]
     if len(set(rates)) > 1:
         raise UserError(

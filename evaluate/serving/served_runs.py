@@ -1,10 +1,16 @@
 """The files that a SavedModel serves, and whether it is of them already."""
 
-import json
 import pathlib
 import zipfile
 
-from data.run import content, encoder_files, processor_files
+from data.run import (
+    content,
+    encoder_files,
+    json_file,
+    processor_files,
+    run_lock,
+)
+from data.run.atomic_write import remove_leftovers
 from data.run.errors import UserError
 
 ENCODER = "encoder"
@@ -50,6 +56,16 @@ def digests_of(files: dict[str, pathlib.Path]) -> dict[str, str]:
     }
 
 
+def claim(output: pathlib.Path) -> None:
+    """Locks a folder of SavedModels; sweeps what killed exports left there.
+
+    Raises:
+      UserError: another process writes it.
+    """
+    run_lock.take(output)
+    remove_leftovers(output)
+
+
 def is_exported(
     digests: dict[str, str], folder: pathlib.Path, may_be_other: bool = False
 ) -> bool:
@@ -61,14 +77,16 @@ def is_exported(
       may_be_other: whether it may be one of other files.
 
     Raises:
-      UserError: it is something else.
+      UserError: it is something else, or another process writes there.
     """
+    if folder.parent.is_dir():
+        claim(folder.parent)  # May bring back what a kill has half replaced.
     if not folder.exists():
         return False
     try:
-        value = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        value = json_file.read(folder / DESCRIPTION, dict[str, object], "")
         found = {k: v for k, v in value.items() if k.endswith("_sha256")}
-    except (OSError, ValueError, AttributeError):
+    except UserError:
         found = None
     if found != digests and not (found and may_be_other):
         raise UserError(

@@ -5,18 +5,22 @@ products, convolutions and mel bands are counted, by TensorFlow's profiler;
 FFTs, and what is done to single values, are not.
 """
 
-import math
-from collections.abc import Callable
+from data.run import environment
 
-import keras
-import tensorflow as tf
-from tensorflow.compat.v1 import profiler
+environment.prepare(trains=False)
 
-from models.cnn14.cnn14 import CNN14
-from models.frontend.log_mel import LogMel
-from models.frontend.panns_log_mel import PANNsLogMel
-from models.heads.linear_classifier import LinearClassifier
-from models.separation.separator import Separator
+import math  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from tensorflow.compat.v1 import profiler  # noqa: E402
+
+from models.cnn14.cnn14 import CNN14  # noqa: E402
+from models.frontend.log_mel import LogMel  # noqa: E402
+from models.frontend.panns_log_mel import PANNsLogMel  # noqa: E402
+from models.heads.linear_classifier import LinearClassifier  # noqa: E402
+from models.separation.separator import Separator  # noqa: E402
 
 CLIP_S = 10
 _COUNTED = ["Conv2D", "DepthwiseConv2dNative", "MatMul", "BatchMatMul.*"]

@@ -315,6 +315,10 @@ def test_mistakes_are_told_before_anything_is_written(shards, tmp_path):
         ({"shards": ""}, "--shards is empty"),
         ({"output": str(tmp_path / "page")}, "ending in .html"),
         ({"output": str(tmp_path / "folder.html")}, "is a folder: name a file"),
+        (
+            {"output": str(shards / "dataset.html")},
+            "its numbers would replace .*shards/dataset.json",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             inspect_shards(config(shards, page, **options))

@@ -44,7 +44,8 @@ def separate_job(tmp_path):
     separator(np.zeros((1, 16000), "f4"))
     run = tmp_path / "run"
     (run / processor_files.FOLDER).mkdir(parents=True)
-    write_json(run / "config.json", {"stage": processor_files.STAGE})
+    record = {"stage": processor_files.STAGE, "config": {}}
+    write_json(run / "config.json", record)
     for name in ("N", "S2"):
         separator.save(processor_files.processor_path(run, name))
     return [

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data.run import run_lock
 from data.run.atomic_write import write_json
 from data.run.errors import UserError
 from evaluate.export_saved_model import ExportConfig
@@ -204,7 +205,7 @@ def test_description_says_where_the_models_come_from(runs, both):
     digests = {value[f"{part}_sha256"] for part in parts}
     assert len(digests) == 3 and {len(digest) for digest in digests} == {64}
     # A version folder and nothing half written beside it.
-    assert [path.name for path in served.parent.iterdir()] == ["1"]
+    assert {path.name for path in served.parent.iterdir()} == {".lock", "1"}
 
 
 def test_variables_are_stored_once(both):
@@ -297,7 +298,36 @@ def test_an_export_that_disagrees_never_appears(
         exported(
             ExportConfig(str(tmp_path / "other"), str(tmp_path / "served"))
         )
-    assert list((tmp_path / "served").iterdir()) == []
+    assert [p.name for p in (tmp_path / "served").iterdir()] == [".lock"]
+
+
+def test_an_export_that_was_killed_is_swept_and_a_second_one_refused(both):
+    *_, served, config = both
+    left = served.with_name(".writing-0a-1")
+    left.mkdir()
+    # Killed while it was replaced.
+    served.rename(served.with_name(".old-0b-1"))
+    assert exported(config) == served and served.is_dir()
+    names = {path.name for path in served.parent.iterdir()}
+    assert names == {".lock", "1"}
+    run_lock.release(config.output)
+    try:
+        other = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "import sys; from data.run import run_lock;"
+                "run_lock.take(sys.argv[1]); print(flush=True); input()",
+                config.output,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        other.stdout.readline()
+        with pytest.raises(UserError, match=f"written by process {other.pid}"):
+            exported(config)
+    finally:
+        other.communicate(b"\n")
 
 
 def test_flags_that_say_too_little_are_refused():

@@ -1,9 +1,8 @@
 """Starts an encoder from the weights of another run's."""
 
-import keras
 from absl import logging
 
-from data.run import encoder_files
+from data.run import encoder_files, saved_network
 from data.run.errors import UserError
 from models.embedding_model import EmbeddingModel
 
@@ -17,9 +16,7 @@ def copy_weights(run: str, model: EmbeddingModel) -> None:
     Raises:
       UserError: `run` has no encoder, or one of another network.
     """
-    source = keras.saving.load_model(
-        encoder_files.model_file(run), compile=False
-    )
+    source = saved_network.load(encoder_files.model_file(run), EmbeddingModel)
     theirs, ours = source.get_config(), model.get_config()
     for flag in ("frontend", "width", "hidden_layer", "sample_rate_hz"):
         if theirs[flag] != ours[flag]:

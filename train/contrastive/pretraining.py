@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from absl import logging
 
-from data.run import processor_files
+from data.run import processor_files, saved_network
 from data.run.atomic_write import atomic_path
 from data.run.encoder_files import MODEL_FILE
 from data.run.errors import UserError
@@ -106,7 +106,10 @@ def _make_learner(
     separators = {}  # Where the shards carry the channels.
     if config.separator and config.comparison != "mix_vs_mix":
         files = processor_files.find(config.separator, config.processors)
-        separators = {n: keras.saving.load_model(f) for n, f in files.items()}
+        separators = {
+            name: saved_network.load(file, Separator)
+            for name, file in files.items()
+        }
     # To load draws random numbers, and weights depend on the seed alone.
     keras.utils.set_random_seed(config.seed)
     try:

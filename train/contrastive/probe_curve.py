@@ -62,10 +62,7 @@ class ProbeCurve:
         self._file = run / PROBE_FILE
         self._rows = {}
         if self._file.exists():
-            # pandas' own parser of numbers may miss their last bit.
-            table = pandas.read_csv(self._file, dtype=str).astype(float)
-            steps = table.pop(_STEP).astype(int)
-            self._rows = table.set_index(steps).to_dict("index")
+            self._rows = _read_rows(self._file)
         # Snapshots whose probe was interrupted.
         due = range(0, start_step + 1, self._every) if self._every else ()
         self._open = collections.deque(
@@ -143,8 +140,8 @@ class ProbeCurve:
                 self._said.seek(0)
                 said = self._said.read().strip()
             if code == 0:
-                metrics = self._output(step) / METRICS_FILE
-                [row] = json.loads(metrics.read_text())["results"]
+                file = self._output(step) / METRICS_FILE
+                [row] = json.loads(file.read_text("utf-8"))["results"]
                 self._rows[step] = {name: row[name] for name in _FIGURES}
                 table = pandas.DataFrame.from_dict(self._rows, orient="index")
                 with atomic_path(self._file) as beside:
@@ -166,6 +163,19 @@ class ProbeCurve:
         for name, value in self._rows[step].items():
             if not pandas.isna(value):
                 tf.summary.scalar(f"probe/{name}", value, step)
+
+
+def _read_rows(file: pathlib.Path) -> dict[int, dict[str, float]]:
+    try:
+        # pandas' own parser of numbers may miss their last bit.
+        table = pandas.read_csv(file, dtype=str).astype(float)
+        steps = table.pop(_STEP).astype(int)
+        return table.set_index(steps)[[*_FIGURES]].to_dict("index")
+    except (ValueError, KeyError) as error:
+        raise UserError(
+            f"{file} is no table of {_STEP}, {', '.join(_FIGURES)} "
+            f"({' '.join(str(error).split())}): delete it"
+        ) from error
 
 
 def _check_shards(config: ContrastiveConfig) -> None:

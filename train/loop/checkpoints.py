@@ -8,8 +8,17 @@ import tensorflow as tf
 from absl import logging
 
 from data.run.errors import UserError
-from train.loop.last_step import CHECKPOINTS
+from train.loop.last_step import CHECKPOINTS, last_step
 from train.loop.training_options import TrainingOptions
+
+# The last three: where it is of another network.
+_UNREADABLE = (
+    IndexError,
+    tf.errors.OpError,
+    ValueError,
+    AssertionError,
+    TypeError,
+)
 
 
 class Checkpoints:
@@ -36,21 +45,24 @@ class Checkpoints:
           Its step; 0 where there is none.
 
         Raises:
-          UserError: there are some, but none can be read.
+          UserError: there are some, but none can be read, or of this network.
         """
+        last_step(run)  # Raises where what TensorFlow reads here is damaged.
         state = tf.train.get_checkpoint_state(str(run / CHECKPOINTS))
         paths = state.all_model_checkpoint_paths if state else []
+        reason = ""
         for path in reversed(paths):
             try:
-                self._checkpoint.restore(path).assert_existing_objects_matched()
+                self._checkpoint.restore(path).assert_consumed()
                 return int(self._step)
-            except (IndexError, tf.errors.OpError) as error:
-                reason = str(error).splitlines()[0]
+            except _UNREADABLE as error:
+                reason, *_ = str(error).splitlines() or [type(error).__name__]
                 logging.warning("%s cannot be read (%s)", path, reason)
         if paths:
             raise UserError(
-                f"no checkpoint in {run / CHECKPOINTS} can be read: delete "
-                "that folder to start again"
+                f"no checkpoint in {run / CHECKPOINTS} can be read, or is of "
+                f"the network of these flags ({reason}): choose another "
+                "--output, or delete that folder to start again"
             )
         return 0
 

@@ -38,7 +38,14 @@ def of(strategy: str) -> Cluster:
     if strategy != "multi_worker":
         return Cluster()
     if is_slurm():
-        return Cluster(*(int(os.environ[name]) for name in _SLURM))
+        numbers = [os.environ[name] for name in _SLURM]
+        if not all(map(str.isdecimal, numbers)):
+            raise UserError(
+                f"{'='.join((_SLURM[0], numbers[0]))}, "
+                f"{'='.join((_SLURM[1], numbers[1]))}: whole numbers are "
+                "wanted, as srun sets them"
+            )
+        return Cluster(*map(int, numbers))
     text = os.environ.get(_TF_CONFIG)
     if not text:
         raise UserError(

@@ -20,7 +20,7 @@ from data.shards.record_reader import (
     numbers_tried,
     unreadable_position,
 )
-from train.loop.training_log import Step, read_rows
+from train.loop.training_log import Step, step_of
 from train.loop.training_options import TrainingOptions
 
 SKIPPED_FILE = "skipped_steps.csv"
@@ -51,8 +51,8 @@ class StepRecords:
         self._index, self._options = index, options
         self._bad = BadRecords.of_run(index, folder, options.max_bad_fraction)
         self._file = folder / SKIPPED_FILE
-        rows = read_rows(self._file)[1:]
-        self._rows = [row for row in rows if int(row[0]) <= start]
+        rows = csv_table.rows_written(self._file)[1:]
+        self._rows = [r for r in rows if step_of(r, self._file) <= start]
         self._recent = collections.deque(maxlen=100)
 
     def flush(self, steps: Sequence[Step]) -> None:

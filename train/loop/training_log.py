@@ -1,7 +1,6 @@
 """What a run tells of itself: history.csv, TensorBoard, a note."""
 
 import contextlib
-import csv
 import math
 import pathlib
 import time
@@ -11,6 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from data.run import csv_table
+from data.run.errors import UserError
 from data.run.run_directory import HISTORY_FILE
 
 TENSORBOARD_FOLDER = "tensorboard"
@@ -76,8 +76,8 @@ class TrainingLog:
         self._batch_size = batch_size
         self._since, self._waited = time.monotonic(), 0.0
         self._file = folder / HISTORY_FILE
-        header, *rows = read_rows(self._file) or [[]]
-        kept = [row for row in rows if int(row[0]) <= start_step]
+        header, *rows = csv_table.rows_written(self._file) or [[]]
+        kept = [row for row in rows if step_of(row, self._file) <= start_step]
         self._columns = header if kept else []
         if kept:
             csv_table.write(self._file, [header, *kept])
@@ -141,7 +141,7 @@ class TrainingLog:
         new = [name for name in row if name not in self._columns]
         if new:
             # Rows of before have nothing to say on a new column.
-            rows = read_rows(self._file)[1:]
+            rows = csv_table.rows_written(self._file)[1:]
             self._columns += new
             rows = [cells + [""] * len(new) for cells in rows]
             csv_table.write(self._file, [self._columns, *rows])
@@ -151,15 +151,19 @@ class TrainingLog:
         )
 
 
-def read_rows(file: pathlib.Path) -> list[list[str]]:
-    """Header and rows of a CSV of ours; none where there is no file.
+def step_of(row: Sequence[str], file: pathlib.Path) -> int:
+    """The step that a row of a file begins with.
 
-    Without a row that a kill has cut short.
+    Raises:
+      UserError: it begins with something else.
     """
-    if not file.exists():
-        return []
-    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-    return list(csv.reader(line for line in lines if line.endswith("\n")))
+    try:
+        return int(row[0])
+    except (ValueError, IndexError) as error:
+        raise UserError(
+            f"{file} has a row {','.join(row)!r}, which starts with no step: "
+            "delete that file"
+        ) from error
 
 
 def _open_writer(

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from data.jobs.progress import Progress
 from data.run.errors import Stopped, UserError
-from data.run.progress import Progress
 from data.shards.record_index import RecordIndex
 from train.loop import cluster, distribution
 from train.loop.checkpoints import Checkpoints
@@ -111,12 +111,13 @@ def train(
         log = TrainingLog(folder, start, options.batch_size, shows)
         stack.callback(log.writer.close)
         stack.enter_context(log.writer.as_default())
+        records = StepRecords(index, options, folder, start)
         if start == 0:
-            for function in at_step:
-                function(0)
+            with records.explained(()):
+                for function in at_step:
+                    function(0)
             if options.steps == 0:
                 return
-        records = StepRecords(index, options, folder, start)
         batches = iter(
             strategy.distribute_datasets_from_function(
                 lambda context: make_dataset(start, context)
@@ -134,8 +135,9 @@ def train(
             )
             steps.append(Step(number, scalars, read_status))
             # A run killed before it is saved comes by here once more.
-            for function in at_step:
-                function(number)
+            with records.explained(steps):
+                for function in at_step:
+                    function(number)
             ends = stop.is_asked(votes) or number == options.steps
             saves = ends or number % options.checkpoint_every == 0
             if saves or number % options.log_every == 0:

@@ -7,7 +7,6 @@ import itertools
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
@@ -15,7 +14,7 @@ from absl import logging
 from data.audio import codec, encoding
 from data.jobs import reading_jobs
 from data.jobs.shard_jobs import Runner
-from data.run import content
+from data.run import content, saved_network
 from data.run.errors import UserError
 from data.shards import example_schema, shard_statistics
 from data.shards.dataset_info import DATASET_FILE, DatasetInfo
@@ -248,7 +247,7 @@ def _load(file: str, digest: str, precision: str) -> Separator:
     """
     if content.file_sha256(file) != digest:
         raise UserError(f"{file} is another one than when the job was started")
-    separator = keras.saving.load_model(file)
+    separator = saved_network.load(file, Separator)
     if separator.dtype_policy.name == precision:
         return separator
     other = Separator(**{**separator.get_config(), "dtype": precision})

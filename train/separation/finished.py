@@ -1,13 +1,26 @@
 """What a run of separator training has, known without TensorFlow."""
 
-import json
 import pathlib
+from typing import TypedDict
 
+from absl import logging
+
+from data.run import json_file
+from data.run.errors import UserError
 from data.run.processor_files import processor_path
 from data.run.run_directory import METRICS_FILE
 from data.shards.dataset_info import DatasetInfo
 from train.loop.last_step import last_step
 from train.separation.separation_config import SeparationConfig
+
+
+class _Result(TypedDict):
+    processor: str
+
+
+class _Metrics(TypedDict):
+    shards_sha256: str
+    results: list[_Result]
 
 
 def measured_splits(config: SeparationConfig, info: DatasetInfo) -> list[str]:
@@ -24,7 +37,11 @@ def is_measured(
     splits, file = measured_splits(config, info), folder / METRICS_FILE
     if not splits or not file.exists():
         return False
-    metrics = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        metrics = json_file.read(file, _Metrics, "it is measured again")
+    except UserError as error:
+        logging.warning("%s", error)
+        return False
     names = {result["processor"] for result in metrics["results"]}
     is_of_clips = metrics["shards_sha256"] == info.sound_sha256(splits)
     return is_of_clips and names >= set(config.processors())

@@ -3,12 +3,12 @@
 import itertools
 import pathlib
 
-import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from data.audio import codec
+from data.run import saved_network
 from data.run.atomic_write import write_json
 from data.run.processor_files import STAGE, processor_path
 from data.run.run_directory import METRICS_FILE
@@ -52,7 +52,7 @@ def measure(
     clips = _clips_with_stems(index, bad_records)
     results = []
     for name, step in config.processors().items():
-        separator = keras.saving.load_model(processor_path(folder, name))
+        separator = saved_network.load(processor_path(folder, name), Separator)
         scores = _score(separator, clips)
         logging.info(
             "%s (step %d): SI-SDR improvement %.2f dB MixIT-assigned, "

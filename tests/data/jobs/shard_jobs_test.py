@@ -80,9 +80,11 @@ def test_a_rerun_makes_only_what_is_not_done(tmp_path):
     (tmp_path / "1.txt").unlink()
     (tmp_path / "2.txt").write_text("cut")
     (tmp_path / "accounts" / "3.txt.json").write_text("{")
+    account = tmp_path / "accounts" / "4.txt.json"
+    account.write_text(account.read_text().replace(" 81", ' "81"'))
     (tmp_path / ".writing-0-4.txt").write_text("left by a kill")
     assert run(tmp_path, tasks(), spy) == first
-    assert made == ["1.txt", "2.txt", "3.txt"]
+    assert made == ["1.txt", "2.txt", "3.txt", "4.txt"]
     assert files(tmp_path) == whole
 
 

@@ -1,6 +1,11 @@
 import pytest
 
-from data.run.atomic_write import atomic_path, write_json, write_text
+from data.run.atomic_write import (
+    atomic_path,
+    remove_leftovers,
+    write_json,
+    write_text,
+)
 
 
 def names(folder):
@@ -38,3 +43,22 @@ def test_text_and_json_with_hard_names(tmp_path):
     write_json(tmp_path / "a.json", {"é": [1]})
     written = (tmp_path / "a.json").read_text("utf-8")
     assert written == '{\n  "é": [\n    1\n  ]\n}\n'
+
+
+def test_what_kills_left_of_a_folder_is_removed_or_brought_back(tmp_path):
+    for name in ("1", ".old-0a-1", ".old-0b-2", ".writing-0c-2", ".hidden"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    (tmp_path / ".writing-0d-a.txt").write_text("half")
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == [".hidden", "1", "2"]
+    assert (tmp_path / "1" / "file").read_text() == "1"
+    # Killed between two renames: it is the only one there is.
+    assert (tmp_path / "2" / "file").read_text() == ".old-0b-2"
+
+
+def test_what_kills_left_of_a_file_is_removed_and_of_others_not(tmp_path):
+    for name in ("a.html", ".writing-0a-a.html", ".writing-0a-b-a.html"):
+        (tmp_path / name).write_text(name)
+    remove_leftovers(tmp_path / "a.html")
+    assert names(tmp_path) == [".writing-0a-b-a.html", "a.html"]

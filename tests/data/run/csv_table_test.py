@@ -1,3 +1,5 @@
+import csv
+
 import pytest
 
 from data.run import csv_table
@@ -79,3 +81,46 @@ def test_a_table_is_written_whole_or_not_at_all(tmp_path):
     csv_table.write(file, [("a",), ("b",)], line_end="\r\n")
     assert file.read_bytes() == b"a\r\nb\r\n"
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    "cell, written",
+    [
+        ("=1+1.wav", "'=1+1.wav"),
+        ("+a", "'+a"),
+        ("-a", "'-a"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("\t=1", "'\t=1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("'=1", 2 * "'" + "=1"),
+        (2 * "'" + "=1", 3 * "'" + "=1"),
+        ("-1.5e3", "-1.5e3"),
+        ("'quoted'", "'quoted'"),
+        ("a=b", "a=b"),
+    ],
+)
+def test_no_cell_is_a_formula_and_all_are_read_back(cell, written, tmp_path):
+    file = tmp_path / "t.csv"
+    csv_table.write(file, [("name", "n"), (cell, -2.5)])
+    csv_table.append(file, (cell, "-3"))
+    with file.open(newline="", encoding="utf-8") as stream:
+        found = [*csv.reader(stream)]
+    assert found == [["name", "n"], [written, "-2.5"], [written, "-3"]]
+    expected = [["name", "n"], [cell, "-2.5"], [cell, "-3"]]
+    assert csv_table.rows_written(file) == expected
+
+
+def test_rows_that_a_kill_has_cut_and_missing_files_are_no_rows(tmp_path):
+    file = tmp_path / "t.csv"
+    assert csv_table.rows_written(file) == []
+    file.write_text('a,b\n"1\r2",3\n4,', newline="")
+    assert csv_table.rows_written(file) == [["a", "b"], ["1\r2", "3"]]
+    file.write_bytes(b"\xff\n")
+    with pytest.raises(UserError, match="t.csv cannot be read .*: delete it"):
+        csv_table.rows_written(file)
+
+
+def test_what_a_terminal_acts_upon_is_shown():
+    text = "a\x1b[31m\xe9 \u65e5\n\u202eb\udcff\x85\u3000c"
+    shown = r"a\x1b[31m@\n\u202eb\xff\x85".replace("@", "\xe9 \u65e5")
+    assert csv_table.on_one_line(text) == shown + "\u3000c"

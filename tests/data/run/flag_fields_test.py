@@ -61,6 +61,8 @@ def test_each_type_is_read_and_is_the_fields(parse):
         ("--seconds=-1", "seconds=-1"),
         ("--mode=medium", "slow|fast"),
         ("--name=bad", "--name=bad is bad"),
+        ("--name=gs://b/x", "--name=gs://b/x: gs:// is not supported"),
+        ("--steps=a,S3://b", "--steps=S3://b: S3:// is not supported"),
     ],
 )
 def test_wrong_values_are_refused(parse, argument, message):

@@ -7,7 +7,7 @@ from data.run.errors import UserError
 
 def _run(folder, stage, *names):
     (folder / "processors").mkdir(parents=True)
-    write_json(folder / "config.json", {"stage": stage})
+    write_json(folder / "config.json", {"stage": stage, "config": {}})
     for name in names:
         processor_files.processor_path(folder, name).write_text("")
     return folder

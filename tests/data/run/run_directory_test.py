@@ -116,7 +116,9 @@ def test_wrong_folders_are_told(tmp_path):
     (tmp_path / CONFIG_FILE).write_text("{")
     with pytest.raises(UserError, match="not valid JSON"):
         run_directory.read(tmp_path)
-    (tmp_path / CONFIG_FILE).write_text(json.dumps({"stage": "other"}))
+    (tmp_path / CONFIG_FILE).write_text(
+        json.dumps({"stage": "other", "config": {}})
+    )
     with pytest.raises(UserError, match="is a run of other: name one of stage"):
         run_directory.read(tmp_path, "stage")
 

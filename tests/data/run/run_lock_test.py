@@ -62,7 +62,9 @@ def test_the_second_process_is_told_who_writes_and_may_read(tmp_path, other):
     )
     [file] = tmp_path.iterdir()
     assert file.name == LOCK_FILE and file.read_bytes()
-    (tmp_path / run_directory.CONFIG_FILE).write_text("{}")
+    (tmp_path / run_directory.CONFIG_FILE).write_text(
+        '{"stage": "stage", "config": {}}'
+    )
     run_directory.read(tmp_path)
     other.communicate()
     assert file.read_bytes() == b"" and not is_locked(tmp_path)
@@ -134,3 +136,28 @@ def test_a_folder_that_cannot_be_written_is_not_locked(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "open", refuse)
     # All is there, so nothing need be written.
     assert run(tmp_path, tasks(2)) == accounts
+
+
+def test_an_output_that_is_a_file_is_locked_and_swept(tmp_path):
+    output = tmp_path / "a.html"
+    (tmp_path / ".writing-0a-a.html").write_text("half")
+    run_lock.take_file(str(output))
+    [lock] = tmp_path.iterdir()
+    assert lock.name == ".lock-a.html" and lock.read_bytes()
+    program = "import sys; from data.run import run_lock;"
+    program += "run_lock.take_file(sys.argv[1])"
+    command = [sys.executable, "-c", program]
+
+    def take(path):
+        return subprocess.run(
+            [*command, str(path)], cwd=ROOT, capture_output=True, text=True
+        ).stderr
+
+    told = f"a.html is being written by process {os.getpid()} on"
+    assert told in take(output)
+    # Others in the same folder are free; it goes with the process.
+    assert take(tmp_path / "b.html") == ""
+    run_lock.release(output)
+    assert take(output) == "" and not list(tmp_path.iterdir())
+    with pytest.raises(UserError, match="is a folder: name a file"):
+        run_lock.take_file(str(tmp_path))

@@ -1,5 +1,8 @@
+import json
+
 import pytest
 
+from data.run.atomic_write import write_json
 from data.run.errors import UserError
 from data.shards.dataset_info import DATASET_FILE, DatasetInfo
 from tests.data.shards.damaged_shards import cut
@@ -22,10 +25,40 @@ def test_a_shard_of_another_size_is_no_obstacle_to_reading(info):
         loaded.check_whole()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"splits": {"a": [1]}}'])
-def test_a_damaged_description_is_told(info, text):
-    (info.folder / DATASET_FILE).write_text(text)
-    with pytest.raises(UserError, match="dataset.json is damaged"):
+@pytest.mark.parametrize(
+    "place, value, told",
+    [
+        ((), [], r"it is \[\], not a table"),
+        ((), {}, "it has no audio_format"),
+        (("splits",), {"a": [1]}, r"splits.a\[0\] is 1, not a table"),
+        (("sample_rate_hz",), 0, "sample_rate_hz is 0, not a sample rate"),
+        (("audio_format",), "mp3", '"mp3", not pcm16 or flac'),
+        (("num_channels",), 2, "num_channels is 2, with 0 processors"),
+        (("processors",), ["N", "N"], "processor 'N' is there twice"),
+        (("processors",), ["../N"], "not the plain name of a file"),
+        (("class_names",), ["a", "a"], "class 'a' is there twice"),
+        (("summary",), {"clips": 3}, "summary.clips is 3, not a table"),
+        *(
+            (("splits", "train", 0, "file"), name, told)
+            for name, told in {
+                "../x.tfrecord": "not the plain name of a file",
+                "/tmp/x.tfrecord": "not the plain name of a file",
+                ".x.tfrecord": "not the plain name of a file",
+                "config.json": "not a .tfrecord",
+                "train-1.tfrecord": "shard 'train-1.tfrecord' is there twice",
+            }.items()
+        ),
+    ],
+)
+def test_a_description_of_another_shape_is_told(info, place, value, told):
+    file = info.folder / DATASET_FILE
+    at = top = {"": json.loads(file.read_text("utf-8"))}
+    *way, last = ("", *place)
+    for step in way:
+        at = at[step]
+    at[last] = value
+    write_json(file, top[""])
+    with pytest.raises(UserError, match=f"dataset.json: .*{told}.*: delete it"):
         DatasetInfo.load(info.folder)
 
 

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -64,3 +66,10 @@ def test_a_damaged_file_is_not_used(info, size):
     file = info.folder / shard_offsets.OFFSETS_FILE
     file.write_bytes(file.read_bytes()[:size])
     assert shard_offsets.read(info) is None
+
+
+def test_offsets_of_another_number_of_clips_are_not_used(info):
+    first, *others = info.splits["train"]
+    fewer = dataclasses.replace(first, clips=first.clips - 1)
+    changed = dataclasses.replace(info, splits={"train": (fewer, *others)})
+    assert shard_offsets.read(info) and shard_offsets.read(changed) is None

@@ -60,6 +60,10 @@ def test_slurm_is_heeded_without_tf_config(monkeypatch):
     # A batch script that starts nothing by srun.
     with pytest.raises(UserError, match="neither TF_CONFIG nor Slurm"):
         cluster.of("multi_worker")
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "x")
+    told = "SLURM_PROCID=4, SLURM_STEP_NUM_TASKS=x: whole numbers are wanted"
+    with pytest.raises(UserError, match=told):
+        cluster.of("multi_worker")
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "6")
     assert cluster.is_slurm()
     assert cluster.of("multi_worker") == Cluster(4, 6)

@@ -120,7 +120,7 @@ def test_a_missing_shard_stops_before_the_first_step(shards, tmp_path):
     told = "5 of 10 clips cannot be read.*5 are missing_file, as record 0 of"
     with pytest.raises(UserError, match=told):
         _train(shards, tmp_path / "run", [steps.append])
-    assert steps == [0]
+    assert steps == []
 
 
 def test_nothing_readable_is_told_not_hung_on(shards, index, tmp_path):
@@ -131,6 +131,28 @@ def test_nothing_readable_is_told_not_hung_on(shards, index, tmp_path):
     assert _listed(tmp_path)
     with pytest.raises(UserError, match="--max_bad_fraction=0.2"):
         _train(shards, tmp_path)
+
+
+def test_nothing_readable_is_told_of_what_is_shown_at_step_0(
+    shards, index, tmp_path
+):
+    _damage(index, *range(10))
+    batches = batches_of_pairs(index, 60, 3, OPTIONS.seed, 0)
+    told = "none of the 8 records tried for one example can be read"
+    with pytest.raises(UserError, match=told):
+        _train(
+            shards,
+            tmp_path,
+            [lambda step: next(iter(batches))],
+            max_bad_fraction=1,
+        )
+    assert {cause for _, _, cause, _ in _listed(tmp_path)} == {"checksum"}
+
+
+def test_a_list_that_is_no_list_is_told(index, tmp_path):
+    (tmp_path / SKIPPED_FILE).write_text("step,clip_ids\nx,clip1\n")
+    with pytest.raises(UserError, match="row 'x,clip1', which starts with no"):
+        StepRecords(index, OPTIONS, tmp_path, 0)
 
 
 def test_other_errors_are_not_explained(index, tmp_path):

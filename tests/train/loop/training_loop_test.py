@@ -14,6 +14,7 @@ from data.shards.record_index import RecordIndex
 from data.shards.record_reader import FAILED, POSITION, shuffled_examples
 from tests.train.small_shards import noise_clips, write_shards
 from train.loop import training_loop
+from train.loop.checkpoints import Checkpoints
 from train.loop.guarded_update import GuardedUpdate
 from train.loop.last_step import last_step
 from train.loop.optimizers import make_optimizer
@@ -128,6 +129,30 @@ def test_killed_and_resumed_equals_uninterrupted(train, whole, tmp_path):
         file.write_bytes(b"")
     with pytest.raises(UserError, match="no checkpoint in .* can be read"):
         train(tmp_path)
+
+
+class _Layers(keras.Model):
+    def __init__(self, *units):
+        super().__init__()
+        self.blocks = [keras.layers.Dense(number) for number in units]
+        for block in self.blocks:
+            block.build((None, 2))
+        self.built = True
+        self.optimizer = make_optimizer(OPTIONS, self)
+
+
+# Another shape, more layers and fewer.
+@pytest.mark.parametrize("units", [(4,), (3, 3), ()])
+def test_checkpoints_of_another_network_are_told(units, tmp_path):
+    Checkpoints(_Layers(3), OPTIONS).save(tmp_path, 5)
+    assert Checkpoints(_Layers(3), OPTIONS).restore(tmp_path) == 5
+    told = "no checkpoint in .* can be read, or is of the network of these"
+    with pytest.raises(UserError, match=told) as caught:
+        Checkpoints(_Layers(*units), OPTIONS).restore(tmp_path)
+    assert "\n" not in str(caught.value)
+    (tmp_path / "checkpoints" / "checkpoint").write_bytes(b"\xff")
+    with pytest.raises(UserError, match="checkpoints/checkpoint is damaged"):
+        Checkpoints(_Layers(3), OPTIONS).restore(tmp_path)
 
 
 def test_a_signal_saves_where_it_is(train, whole, tmp_path):

@@ -2,8 +2,8 @@ import sys
 
 import pytest
 
-from data.run import progress
-from data.run.progress import Progress
+from data.jobs import progress
+from data.jobs.progress import Progress
 
 
 @pytest.fixture

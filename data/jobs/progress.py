@@ -3,6 +3,8 @@
 import sys
 import time
 
+from data.run.csv_table import on_one_line
+
 
 class Progress:
     """Counts units of work and shows rate and time left.
@@ -12,7 +14,7 @@ class Progress:
     """
 
     def __init__(self, name: str, total: int, unit: str, done: int = 0):
-        self.name, self.total, self.unit = name, total, unit
+        self.name, self.total, self.unit = on_one_line(name), total, unit
         self.done = self._start_done = done
         self._live = sys.stderr.isatty()
         self._pause_s = 0.2 if self._live else 20
