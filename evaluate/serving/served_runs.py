@@ -12,6 +12,10 @@ ENCODER = "encoder"
 CLASSIFIER = "classifier"
 SEPARATOR = "separator"
 
+# Raised when a model answers otherwise: older exports are then made anew.
+VERSION = 2
+
+_VERSION_KEY = "export_version"
 DESCRIPTION = pathlib.Path("assets.extra", "model.json")
 
 
@@ -43,9 +47,9 @@ def find(
     return files
 
 
-def digests_of(files: dict[str, pathlib.Path]) -> dict[str, str]:
-    """SHA-256 of each file, under "<part>_sha256"."""
-    found = {}
+def digests_of(files: dict[str, pathlib.Path]) -> dict[str, str | int]:
+    """SHA-256 of each file, under "<part>_sha256", and `VERSION`."""
+    found = {_VERSION_KEY: VERSION}
     for part, file in files.items():
         with file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -53,7 +57,7 @@ def digests_of(files: dict[str, pathlib.Path]) -> dict[str, str]:
     return found
 
 
-def is_exported(digests: dict[str, str], folder: pathlib.Path) -> bool:
+def is_exported(digests: dict[str, str | int], folder: pathlib.Path) -> bool:
     """Whether a folder is a SavedModel of files with these digests.
 
     Raises:
@@ -63,12 +67,16 @@ def is_exported(digests: dict[str, str], folder: pathlib.Path) -> bool:
         return False
     try:
         value = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        found = {k: v for k, v in value.items() if k.endswith("_sha256")}
+        found = {
+            key: of_export
+            for key, of_export in value.items()
+            if key == _VERSION_KEY or key.endswith("_sha256")
+        }
     except (OSError, ValueError, AttributeError):
         found = None
     if found != digests:
         raise UserError(
-            f"{folder} holds another model: raise --version, or delete that "
-            "folder"
+            f"{folder} holds another model, or one that an older version "
+            "exported: raise --version, or delete that folder"
         )
     return True

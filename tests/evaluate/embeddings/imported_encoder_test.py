@@ -59,10 +59,10 @@ def test_export_serves_embedding_and_scores(toy):
     waveform = toy_clip(0, 1.3, (0, 2))[None]
     model = load_model(toy / "run")
     h = np.asarray(model.embed_windows(waveform))
-    [embedding] = served["serving_default"](waveform=waveform).values()
+    embedding = served["serving_default"](waveform=waveform)["embedding"]
     np.testing.assert_allclose(embedding, h.mean(axis=1), atol=1e-5)
     classifier = keras.saving.load_model(toy / "run" / CLASSIFIER_FILE)
-    [scores] = served["scores"](waveform=waveform).values()
+    scores = served["scores"](waveform=waveform)["scores"]
     expected = np.mean(classifier(h[0]), axis=0)
     np.testing.assert_allclose(scores[0], expected, atol=1e-5)
 
