@@ -58,6 +58,7 @@ MISTAKES = {
         (["--output=o", "--shards=."], "dataset.json"),
         (["--steps=1", "--keep_steps=5"], "--steps=1"),
         (["--weight_decay=0.1"], "--weight_decay=0.1 is not for --optimizer"),
+        (["--steps=9", "--warmup_steps=10", "--keep_steps=0"], "above --steps"),
     ],
     "train/import_separator.py": [
         (["--output=o"], "--checkpoint is empty"),

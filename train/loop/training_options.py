@@ -40,7 +40,8 @@ class TrainingOptions:
     optimizer: str = option("adam", "Optimizer.", choices=OPTIMIZERS)
     weight_decay: float = option(
         0.0,
-        "Weight decay of adamw, lamb or lars; biases and norms have none.",
+        "Weight decay of adamw, lamb or lars; biases, norms and slopes have "
+        "none.",
         minimum=0,
     )
     learning_rate: float = option(1e-4, "Peak learning rate.", minimum=0)
@@ -49,6 +50,17 @@ class TrainingOptions:
     )
     cosine_decay: bool = option(
         False, "Let the learning rate fall to 0 at the last step, as a cosine."
+    )
+    halving_steps: int = option(
+        0,
+        "Steps in which the learning rate falls by half, bit by bit. 0: it "
+        "does not.",
+        minimum=0,
+    )
+    adam_epsilon: float = option(
+        1e-7,
+        "Added to the root of the second moment, with adam and adamw.",
+        minimum=0,
     )
     max_gradient_norm: float = option(
         0.0,
@@ -105,6 +117,11 @@ class TrainingOptions:
             raise ValueError(
                 f"--weight_decay={self.weight_decay:g} is not for "
                 "--optimizer=adam: take adamw"
+            )
+        if self.warmup_steps > self.steps > 0:
+            raise ValueError(
+                f"--warmup_steps={self.warmup_steps} is above --steps="
+                f"{self.steps}: the learning rate would never be reached"
             )
 
 
