@@ -139,7 +139,7 @@ def test_no_decay_of_slopes(optimizer):
     made.apply([tf.zeros(v.shape) for v in variables])
     kept = {v.path for v in variables if np.array_equal(v, before[v.path])}
     kinds = {path.split("/")[-1] for path in kept}
-    assert kinds == {"alpha", "beta", "bias", "gamma", "scale"}
+    assert kinds == {"alpha", "bias", "gain", "offset", "scale"}
     assert {p for p in before if p.endswith("alpha")} <= kept
 
 
