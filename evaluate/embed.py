@@ -33,12 +33,14 @@ from evaluate.embeddings import encoder_runs
 class EmbedConfig(RunnerOptions):
     """The flags of this entry point."""
 
-    encoder: str = option("", "run directory of pretraining (required)")
+    encoder: str = option("", "run directory of pretraining", required=True)
     shards: str = option(
-        "", "what to embed; default: the encoder's training shards"
+        "",
+        "what to embed; default: the encoder's training shards",
+        group="Data",
     )
     splits: tuple[str, ...] = option((), "splits to embed; empty: all")
-    output: str = option("", "run directory to write (required)")
+    output: str = option("", "run directory to write", required=True)
 
     def __post_init__(self):
         super().__post_init__()

@@ -33,8 +33,8 @@ from data.run.flag_fields import option
 class ImportConfig:
     """The flags of this entry point."""
 
-    checkpoint: str = option("", "The .pth file (required).")
-    output: str = option("", "Run directory to write (required).")
+    checkpoint: str = option("", "The .pth file.", required=True)
+    output: str = option("", "Run directory to write.", required=True)
     window_seconds: float = option(
         10.0,
         "Length of the windows that are embedded, seconds; they overlap by "

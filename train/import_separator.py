@@ -41,15 +41,15 @@ class ImportConfig:
 
     checkpoint: str = option(
         "",
-        "Folder of a checkpoint, or what its files' names begin with "
-        "(required).",
+        "Folder of a checkpoint, or what its files' names begin with.",
+        required=True,
     )
     processor: str = option(
         "",
         "Name of the processor. Empty: step and the number that the "
         "checkpoint's name ends in, or reference.",
     )
-    output: str = option("", "Run directory to write (required).")
+    output: str = option("", "Run directory to write.", required=True)
     sample_rate_hz: int = option(
         16000, "Rate that it was trained at, Hz.", minimum=1
     )

@@ -73,9 +73,10 @@ class DatasetInfo:
             )
         folder = pathlib.Path(folder)
         if not folder.is_dir():
+            what = "is a file" if folder.exists() else "does not exist"
             raise UserError(
-                f"{folder} does not exist: make shards with "
-                "data/write_shards.py first"
+                f"{folder} {what}: name a folder of shards, of "
+                "data/write_shards.py"
             )
         file = folder / DATASET_FILE
         if not file.exists():

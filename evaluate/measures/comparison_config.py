@@ -14,7 +14,8 @@ class ComparisonConfig:
 
     encoder: tuple[str, ...] = option(
         (),
-        "run directories of pretraining, a row of the results each (required)",
+        "run directories of pretraining, a row of the results each",
+        required=True,
     )
     shards: str = option(
         "", "labeled shards; default: those of the first encoder"
@@ -23,7 +24,7 @@ class ComparisonConfig:
         ("untrained", "log_mel_statistics"),
         "baselines measured beside the encoders; may be empty",
     )
-    output: str = option("", "run directory to write (required)")
+    output: str = option("", "run directory to write", required=True)
 
     def __post_init__(self):
         for field in dataclasses.fields(self):

@@ -15,10 +15,15 @@ class TrainingOptions:
     """Flags of every training run."""
 
     output: str = option(
-        "", "Run directory: configuration, checkpoints and results go here."
+        "",
+        "Run directory: configuration, checkpoints and results go here.",
+        required=True,
     )
     seed: int = option(
-        1, "Seed of initial weights, data order and augmentation.", minimum=0
+        1,
+        "Seed of initial weights, data order and augmentation.",
+        minimum=0,
+        group="Training",
     )
     steps: int = option(
         1_700_000, "Training steps in all.", minimum=0, runtime_only=True
@@ -33,11 +38,17 @@ class TrainingOptions:
         "Slurm describes. tpu: the one that --tpu names.",
         choices=("default", "mirrored", "multi_worker", "tpu"),
         runtime_only=True,
+        group="Devices",
     )
     tpu: str = option(
-        "", "Name or address of the TPU; local: this one.", runtime_only=True
+        "",
+        "Name or address of the TPU; local: this one.",
+        runtime_only=True,
+        needs={"strategy": ("tpu",)},
     )
-    optimizer: str = option("adam", "Optimizer.", choices=OPTIMIZERS)
+    optimizer: str = option(
+        "adam", "Optimizer.", choices=OPTIMIZERS, group="Optimizer"
+    )
     weight_decay: float = option(
         0.0,
         "Weight decay of adamw, lamb or lars; biases, norms and slopes have "
@@ -61,6 +72,7 @@ class TrainingOptions:
         1e-7,
         "Added to the root of the second moment, with adam and adamw.",
         minimum=0,
+        needs={"optimizer": ("adam", "adamw")},
     )
     max_gradient_norm: float = option(
         0.0,
@@ -79,6 +91,7 @@ class TrainingOptions:
         "of them than this, in 100 steps, end the run.",
         minimum=0,
         runtime_only=True,
+        group="Checkpoints, logs and what may go wrong",
     )
     checkpoint_every: int = option(
         1000, "Steps between checkpoints.", minimum=1, runtime_only=True
@@ -103,6 +116,7 @@ class TrainingOptions:
         "Steps between examples to see and hear in TensorBoard. 0: none.",
         minimum=0,
         runtime_only=True,
+        needs={"tensorboard": ()},
     )
     max_bad_fraction: float = option(
         MAX_BAD_FRACTION,

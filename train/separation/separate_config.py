@@ -11,14 +11,20 @@ from data.run.rejects import MAX_BAD_FRACTION
 class SeparateConfig(RunnerOptions):
     """Flags of train/separate_shards.py."""
 
-    shards: str = option("", "Folder of shards, of data/write_shards.py.")
+    shards: str = option(
+        "", "Folder of shards, of data/write_shards.py.", required=True
+    )
     separator: str = option(
-        "", "Run directory of train_separation or import_separator."
+        "",
+        "Run directory of train_separation or import_separator.",
+        required=True,
     )
     processors: tuple[str, ...] = option(
-        (), "Kept checkpoints to separate with. Empty: all of the run."
+        (),
+        "Kept checkpoints to separate with. Empty: all of the run.",
+        group="Separation",
     )
-    output: str = option("", "Folder of the shards to write.")
+    output: str = option("", "Folder of the shards to write.", required=True)
     batch_size: int = option(
         8,
         "Clips separated together, if they are equally long.",

@@ -28,12 +28,16 @@ class SeparationConfig(TrainingOptions):
         1e-8,
         "Added to the root of the second moment, with adam and adamw.",
         minimum=0,
+        needs={"optimizer": ("adam", "adamw")},
     )
 
-    shards: str = option("", "Folder of shards, of data/write_shards.py.")
+    shards: str = option(
+        "", "Folder of shards, of data/write_shards.py.", required=True
+    )
     splits: tuple[str, ...] = option(
         (),
         "Splits to train on; labels are not read. Empty: all but eval.",
+        group="Data",
     )
     eval_splits: tuple[str, ...] = option(
         ("eval",),
@@ -48,7 +52,12 @@ class SeparationConfig(TrainingOptions):
     crop_seconds: float = option(
         10.0, "Length of the random crops that are mixed, seconds.", minimum=0.1
     )
-    num_sources: int = option(2, "M, channels to split into.", minimum=2)
+    num_sources: int = option(
+        2,
+        "M, channels to split into.",
+        minimum=2,
+        group="Network and loss",
+    )
     mixit_search: str = option(
         "exact",
         "How channels are assigned to the two mixtures: by comparing all 2^M "
