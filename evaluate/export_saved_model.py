@@ -39,7 +39,9 @@ class ExportConfig:
     encoder: str = option(
         "", "run directory of pretrain_contrastive or import_panns"
     )
-    output: str = option("", "folder of the served model's versions", required=True)
+    output: str = option(
+        "", "folder of the served model's versions", required=True
+    )
     version: int = option(1, "number of this version", minimum=1)
     separator: str = option(
         "", "run directory of train_separation or import_separator"

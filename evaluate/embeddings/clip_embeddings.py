@@ -54,7 +54,9 @@ def embed_shard(
     clips = examples_in_order(index, cut, failed.extend)
     for clip_id, labels, windows, valid in clips:
         if not valid:
-            raise UserError(f"clip {clip_id.decode()} of {info.folder} {WHY_NOT}")
+            raise UserError(
+                f"clip {clip_id.decode()} of {info.folder} {WHY_NOT}"
+            )
         clip_ids.append(clip_id.decode())
         clip_labels.append(labels)
         counts.append(len(windows))

@@ -51,9 +51,7 @@ class ReportConfig:
         18.0, "Room for audio inside the page, megabytes.", minimum=0.0
     )
     seed: int = option(0, "Of every random choice.", minimum=0)
-    output: str = option(
-        "", "File to write, ending in .html.", required=True
-    )
+    output: str = option("", "File to write, ending in .html.", required=True)
 
     def __post_init__(self):
         if not self.encoder and not self.shards:

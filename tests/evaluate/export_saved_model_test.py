@@ -297,7 +297,9 @@ def test_the_same_models_are_kept_and_others_refused(both, capsys):
         {**separator, "processor": "S2"},
         {**separator, "processor": "N", "encoder": config.encoder},
     ):
-        with pytest.raises(UserError, match="another model, .*: raise --version"):
+        with pytest.raises(
+            UserError, match="another model, .*: raise --version"
+        ):
             exported(ExportConfig(output=config.output, **parts))
     assert {p: p.stat().st_mtime_ns for p in served.rglob("*")} == before
 

@@ -23,7 +23,9 @@ def learning_rate(
             decay_steps=max(1, options.steps - options.warmup_steps),
             alpha=0.0 if options.cosine_decay else 1.0,
         )
-    return Halving(rate, options.halving_steps) if options.halving_steps else rate
+    return (
+        Halving(rate, options.halving_steps) if options.halving_steps else rate
+    )
 
 
 class Halving(keras.optimizers.schedules.LearningRateSchedule):

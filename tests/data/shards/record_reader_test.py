@@ -154,9 +154,7 @@ def test_no_pair_holds_one_record_twice(clips, tmp_path):
         assert sorted(found[start : start + clips]) == NAMES[:clips]
 
 
-@pytest.mark.parametrize(
-    "clips, bad", [(3, (1,)), (4, (0, 3)), (7, (0, 1))]
-)
+@pytest.mark.parametrize("clips, bad", [(3, (1,)), (4, (0, 3)), (7, (0, 1))])
 def test_nor_where_records_are_replaced(clips, bad, tmp_path):
     info = write_shards(tmp_path, CLIPS[:clips], num_shards=1)
     index = index_of(info)

@@ -64,7 +64,7 @@ def test_figures_are_those_since_the_row_before(tmp_path, monkeypatch):
     ]
     speeds = _shown(tmp_path).Tensors("speed/waiting_for_data")
     found = [(e.step, float(tf.make_ndarray(e.tensor_proto))) for e in speeds]
-    assert found == [(42, 0.4375), (43, 0.0)]
+    assert found == [(42, 0.125), (43, 0.0)]
 
 
 def test_skipped_steps_are_counted_and_tags_are_grouped(tmp_path):
