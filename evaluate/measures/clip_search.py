@@ -43,7 +43,7 @@ def search(
         `embedding_job.run`.
     """
     if not is_valid(query):
-        raise UserError(f"the query {WHY_NOT}")
+        raise UserError(f"--query {WHY_NOT}")
     [encoder] = load_encoders([run])
     store = embeddings(encoder, info, splits)
     embedding = encoder.encode(encoder.cut_windows(query)).mean(axis=0)

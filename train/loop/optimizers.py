@@ -86,8 +86,8 @@ class LARS(keras.optimizers.Optimizer):
     For each weight w with gradient g, with g' = g + weight_decay * w:
       rate = learning_rate * trust_coefficient * |w| / |g'|
       velocity = momentum * velocity + rate * g';  w = w - velocity
-    Others than `is_decayed` names take g and the learning rate as they are, as where
-    a norm is 0.
+    Others than `is_decayed` names take g and the learning rate as they are, as
+    where a norm is 0.
 
     Args:
       learning_rate: a number or schedule; SimCLR: 0.3 * batch / 256.
