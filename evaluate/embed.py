@@ -34,16 +34,17 @@ class EmbedConfig(RunnerOptions):
     """The flags of this entry point."""
 
     encoder: str = option(
-        "", "run directory of pretraining (required)", runtime_only=True
+        "", "run directory of pretraining", required=True, runtime_only=True
     )
     shards: str = option(
         "",
         "what to embed; default: the encoder's training shards",
+        group="Data",
         runtime_only=True,
     )
     splits: tuple[str, ...] = option((), "splits to embed; empty: all")
     output: str = option(
-        "", "run directory to write (required)", runtime_only=True
+        "", "run directory to write", required=True, runtime_only=True
     )
 
     def __post_init__(self):

@@ -17,12 +17,13 @@ class EmbeddingModel(ConfiguredModel):
     """Waveform to embedding.
 
     A clip is cut into windows of `window_frames` log-mel frames (0.96 s) that
-    start every `window_hop_frames` (0.48 s); each is encoded, and the clip's
-    embedding is the mean over its windows (our choice). A clip shorter than a
-    window is padded with zeros to one; a last part shorter than a window is
-    left out.
+    start every `window_hop_frames` (0.48 s), the last one where it ends with
+    the clip, so that every sample is in one. Each is encoded, and the clip's
+    embedding is the mean over its windows. A clip shorter than a window is
+    repeated until it fills one. All this is our choice.
 
-    Call: waveform (B, T) -> (B, embedding_dim) float32, any T >= 1.
+    Call: waveform (B, T) -> (B, embedding_dim) float32, any T. What
+    `valid_waveform.is_valid` refuses may give NaN.
 
     Args:
       sample_rate_hz: of the waveform.
@@ -77,19 +78,27 @@ class EmbeddingModel(ConfiguredModel):
 
     def num_windows(self, num_samples):
         """Windows of a clip of `num_samples` (an int or an int tensor)."""
-        later = (num_samples - self.window_samples) // self.window_hop_samples
-        if isinstance(num_samples, int):
-            return 1 + max(0, later)
-        return 1 + ops.maximum(later, 0)
+        return framing.covering_frames(
+            num_samples, self.window_samples, self.window_hop_samples
+        )
 
     def cut_windows(self, waveform):
         """(B, T) -> (B, windows, window_samples)."""
-        return framing.frame(
+        num_samples = ops.shape(waveform)[-1]
+        before_last = framing.frame(
             waveform,
             self.window_samples,
             self.window_hop_samples,
-            self.num_windows(ops.shape(waveform)[-1]),
+            self.num_windows(num_samples) - 1,
         )
+        # Past the end of a short clip it begins again; one without samples
+        # is the zero that is padded.
+        places = ops.arange(self.window_samples)
+        places += ops.maximum(num_samples - self.window_samples, 0)
+        places = places % ops.maximum(num_samples, 1)
+        padded = ops.pad(waveform, ((0, 0), (0, 1)))
+        last = ops.take(padded, places, axis=1)[:, None]
+        return ops.concatenate([before_last, last], axis=1)
 
     def encode(self, windows, training=False):
         """(N, window_samples) -> h (N, embedding_dim)."""

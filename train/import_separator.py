@@ -42,8 +42,8 @@ class ImportConfig(run_directory.RunOptions):
 
     checkpoint: str = option(
         "",
-        "Folder of a checkpoint, or what its files' names begin with "
-        "(required).",
+        "Folder of a checkpoint, or what its files' names begin with.",
+        required=True,
         runtime_only=True,
     )
     processor: str = option(
@@ -52,7 +52,7 @@ class ImportConfig(run_directory.RunOptions):
         "checkpoint's name ends in, or reference.",
     )
     output: str = option(
-        "", "Run directory to write (required).", runtime_only=True
+        "", "Run directory to write.", required=True, runtime_only=True
     )
     sample_rate_hz: int = option(
         16000, "Rate that it was trained at, Hz.", minimum=1

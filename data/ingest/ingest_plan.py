@@ -43,8 +43,8 @@ def find_recordings(config: IngestConfig) -> Manifest:
     """The recordings, labels and splits that the options name.
 
     Raises:
-      UserError: the folder or a table cannot be used, or no recording of the
-        folds for the split eval.
+      UserError: the folder or a table cannot be used, no recording is of the
+        folds for the split eval, or a share for it has no effect.
     """
     if config.source == ESC:
         found = esc.read(config.input, config.eval_folds, config.esc10_only)
@@ -68,6 +68,13 @@ def find_recordings(config: IngestConfig) -> Manifest:
             f"--eval_folds={','.join(config.eval_folds)}: --input="
             f"{config.input} has no file of these folds with a known label, "
             "so the split eval would be empty"
+        )
+    is_set = config.eval_fraction != IngestConfig.eval_fraction
+    if is_set and all(r.split for r in found.recordings):
+        raise UserError(
+            f"--eval_fraction={config.eval_fraction:g} has no effect: "
+            f"--labels={config.labels} says which split each file is in; "
+            "leave that flag out, or the column split or fold"
         )
     return found
 

@@ -4,6 +4,8 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
+from absl import logging
+
 from data.run import csv_table
 from data.run.csv_table import printable
 from data.run.errors import UserError
@@ -51,6 +53,16 @@ def read(
         labeled = [
             dataclasses.replace(r, labels=_folder_label(r.path)) for r in found
         ]
+        names = {label for r in labeled for label in r.labels}
+        if len(names) == 1 and not classes:
+            logging.warning(
+                "%s has one sub-folder with recordings, %s, so that is the "
+                "only class. If it is no label, name a CSV with --labels, or "
+                "that sub-folder as --input; --source reads ESC, FSD50K and "
+                "AudioSet as published.",
+                folder,
+                *names,
+            )
         kept, rejects = manifest.refuse_unknown(labeled, classes, "--classes")
         counts = {"files_of_other_types": others}
         return Manifest(kept, tuple(classes), rejects, counts=counts)

@@ -13,6 +13,7 @@ from data.shards.record_index import RecordIndex
 from data.shards.record_reader import examples_in_order
 from evaluate.embeddings.embedding_store import EmbeddingStore
 from evaluate.embeddings.encoders import Representation
+from models.numerics.valid_waveform import WHY_NOT, is_valid
 
 
 def embed_shard(
@@ -34,18 +35,24 @@ def embed_shard(
       The embeddings, and the numbers of the records that cannot be used.
 
     Raises:
-      UserError: an embedding is not finite.
+      UserError: a clip is not valid (see `valid_waveform`), or an embedding
+        not finite.
     """
     info = index.info
 
     def cut(record):
         clip_id, labels, audio = decode_clip(record, info)
-        return clip_id, labels, representation.cut_windows(audio)
+        windows = representation.cut_windows(audio)
+        return clip_id, labels, windows, is_valid(audio)
 
     clip_ids, clip_labels, counts, vectors, waiting = [], [], [], [], []
     failed: list[int] = []
     clips = examples_in_order(index, cut, failed.extend)
-    for clip_id, labels, windows in clips:
+    for clip_id, labels, windows, valid in clips:
+        if not valid:
+            raise UserError(
+                f"clip {clip_id.decode()} of {info.folder} {WHY_NOT}"
+            )
         clip_ids.append(clip_id.decode())
         clip_labels.append(labels)
         counts.append(len(windows))

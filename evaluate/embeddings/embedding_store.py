@@ -13,7 +13,7 @@ from data.run.errors import UserError
 
 # Raised when windows are cut or encoded in another way: older files are then
 # not read any more.
-VERSION = 2
+VERSION = 3
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

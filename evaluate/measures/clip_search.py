@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings.embedding_cache import embeddings
 from evaluate.embeddings.encoders import load_encoders
 from evaluate.measures.nearest_neighbors import nearest_neighbors
 from evaluate.measures.results import format_table, listed
+from models.numerics.valid_waveform import WHY_NOT, is_valid
 
 
 class FoundClip(NamedTuple):
@@ -35,8 +37,11 @@ def search(
       top: clips wanted.
 
     Raises:
-      UserError: the encoder cannot be used, or see `embedding_job.run`.
+      UserError: the encoder or the query cannot be used, or see
+        `embedding_job.run`.
     """
+    if not is_valid(query):
+        raise UserError(f"--query {WHY_NOT}")
     [encoder] = load_encoders([run], info)
     store = embeddings(encoder, info, splits)
     embedding = encoder.encode(encoder.cut_windows(query)).mean(axis=0)

@@ -23,12 +23,19 @@ from models.embedding_model import EmbeddingModel
 
 # Imported so that Keras can load it.
 from models.heads import linear_classifier  # noqa: F401
+from models.numerics.valid_waveform import is_valid
 from models.separation.separator import Separator
+
+CHANNELS = "channels"
+VALID = "valid"
 
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
     """One function of a waveform [B, T], float32, any B and T.
+
+    It gives VALID [B] too: which clips `is_valid` allows. Of the others it
+    computes nothing, and gives zeros.
 
     Attributes:
       output: name of what it gives.
@@ -42,10 +49,25 @@ class Signature:
     call: Callable[[tf.Tensor], tf.Tensor]
     lengths: tuple[int, ...]
 
+    def answer(self, waveform: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What is served: the output, and VALID."""
+        valid = is_valid(waveform)
+        batch, samples = tf.unstack(tf.shape(waveform))
+        # Networks take no empty tensors: a silent clip, or sample, is put in.
+        padded = tf.pad(
+            tf.where(valid[:, None], waveform, 0.0),
+            [[0, tf.maximum(1 - batch, 0)], [0, tf.maximum(1 - samples, 0)]],
+        )
+        value = self.call(padded)[:batch]
+        if self.output == CHANNELS:
+            value = value[..., :samples]
+        mask = tf.reshape(valid, [-1] + [1] * (len(value.shape) - 1))
+        return {self.output: tf.where(mask, value, 0.0), VALID: valid}
+
 
 def export(
     files: dict[str, pathlib.Path],
-    digests: dict[str, str],
+    digests: dict[str, str | int],
     folder: pathlib.Path,
 ) -> list[str]:
     """Writes a SavedModel, which appears once it agrees with Keras.
@@ -83,7 +105,7 @@ def export(
     rate = f" at {next(iter(models.values())).sample_rate_hz} Hz"
     for name, signature in served.items():
         output = f"{signature.output} {signature.axes}"
-        told.append(f"{name}: waveform [B, T]{rate} -> {output}")
+        told.append(f"{name}: waveform [B, T]{rate} -> {output}, {VALID} [B]")
         rate = ""
     return told
 
@@ -151,7 +173,7 @@ def signatures(models: dict[str, keras.Model]) -> dict[str, Signature]:
     if separator := models.get(SEPARATOR):
         window = separator.transform.window_samples
         found["separate"] = Signature(
-            "channels",
+            CHANNELS,
             f"[B, {separator.num_sources}, T]",
             separator,
             (1, window - 1, int(30.3 * window)),
@@ -163,14 +185,10 @@ def signatures(models: dict[str, keras.Model]) -> dict[str, Signature]:
 def write(served: dict[str, Signature], path: pathlib.Path) -> None:
     """Writes the SavedModel folder `path`."""
     spec = [tf.TensorSpec([None, None], tf.float32, name="waveform")]
-
-    def endpoint(signature):
-        return lambda waveform: {signature.output: signature.call(waveform)}
-
     # The endpoints find their variables; `track` would store them twice.
     archive = keras.export.ExportArchive()
     for name, signature in served.items():
-        archive.add_endpoint(name, endpoint(signature), input_signature=spec)
+        archive.add_endpoint(name, signature.answer, input_signature=spec)
     archive.write_out(str(path), verbose=False)
 
 

@@ -177,6 +177,21 @@ def test_folds_and_unknown_labels(tmp_path):
     assert kinds == {"1.wav": "unknown_label", "gone.wav": "no_such_file"}
 
 
+@pytest.mark.parametrize("column", ["split", "fold"])
+def test_a_share_for_eval_goes_with_no_table_that_has_splits(column, tmp_path):
+    for name in "ab":
+        write(tmp_path / "in" / f"{name}.wav", tone(0.25))
+    labels = tmp_path / "l.csv"
+    labels.write_text(f"filename,labels,{column}\na.wav,x,1\nb.wav,x,2\n")
+    options = {"labels": str(labels), "eval_fraction": 0.5}
+    with pytest.raises(UserError, match="--eval_fraction=0.5 has no effect"):
+        ingest_job.run(config(tmp_path, **options))
+    assert not (tmp_path / "out").exists()
+    labels.write_text("filename,labels\na.wav,x\nb.wav,x\n")
+    info = ingest_job.run(config(tmp_path, **options))
+    assert info.summary["clips"] == {"eval": 1, "train": 1}
+
+
 def test_clips_are_shuffled_across_shards_by_the_seed(tmp_path):
     for number in range(12):
         write(tmp_path / "in" / f"{number:02d}.wav", tone(0.25))

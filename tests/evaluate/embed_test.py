@@ -62,12 +62,12 @@ def test_index_names_encoder_shards_and_sizes(toy):
         "shards_sha256": info.clips_sha256(["eval", "train"]),
         "class_names": list(NAMES),
         "clips": 8,
-        # 2 s and 1.7 s are 3 and 2 windows, 1.5 s are 2, the others 1.
-        "windows": 8 + 2 + 1 + 1,
+        # 2 s are 4 windows, 1.7 and 1.5 s are 3, 1 s is 2, the others 1.
+        "windows": 4 + 3 + 3 + 2 + 4 * 1,
     }
     assert list(splits) == ["eval", "train"]
     assert [f["clips"] for f in splits["eval"]] == [2, 1]
-    assert [f["windows"] for f in splits["train"]] == [3, 4, 1]
+    assert [f["windows"] for f in splits["train"]] == [4, 5, 1]
     for file in splits["eval"] + splits["train"]:
         size = (toy / "whole" / file["file"]).stat().st_size
         assert file["num_bytes"] == size

@@ -75,6 +75,8 @@ class TrainingLog:
         self.note = ""
         self._batch_size = batch_size
         self._since, self._waited = time.monotonic(), 0.0
+        # The first step is traced: it does not count for the speed.
+        self._begun = self._uncounted = 0
         self._file = folder / HISTORY_FILE
         header, *rows = csv_table.rows_written(self._file) or [[]]
         kept = [row for row in rows if step_of(row, self._file) <= start_step]
@@ -93,6 +95,9 @@ class TrainingLog:
     def waiting(self) -> Iterator[None]:
         """Around what waits for data."""
         start = time.monotonic()
+        if self._begun == 1:
+            self._since, self._waited, self._uncounted = start, 0.0, 1
+        self._begun += 1
         yield
         self._waited += time.monotonic() - start
 
@@ -123,9 +128,10 @@ class TrainingLog:
             notes.append(f"{skipped} skipped" if notes else "all skipped")
         now = time.monotonic()
         spent = max(now - self._since, 1e-9)
-        rate = len(steps) * self._batch_size / spent
+        rate = (len(steps) - self._uncounted) * self._batch_size / spent
         waiting = self._waited / spent
-        self._since, self._waited = now, 0.0
+        self._since, self._waited, self._uncounted = now, 0.0, 0
+        self._begun = max(self._begun, 2)
         notes.append(f"{rate:.3g} examples/s, {waiting:.1%} waiting for data")
         self.note = ", ".join(notes)
         with self.writer.as_default(steps[-1].number):

@@ -42,6 +42,27 @@ def test_the_first_sub_folder_is_the_label(tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    "files, told",
+    [
+        (("audio/a.wav", "audio/b.wav"), True),
+        (("audio/a.wav", "c.wav"), True),
+        (("dog/a.wav", "cat/b.wav"), False),
+        (("a.wav", "b.wav"), False),
+    ],
+)
+def test_a_sub_folder_that_is_the_only_class_is_told(
+    files, told, tmp_path, caplog
+):
+    """As where --input is the root of a dataset."""
+    touch(tmp_path, *files)
+    read(tmp_path)
+    assert ("audio, so that is the only class" in caplog.text) == told
+    caplog.clear()
+    read(tmp_path, "filename,labels\n" + f"{files[0]},x\n")
+    assert not caplog.text
+
+
 def test_links_are_followed_once_and_broken_ones_kept(tmp_path):
     touch(tmp_path, "x/a.wav")
     os.symlink(tmp_path, tmp_path / "x" / "loop")

@@ -21,6 +21,7 @@ from train.separation.separation_config import SeparationConfig
 
 CONFIG = ContrastiveConfig(
     steps=3,
+    warmup_steps=0,
     batch_size=2,
     width=0.0625,
     embedding_dim=5,

@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+from unittest import mock
 
 import keras
 import numpy as np
@@ -312,3 +313,30 @@ def test_wrong_flags_are_refused(info, files):
         channel_writer.separate(info, files, info.folder, CONFIG)
     with pytest.raises(ValueError, match="--window_seconds=0.05 is too short"):
         SeparateConfig(window_seconds=0.05)
+
+
+def test_channels_beyond_full_scale_are_counted_and_told(
+    info, files, tmp_path, caplog
+):
+    """Those of four times the mixture."""
+    run = tf.function(lambda x: tf.stack([4 * x, -x], axis=1))
+    with mock.patch.object(channel_writer, "_compile", lambda _: run):
+        separated = channel_writer.separate(
+            info, {"P": files["P"]}, tmp_path / "out", CONFIG
+        )
+    mixtures = [mixture for mixture, _ in _channels(separated).values()]
+    beyond = [int((np.abs(4 * mixture) > 1).sum()) for mixture in mixtures]
+    expected = {"clips": sum(n > 0 for n in beyond), "samples": sum(beyond)}
+    assert expected["samples"] > 0
+    assert DatasetInfo.load(tmp_path / "out").summary["channels_clipped"] == (
+        expected
+    )
+    told = f"{expected['clips']} clips have channels beyond full scale: "
+    assert f"{told}{expected['samples']} samples" in caplog.text
+
+
+def test_channels_that_fit_are_not_told_of(info, files, tmp_path, caplog):
+    separated = channel_writer.separate(info, files, tmp_path / "out", CONFIG)
+    none = {"clips": 0, "samples": 0}
+    assert separated.summary["channels_clipped"] == none
+    assert "full scale" not in caplog.text
