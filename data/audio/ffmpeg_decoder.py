@@ -31,8 +31,8 @@ _CONTAINERS = (
 # Those whose header says how long the sound is; of others FFmpeg guesses it
 # from the size.
 _PROMISE = set(
-    "aiff ape asf au avi caf flac flv matroska mov mp3 mpc mpc8 tak tta w64 wv"
-    .split()
+    "aiff ape asf au avi caf flac flv matroska mov mp3 mpc mpc8 tak tta w64"
+    " wv".split()
 )
 # Those whose seeks go to a time that is true, for every codec.
 _SEEK = set(

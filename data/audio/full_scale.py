@@ -35,8 +35,7 @@ class FullScale:
     @property
     def value(self) -> float:
         is_far_beyond = (
-            self._peak > _MOST
-            and self._beyond >= _LEAST_SHARE * self._sounding
+            self._peak > _MOST and self._beyond >= _LEAST_SHARE * self._sounding
         )
         if not (self._peak > 1 and (self._are_whole or is_far_beyond)):
             return 1.0

@@ -1,8 +1,8 @@
 """Reads sound files: mono, at the wanted rate, or refused with a reason.
 
-libsndfile decodes WAV and FLAC where it reads all of them, FFmpeg what else
-there is (`ffmpeg_decoder`), whatever the file is called; soxr resamples, all
-outside the graph. Levels are kept: nothing is normalised.
+libsndfile decodes WAV, FLAC and short Ogg where it reads all of them, FFmpeg
+what else there is (`ffmpeg_decoder`), whatever the file is called; soxr
+resamples, all outside the graph. Levels are kept: nothing is normalised.
 """
 
 import contextlib
@@ -22,6 +22,9 @@ from data.run.csv_table import printable
 
 _MIN_RATE_HZ, _MAX_RATE_HZ = 1_000, 768_000
 _BLOCK_S = 30
+# Of Ogg that can be one page of sound, where FFmpeg 8 takes the start wrong.
+_SHORT_OGG_BYTES = 80_000
+_OGG_STREAM = b"OggS\0\2"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +56,12 @@ def read_header(path: str | os.PathLike) -> AudioHeader:
     start = _start_of(path)
     sizes = wav_sizes.read(path)
     header = None
-    if start == b"fLaC" or (sizes and not sizes.are_wrong):
+    if (
+        start.startswith(b"fLaC")
+        or (sizes and not sizes.are_wrong)
+        # Chained ones have several.
+        or start.count(_OGG_STREAM) == 1
+    ):
         header, is_float = _libsndfile_header(path, sizes)
     if header is None:
         header, is_float = ffmpeg_decoder.measure(
@@ -159,7 +167,7 @@ def check_level(audio: np.ndarray, silence_db: float) -> None:
 
 
 def _start_of(path: str | os.PathLike) -> bytes:
-    """The first bytes of a file, or why there are none."""
+    """First bytes of a file, all of a short Ogg; or why there are none."""
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
@@ -171,7 +179,10 @@ def _start_of(path: str | os.PathLike) -> bytes:
         if not status.st_size:
             raise AudioRejected("empty", "0 bytes: record or copy it again")
         with open(path, "rb") as file:
-            return file.read(4)
+            start = file.read(4)
+            if start == b"OggS" and status.st_size < _SHORT_OGG_BYTES:
+                start += file.read()
+            return start
     except OSError as error:
         is_gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
         if is_gone and os.path.islink(path):

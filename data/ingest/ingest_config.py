@@ -31,12 +31,19 @@ class IngestConfig(RunnerOptions):
     """Where clips come from, how they are cut, and where they go."""
 
     source: str = option(FOLDER, "where clips come from", choices=SOURCES)
-    output: str = option("", "folder for the shards (required)")
+    output: str = option(
+        "", "folder for the shards (required)", runtime_only=True
+    )
+    # Paths may change: what lies there is compared by content.
     input: str = option(
-        "", "folder of recordings; of the whole dataset for esc and fsd50k"
+        "",
+        "folder of recordings; of the whole dataset for esc and fsd50k",
+        runtime_only=True,
     )
     labels: str = option(
-        "", "CSV of labels; empty: the first sub-folder is the label"
+        "",
+        "CSV of labels; empty: the first sub-folder is the label",
+        runtime_only=True,
     )
     label_column: str = option("labels", "CSV column, several joined by ;")
     filename_column: str = option(
@@ -58,8 +65,11 @@ class IngestConfig(RunnerOptions):
         (),
         "AudioSet's CSVs of segments; those with eval in their name make the "
         "split eval, the others train",
+        runtime_only=True,
     )
-    class_labels: str = option("", "AudioSet's class_labels_indices.csv")
+    class_labels: str = option(
+        "", "AudioSet's class_labels_indices.csv", runtime_only=True
+    )
     eval_fraction: float = option(
         0.25,
         "share of the recordings drawn for the split eval, where no CSV "

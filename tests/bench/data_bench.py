@@ -8,6 +8,7 @@ from data.run import environment
 
 environment.prepare(trains=True)
 
+import dataclasses  # noqa: E402
 import os  # noqa: E402
 import pathlib  # noqa: E402
 import re  # noqa: E402
@@ -21,7 +22,7 @@ import numpy as np  # noqa: E402
 import soundfile  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from data.audio import codec, encoding  # noqa: E402
+from data.audio import codec, encoding, sound_file  # noqa: E402
 from data.ingest import clip_plan, clip_shards  # noqa: E402
 from data.ingest.clip_shards import ClipReader, ClipShardTask  # noqa: E402
 from data.shards import shard_offsets  # noqa: E402
@@ -83,7 +84,13 @@ def _print_ingest(folder: pathlib.Path) -> None:
                 rng.normal(0, 0.1, shape).astype("f4"),
                 rate_hz,
             )
-        recordings, _ = find_recordings(str(source))
+        recordings = [
+            dataclasses.replace(
+                recording,
+                header=sound_file.read_header(source / recording.path),
+            )
+            for recording in find_recordings(str(source))
+        ]
         clips = tuple(
             clip
             for recording in recordings
@@ -94,7 +101,7 @@ def _print_ingest(folder: pathlib.Path) -> None:
         task = ClipShardTask(
             shard="shard",
             clips=clips,
-            class_names=(),
+            label_numbers=(),
             reader=ClipReader(
                 str(source), RATE_HZ, MIN_S, None, encoding.PCM16
             ),

@@ -108,7 +108,7 @@ def test_conversions_are_counted_and_bad_files_listed(tmp_path):
         "short.wav": "too_short",
         "text.wav": "not_audio",
         "empty.mp3": "empty",
-        "broken link.ogg": "no_access",
+        "broken link.ogg": "broken_link",
     }
     assert "1 of 16000 samples" in found["nan.wav"][1]
     assert "--keep_silent" in found["silent.wav"][1]
@@ -238,7 +238,7 @@ def test_mostly_bad_input_stops_the_job_with_the_list(tmp_path):
     with pytest.raises(UserError) as caught:
         ingest_job.run(options)
     message = str(caught.value)
-    assert "2 of 3 inputs are bad" in message and "0.wav: not read" in message
+    assert "2 of 3 inputs are bad" in message and "0.wav: no sound" in message
     assert "--max_bad_fraction=0.5" in message
     assert sorted(rejects(tmp_path)) == ["0.wav", "1.wav"]
     info = ingest_job.run(dataclasses.replace(options, max_bad_fraction=0.7))

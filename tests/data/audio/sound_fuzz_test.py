@@ -174,7 +174,7 @@ def test_decoders_that_crash_or_hang_cost_their_file_alone(
         for where in ("header", "clip"):
             file = folder / f"{what} in {where}.wav"
             file.write_bytes(sound("wav16", 0))
-    monkeypatch.setattr(header_scan, "read_seconds", bad_decoder.read_seconds)
+    monkeypatch.setattr(header_scan, "read_header", bad_decoder.read_header)
     monkeypatch.setattr(clip_shards, "ClipReader", bad_decoder.ClipReader)
     # Long enough for real files on a busy machine.
     info = ingest_job.run(options(tmp_path, item_timeout_seconds=3.0))
