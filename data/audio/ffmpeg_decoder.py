@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import av
 import numpy as np
 import soxr
+from av.stream import Discard
 
 from data.audio.audio_header import AudioHeader, AudioRejected
 
@@ -167,7 +168,7 @@ class _Sound:
         self._codec.thread_count = 1
         for other in self._file.streams:
             if other is not stream:
-                other.discard = "all"
+                other.discard = Discard.all
         self._formats = self._file.format.name.split(",")
         self._rate_hz = self._codec.sample_rate
         # In samples; 0 where a damaged header says neither.

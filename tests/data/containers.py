@@ -46,6 +46,8 @@ KINDS = {
     ".wma": ("wmav2", "asf"),
     ".wv": ("wavpack", "wv"),
 }
+# Of those that do not take every rate.
+RATES_HZ = {".amr": 8000, ".rm": 8000, ".opus": 48000, ".webm": 48000}
 
 
 def write(
@@ -66,6 +68,8 @@ def write(
     """
     codec, container = KINDS[kind or path.suffix]
     samples = np.atleast_2d(np.asarray(audio, "f4").T)
+    if codec == "vorbis" and len(samples) == 1:  # It knows stereo alone.
+        samples = np.repeat(samples, 2, axis=0)
     layout = ("mono", "stereo")[len(samples) - 1]
     # The index of MP4 first, as on the web, where it is told what is missing.
     movable = container in ("ipod", "mov", "mp4")
