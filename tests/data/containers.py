@@ -66,6 +66,7 @@ def write(
       kind: one of `KINDS`; default: the suffix of the path.
       metadata: tags.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     codec, container = KINDS[kind or path.suffix]
     samples = np.atleast_2d(np.asarray(audio, "f4").T)
     if codec == "vorbis" and len(samples) == 1:  # It knows stereo alone.
