@@ -51,6 +51,7 @@ class ScenePlan:
     is_labeled: bool = True
 
     start_s = 0.0
+    is_whole = True
 
     @property
     def clip_id(self) -> str:

@@ -41,14 +41,20 @@ class IngestConfig(RunnerOptions):
     source: str = option(
         FOLDER, "where clips come from", choices=SOURCES, group="Source"
     )
-    output: str = option("", "folder for the shards", required=True)
+    output: str = option(
+        "", "folder for the shards", required=True, runtime_only=True
+    )
+    # Paths may change: what lies there is compared by content.
     input: str = option(
         "",
         "folder of recordings (required, but for synthetic); of the whole "
         "dataset for esc and fsd50k",
+        runtime_only=True,
     )
     labels: str = option(
-        "", "CSV of labels; empty: the first sub-folder is the label"
+        "",
+        "CSV of labels; empty: the first sub-folder is the label",
+        runtime_only=True,
     )
     label_column: str = option(
         "labels", "CSV column, several joined by ;", needs={"labels": ()}
@@ -74,8 +80,11 @@ class IngestConfig(RunnerOptions):
         (),
         "AudioSet's CSVs of segments; those with eval in their name make the "
         "split eval, the others train",
+        runtime_only=True,
     )
-    class_labels: str = option("", "AudioSet's class_labels_indices.csv")
+    class_labels: str = option(
+        "", "AudioSet's class_labels_indices.csv", runtime_only=True
+    )
     eval_fraction: float = option(
         0.25,
         "share of the recordings drawn for the split eval, where no CSV "

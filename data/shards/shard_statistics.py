@@ -14,6 +14,7 @@ CONVERSIONS = (
     "downsampled",
     "mixed_down",
     "clipped_at_full_scale",
+    "rescaled",
 )
 
 
@@ -24,6 +25,7 @@ def conversions(clip: AudioClip, sample_rate_hz: int) -> tuple[str, ...]:
         clip.header.sample_rate_hz > sample_rate_hz,
         clip.header.num_channels > 1,
         clip.over_full_scale,
+        clip.header.full_scale != 1,
     )
     return tuple(itertools.compress(CONVERSIONS, done))
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator  # noqa: E402
 import numpy as np  # noqa: E402
 import soundfile  # noqa: E402
 
-from data.audio import codec, encoding  # noqa: E402
+from data.audio import codec, encoding, sound_file  # noqa: E402
 from data.ingest import clip_plan, clip_shards  # noqa: E402
 from data.ingest.clip_shards import ClipReader, ClipShardTask  # noqa: E402
 from data.shards import shard_offsets  # noqa: E402
@@ -81,7 +81,13 @@ def _print_ingest(folder: pathlib.Path) -> None:
                 rng.normal(0, 0.1, shape).astype("f4"),
                 rate_hz,
             )
-        recordings, _ = find_recordings(str(source))
+        recordings = [
+            dataclasses.replace(
+                recording,
+                header=sound_file.read_header(source / recording.path),
+            )
+            for recording in find_recordings(str(source))
+        ]
         plans = tuple(
             plan
             for recording in recordings

@@ -107,6 +107,7 @@ def test_other_names_are_of_no_segment(tmp_path):
         "b/00000000000.wav",  # Of two files the first counts.
     )
     touch(tmp_path / "in", *names, "a/00000000000.wav")
+    touch(tmp_path / "in", "00000000000.jpg")  # After what sounds.
     videos = ("_b-_3_40000", "123456789_x", "0" * 11)
     found = read(tmp_path, train="".join(map(row, videos)))
     assert list(found_of(found)) == ["a/00000000000.wav"]
@@ -209,11 +210,11 @@ def test_published_embeddings_are_refused(tmp_path):
     with pytest.raises(UserError, match=message):
         read(tmp_path, train=GOOD)
     record.write_bytes(b"other records")
-    with pytest.raises(UserError, match=r"no .wav.*\(found: 1 .tfrecord\)"):
+    with pytest.raises(UserError, match="no segment of it has sound in --inp"):
         read(tmp_path, train=GOOD)
     # Beside sound they are but files of another type.
     touch(tmp_path / "in", "aaaaaaaaaaa.wav", "b.wav")
-    assert read(tmp_path, train=GOOD).counts["files_of_other_types"] == 1
+    assert read(tmp_path, train=GOOD).others == ("bal_train/-_.tfrecord",)
 
 
 def test_from_videos_to_shards_and_their_shards_are_no_input(tmp_path):

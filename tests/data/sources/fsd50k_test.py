@@ -23,7 +23,7 @@ def published(tmp_path, dev=DEV):
     """A folder as published, with one recording converted, one missing."""
     root = tmp_path / "in"
     touch(root / "FSD50K.dev_audio", "64760.wav", "16399.flac", "37199.wav")
-    touch(root / "FSD50K.eval_audio", "37199.wav")
+    touch(root / "FSD50K.eval_audio", "37199.json", "37199.wav", "37199.xml")
     truth = root / "FSD50K.ground_truth"
     truth.mkdir()
     (truth / "dev.csv").write_text(dev)
@@ -40,7 +40,10 @@ def test_rows_name_recordings_by_number_and_part(tmp_path):
         "FSD50K.eval_audio/37199.wav": (("Accordion", "Music"), "eval"),
     }
     assert found.class_names[1:] == ("Accordion", "Chink_and_clink", "Music")
-    assert found.counts == {"files_of_other_types": 3, "files_unused": 1}
+    assert found.counts == {"files_unused": 1}
+    assert [name.split("/")[1] for name in found.others] == [
+        *("37199.json", "37199.xml", "dev.csv", "eval.csv", "vocabulary.csv")
+    ]
     [(name, kind, reason)] = found.missing
     assert (name, kind) == ("FSD50K.dev_audio/007.wav", "no_such_file")
     assert reason.startswith("line 4 of") and "dev.csv" in reason
