@@ -38,6 +38,6 @@ def load(file: str | os.PathLike, kind: type[NetworkT]) -> NetworkT:
             f"{file} cannot be loaded ({what[:200]}): make it again"
         ) from error
     raise UserError(
-        f"{file} holds a {found}, no {kind.__name__}: name a run that has one, "
-        "or make it again"
+        f"{file} holds a network of the class {found}, not {kind.__name__}: "
+        "name a run that has one, or make it again"
     )

@@ -52,12 +52,16 @@ class Checkpoints:
         paths = state.all_model_checkpoint_paths if state else []
         reason = ""
         for path in reversed(paths):
+            found = None
             try:
-                self._checkpoint.restore(path).assert_consumed()
+                found = self._checkpoint.restore(path)
+                found.assert_consumed()
                 return int(self._step)
             except _UNREADABLE as error:
                 reason, *_ = str(error).splitlines() or [type(error).__name__]
                 logging.warning("%s cannot be read (%s)", path, reason)
+                if found is not None:
+                    found.expect_partial()  # Told once is enough.
         if paths:
             raise UserError(
                 f"no checkpoint in {run / CHECKPOINTS} can be read, or is of "

@@ -10,7 +10,9 @@ def test_only_a_whole_network_of_that_kind_is_loaded(tmp_path):
     file = tmp_path / "a.keras"
     LinearClassifier(3, 2).save(file)
     assert saved_network.load(file, LinearClassifier).count_params() == 8
-    with pytest.raises(UserError, match="a LinearClassifier, no Sequential"):
+    with pytest.raises(
+        UserError, match="class LinearClassifier, not Sequential"
+    ):
         saved_network.load(file, keras.Sequential)
     whole = file.read_bytes()
     for damaged in (b"", b"x", whole[:-30], whole[:200] + 30 * b"x"):
