@@ -29,14 +29,20 @@ class InspectConfig:
 
     shards: str = option(
         "",
-        "output of data/write_shards.py or train/separate_shards.py (required)",
+        "output of data/write_shards.py or train/separate_shards.py",
+        required=True,
     )
     splits: tuple[str, ...] = option((), "splits to look at; empty: all")
-    output: str = option("", "page to write, ending in .html (required)")
+    output: str = option("", "page to write, ending in .html", required=True)
     sample: int = option(24, "clips in the page", minimum=0, maximum=1000)
-    seed: int = option(0, "of the choice of clips", minimum=0)
+    seed: int = option(
+        0, "of the choice of clips", minimum=0, needs={"sample": ()}
+    )
     audio_megabytes: float = option(
-        18.0, "room for audio in the page, megabytes", minimum=0
+        18.0,
+        "room for audio in the page, megabytes",
+        minimum=0,
+        needs={"sample": ()},
     )
     silence_db: float = option(
         -70.0,

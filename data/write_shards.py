@@ -86,6 +86,9 @@ _NOTES = {
     "upsampled": "clips upsampled (their highest bands are empty)",
     "downsampled": "clips downsampled",
     "mixed_down": "clips mixed down to mono",
+    "rescaled": "clips of floats on the scale of integers (scaled to 1)",
+    "of_unknown_length": "recordings whose header has no true length (read to "
+    "the end of the file)",
     "clipped_at_full_scale": "clips clipped at full scale",
 }
 
@@ -106,6 +109,12 @@ def main() -> None:
     if rejected := summary.get("rejects"):
         kinds = ", ".join(f"{count} {kind}" for kind, count in rejected.items())
         print(f"left out: {kinds}; see {info.folder / REJECTS_FILE}")
+    if in_part := summary["in_part"]:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in in_part.items())
+        print(f"used in part: {kinds}; see {info.folder / REJECTS_FILE}")
+    if others := summary["other_files"]:
+        kinds = ", ".join(f"{count} {name}" for name, count in others.items())
+        print(f"files that are no recordings: {kinds}")
     print(f"shards: {info.folder}, described in {DATASET_FILE}")
 
 

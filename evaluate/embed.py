@@ -34,16 +34,17 @@ class EmbedConfig(RunnerOptions):
     """The flags of this entry point."""
 
     encoder: str = option(
-        "", "run directory of pretraining (required)", runtime_only=True
+        "", "run directory of pretraining", required=True, runtime_only=True
     )
     shards: str = option(
         "",
         "what to embed; default: the encoder's training shards",
+        group="Data",
         runtime_only=True,
     )
     splits: tuple[str, ...] = option((), "splits to embed; empty: all")
     output: str = option(
-        "", "run directory to write (required)", runtime_only=True
+        "", "run directory to write", required=True, runtime_only=True
     )
 
     def __post_init__(self):
@@ -59,12 +60,9 @@ def main() -> None:
     splits = info.any_splits(config.splits)
 
     from evaluate.embeddings import embedding_folder
-    from evaluate.embeddings.clip_embeddings import check_sample_rate
     from evaluate.embeddings.encoders import load_encoders
 
-    [encoder] = load_encoders([config.encoder])
-    # Told before a run directory is made: the flags can still be changed.
-    check_sample_rate(encoder, info)
+    [encoder] = load_encoders([config.encoder], info)
     folder = run_directory.start(
         config.output,
         "embed",

@@ -7,13 +7,15 @@ r"""Exports an encoder, a separator or both for TensorFlow Serving.
 
 Writes <output>/<version>/, a SavedModel in the layout that TensorFlow Serving
 watches. Each signature takes `waveform` [B, T] float32 in [-1, 1] at the
-model's sample rate, for any B and T from 1 on:
+model's sample rate, for any B and T, and gives `valid` [B] beside:
   serving_default  `embedding` [B, d], one for each waveform; without
                    --encoder the same as separate
   windows          `windows` [B, W, d], one for each window
   scores           `scores` [B, C] of classes, means over the windows, where
                    the encoder's run holds a classifier.keras
   separate         `channels` [B, M, T], with --separator
+A waveform is not valid where a sample is NaN, infinite or beyond +-1e6, and
+where it has no samples; its other outputs are zeros then.
 assets.extra/model.json in that folder says where the models come from. The
 folder appears once it has been loaded again and agrees with Keras.
 """
@@ -37,7 +39,9 @@ class ExportConfig:
     encoder: str = option(
         "", "run directory of pretrain_contrastive or import_panns"
     )
-    output: str = option("", "folder of the served model's versions (required)")
+    output: str = option(
+        "", "folder of the served model's versions", required=True
+    )
     version: int = option(1, "number of this version", minimum=1)
     separator: str = option(
         "", "run directory of train_separation or import_separator"

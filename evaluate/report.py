@@ -34,13 +34,11 @@ def main() -> None:
 
     page = report_page.render(report_page.gather(config))
     write_text(config.output, page)
-    for folder, stage in (
-        *((folder, PROBE) for folder in config.probe),
-        *((folder, RETRIEVAL) for folder in config.retrieval),
-    ):
-        metrics = report_runs.read_metrics(folder, stage)
-        table = results.results_table(metrics["results"])
-        print(f"{stage}, {folder}:\n{table}\n")
+    for stage in (PROBE, RETRIEVAL):
+        for folder in getattr(config, stage):
+            metrics = report_runs.read_metrics(folder, stage)
+            table = results.results_table(metrics["results"])
+            print(f"{stage}, {folder}:\n{table}\n")
     logging.info("The report has %.1f MB.", len(page.encode()) / 1e6)
     print(config.output)
 

@@ -29,8 +29,10 @@ from evaluate.embeddings import encoder_runs
 class SearchConfig:
     """The flags of this entry point."""
 
-    query: str = option("", "the recording: WAV, FLAC, OGG or MP3 (required)")
-    encoder: str = option("", "run directory of pretraining (required)")
+    query: str = option(
+        "", "the recording: WAV, FLAC, OGG or MP3", required=True
+    )
+    encoder: str = option("", "run directory of pretraining", required=True)
     shards: str = option(
         "", "the collection; default: the encoder's training shards"
     )

@@ -6,34 +6,31 @@ from keras import ops
 from models.cnn14.cnn14 import CNN14
 from models.frontend.log_mel import LogMel
 from models.frontend.panns_log_mel import PANNsLogMel
-from models.numerics.constructor_arguments import constructor_arguments
+from models.numerics.configured_model import ConfiguredModel
 from models.separation import framing
 
 FRONTENDS = {"google": LogMel, "panns": PANNsLogMel}
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class EmbeddingModel(keras.Model):
+class EmbeddingModel(ConfiguredModel):
     """Waveform to embedding.
 
     A clip is cut into windows of `window_frames` log-mel frames (0.96 s) that
-    start every `window_hop_frames` (0.48 s); each is encoded, and the clip's
-    embedding is the mean over its windows (our choice). A clip shorter than a
-    window is padded with zeros to one; a last part shorter than a window is
-    left out.
+    start every `window_hop_frames` (0.48 s), the last one where it ends with
+    the clip, so that every sample is in one. Each is encoded, and the clip's
+    embedding is the mean over its windows. A clip shorter than a window is
+    repeated until it fills one. All this is our choice.
 
-    Call: waveform (B, T) -> (B, embedding_dim) float32, any T >= 1.
+    Call: waveform (B, T) -> (B, embedding_dim) float32, any T. What
+    `valid_waveform.is_valid` refuses may give NaN.
 
     Args:
       sample_rate_hz: of the waveform.
-      embedding_dim: d, size of h; None for CNN14 without a bottleneck.
-      width: of CNN14; 1 is the published network.
-      hidden_layer: whether CNN14 has the fully connected layer of PANNs.
-      dropout: rate after each block of CNN14, in training.
+      embedding_dim, width, hidden_layer, dropout, hidden_dropout: of `CNN14`.
       window_frames: frames of a window (96 at 10 ms).
       window_hop_frames: frames between windows.
       frontend: log-mel of the AudioSet work ("google") or of PANNs ("panns").
-      hidden_dropout: rate around the hidden layer of CNN14, in training.
 
     Attributes:
       embedding_dim: size of h, with a bottleneck or without.
@@ -63,13 +60,7 @@ class EmbeddingModel(keras.Model):
                 f"frontend={frontend}"
             )
         self.sample_rate_hz = sample_rate_hz
-        self.width = width
-        self.hidden_layer = hidden_layer
-        self.dropout = dropout
         self.window_frames = window_frames
-        self.window_hop_frames = window_hop_frames
-        self.frontend_name = frontend
-        self.hidden_dropout = hidden_dropout
         self.frontend = FRONTENDS[frontend](sample_rate_hz, name="log_mel")
         self.encoder = CNN14(
             embedding_dim=embedding_dim,
@@ -87,19 +78,27 @@ class EmbeddingModel(keras.Model):
 
     def num_windows(self, num_samples):
         """Windows of a clip of `num_samples` (an int or an int tensor)."""
-        later = (num_samples - self.window_samples) // self.window_hop_samples
-        if isinstance(num_samples, int):
-            return 1 + max(0, later)
-        return 1 + ops.maximum(later, 0)
+        return framing.covering_frames(
+            num_samples, self.window_samples, self.window_hop_samples
+        )
 
     def cut_windows(self, waveform):
         """(B, T) -> (B, windows, window_samples)."""
-        return framing.frame(
+        num_samples = ops.shape(waveform)[-1]
+        before_last = framing.frame(
             waveform,
             self.window_samples,
             self.window_hop_samples,
-            self.num_windows(ops.shape(waveform)[-1]),
+            self.num_windows(num_samples) - 1,
         )
+        # Past the end of a short clip it begins again; one without samples
+        # is the zero that is padded.
+        places = ops.arange(self.window_samples)
+        places += ops.maximum(num_samples - self.window_samples, 0)
+        places = places % ops.maximum(num_samples, 1)
+        padded = ops.pad(waveform, ((0, 0), (0, 1)))
+        last = ops.take(padded, places, axis=1)[:, None]
+        return ops.concatenate([before_last, last], axis=1)
 
     def encode(self, windows, training=False):
         """(N, window_samples) -> h (N, embedding_dim)."""
@@ -115,12 +114,3 @@ class EmbeddingModel(keras.Model):
 
     def call(self, waveform, training=False):
         return ops.mean(self.embed_windows(waveform, training), axis=1)
-
-    def get_config(self):
-        return {
-            "name": self.name,
-            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
-            **constructor_arguments(self),
-            "embedding_dim": self.encoder.bottleneck_dim,
-            "frontend": self.frontend_name,
-        }

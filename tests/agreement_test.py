@@ -1,9 +1,9 @@
-import pathlib
 import textwrap
 
 import numpy as np
 import pytest
 
+from tests import ROOT
 from tests.agreement import (
     Agreements,
     largest_difference,
@@ -56,9 +56,8 @@ TABLE = textwrap.dedent("""\
 @pytest.fixture
 def run(pytester):
     """Function of arguments: what pytest prints of the tests above."""
-    root = pathlib.Path(__file__).parents[1]
     pytester.makeini(
-        f"[pytest]\npython_files = *_test.py\npythonpath = {root}\n"
+        f"[pytest]\npython_files = *_test.py\npythonpath = {ROOT}\n"
     )
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(some_test=TESTS, other_test=OTHER_TESTS)

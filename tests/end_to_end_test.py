@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests import script_process
-from tests.readme_commands import ROOT, commands, run_script, section
+from tests import ROOT, script_process
+from tests.readme_commands import commands, run_script, section
 from tests.train.small_shards import noise_clips, write_shards
 
 # What makes each command tiny; the rest of it is as in the README.

@@ -52,21 +52,6 @@ def folder_graph() -> dict[str, set[str]]:
     return graph
 
 
-def in_circles(graph: dict[str, set[str]]) -> set[str]:
-    """Folders that import one another, or something that does."""
-    left = dict(graph)
-    while free := [name for name in left if not left[name] & left.keys()]:
-        for name in free:
-            del left[name]
-    return set(left)
-
-
-def main() -> None:
-    graph = folder_graph()
-    for folder, imported in graph.items():
-        print(f"{folder} → {', '.join(sorted(imported)) or 'nothing'}")
-    print("in circles:", ", ".join(sorted(in_circles(graph))) or "none")
-
-
 if __name__ == "__main__":
-    main()
+    for folder, imported in folder_graph().items():
+        print(f"{folder} → {', '.join(sorted(imported)) or 'nothing'}")

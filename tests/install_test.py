@@ -1,13 +1,13 @@
 """`.ci/install`: what a machine lacks is told in one line."""
 
 import os
-import pathlib
 import re
 import subprocess
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[1]
+from tests import ROOT
+
 INSTALL = ROOT / ".ci" / "install"
 
 # Answers as a Python of some version would; its pip notes what it is asked.

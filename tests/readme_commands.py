@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from data.run import flag_fields
-from tests import script_process
-
-ROOT = pathlib.Path(__file__).parents[1]
+from tests import ROOT, script_process
 
 
 def section(title: str, package: str = "") -> str:

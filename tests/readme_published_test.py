@@ -18,9 +18,11 @@ from tests.evaluate.toy_runs import (
 )
 from tests.golden.loading import load
 from tests.models.cnn14 import panns_recipe
-from tests.models.separation import numpy_reference
 from tests.readme_commands import commands, config_of, run_script
-from tests.train.loop.checkpoint_files import write_checkpoint
+from tests.train.loop.checkpoint_files import (
+    random_checkpoint,
+    write_checkpoint,
+)
 from tests.train.published import torch_files
 from train import import_separator
 
@@ -76,7 +78,7 @@ def weights(tmp_path):
     write_checkpoint(
         tmp_path
         / "bird_mixit_model_checkpoints/output_sources4/model.ckpt-3223090",
-        numpy_reference.random_checkpoint(55, 11, 4, 8),
+        random_checkpoint(55, 11, 4, 8),
     )
     torch_files.save(
         tmp_path / "Cnn14_16k_mAP=0.438.pth",

@@ -9,6 +9,7 @@ from data.run.errors import UserError
 from models.embedding_model import FRONTENDS
 from models.losses import mixit
 from models.views.view_choice import COMPARISONS
+from tests import ROOT
 from tests.readme_commands import commands, config_of
 from train.contrastive import contrastive_config
 from train.contrastive.contrastive_config import ContrastiveConfig
@@ -16,7 +17,6 @@ from train.separation import separation_config
 from train.separation.separate_config import SeparateConfig
 from train.separation.separation_config import SeparationConfig
 
-ROOT = pathlib.Path(__file__).parents[1]
 RECIPES = ROOT / "train" / "flagfiles"
 S2, S1, F, N = ("S2",), ("S1",), ("F",), ("N",)
 

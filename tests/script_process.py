@@ -14,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-ROOT = pathlib.Path(__file__).parents[1]
+from tests import ROOT
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["tensorflow", "keras"])
@@ -28,15 +28,9 @@ class ScriptProcess:
     Args:
       command: path of a script, then its arguments.
       folder: to run in.
-      environment: variables that are added.
     """
 
-    def __init__(
-        self,
-        command: Sequence[str],
-        folder: str | os.PathLike,
-        environment: Mapping[str, str] | None = None,
-    ):
+    def __init__(self, command: Sequence[str], folder: str | os.PathLike):
         self._output = tempfile.mkdtemp()
         weakref.finalize(self, shutil.rmtree, self._output)
         self._process = _SERVER.Process(
@@ -44,7 +38,7 @@ class ScriptProcess:
             args=(
                 [os.fspath(part) for part in command],
                 os.fspath(folder),
-                {**os.environ, **(environment or {})},
+                dict(os.environ),
                 self._output,
             ),
         )
@@ -54,18 +48,9 @@ class ScriptProcess:
     def poll(self) -> int | None:
         return self._process.exitcode
 
-    def wait(self, timeout: float | None = None) -> int:
-        self._process.join(timeout)
-        if self._process.exitcode is None:
-            raise subprocess.TimeoutExpired(str(self.pid), timeout)
+    def wait(self) -> int:
+        self._process.join()
         return self._process.exitcode
-
-    def send_signal(self, number: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        self._process.kill()
 
     def read(self, stream: str) -> str:
         """What it has written so far to "stdout" or "stderr"."""
@@ -73,12 +58,10 @@ class ScriptProcess:
 
 
 def run(
-    command: Sequence[str],
-    folder: str | os.PathLike,
-    environment: Mapping[str, str] | None = None,
+    command: Sequence[str], folder: str | os.PathLike
 ) -> subprocess.CompletedProcess:
     """Runs one to its end, see `ScriptProcess`."""
-    process = ScriptProcess(command, folder, environment)
+    process = ScriptProcess(command, folder)
     return subprocess.CompletedProcess(
         command, process.wait(), process.read("stdout"), process.read("stderr")
     )

@@ -33,9 +33,11 @@ from data.run.flag_fields import option
 class ImportConfig(run_directory.RunOptions):
     """The flags of this entry point."""
 
-    checkpoint: str = option("", "The .pth file (required).", runtime_only=True)
+    checkpoint: str = option(
+        "", "The .pth file.", required=True, runtime_only=True
+    )
     output: str = option(
-        "", "Run directory to write (required).", runtime_only=True
+        "", "Run directory to write.", required=True, runtime_only=True
     )
     window_seconds: float = option(
         10.0,

@@ -30,7 +30,7 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from data.run import content, entry_point, flag_fields, run_directory
+from data.run import entry_point, flag_fields, run_directory
 from data.run.errors import UserError
 from data.run.flag_fields import option
 from data.run.processor_files import IMPORT_STAGE, kept_files, processor_path
@@ -42,8 +42,8 @@ class ImportConfig(run_directory.RunOptions):
 
     checkpoint: str = option(
         "",
-        "Folder of a checkpoint, or what its files' names begin with "
-        "(required).",
+        "Folder of a checkpoint, or what its files' names begin with.",
+        required=True,
         runtime_only=True,
     )
     processor: str = option(
@@ -52,7 +52,7 @@ class ImportConfig(run_directory.RunOptions):
         "checkpoint's name ends in, or reference.",
     )
     output: str = option(
-        "", "Run directory to write (required).", runtime_only=True
+        "", "Run directory to write.", required=True, runtime_only=True
     )
     sample_rate_hz: int = option(
         16000, "Rate that it was trained at, Hz.", minimum=1
@@ -108,10 +108,7 @@ def import_separator(config: ImportConfig) -> pathlib.Path:
     # A run that is there needs the checkpoint no more.
     with contextlib.suppress(UserError):
         prefix = separator_checkpoint.find_prefix(config.checkpoint)
-        files = prefix.parent.glob(f"{prefix.name}.*")
-        inputs["checkpoint"] = content.files_sha256(
-            {f.suffix: f for f in files}
-        )
+        inputs["checkpoint"] = separator_checkpoint.sha256(prefix)
     if (folder / run_directory.CONFIG_FILE).exists():
         run_directory.start(config.output, IMPORT_STAGE, config, inputs)
         for file in kept_files(folder).values():

@@ -35,6 +35,7 @@ from train.loop.last_step import last_step
 def main() -> None:
     config = flag_fields.read(ContrastiveConfig)
     info = DatasetInfo.load(config.shards)
+    info.training_splits(config.splits)  # There is something to train on.
     is_chief = cluster.of(config.strategy).is_chief
 
     folder = run_directory.start(

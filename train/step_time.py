@@ -7,7 +7,9 @@ separation on the fly is in the figure. Flags are those of pretraining.
 """
 
 import pathlib
+import statistics
 import sys
+import timeit
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
@@ -20,7 +22,9 @@ def main() -> None:
 
     from train.contrastive import noise_steps
 
-    seconds = noise_steps.seconds_a_step(config)
+    step = noise_steps.make_step(config)
+    step()  # Builds the graph.
+    seconds = statistics.median(timeit.repeat(step, repeat=3, number=1))
     minutes = config.steps * seconds / 60
     print(
         f"a step on {config.batch_size} pairs takes {seconds:.3g} s here: "

@@ -30,6 +30,7 @@ from train.separation.separation_config import SeparationConfig
 def main() -> None:
     config = flag_fields.read(SeparationConfig)
     info = DatasetInfo.load(config.shards)
+    info.training_splits(config.splits)  # There is something to train on.
     is_chief = cluster.of(config.strategy).is_chief
 
     splits = info.training_splits(config.splits)

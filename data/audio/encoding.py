@@ -21,6 +21,11 @@ def to_int16(audio: np.ndarray) -> np.ndarray:
     return np.clip(scaled, -32768, 32767).astype("<i2")
 
 
+def num_clipped(audio: np.ndarray) -> int:
+    """Samples beyond full scale, which `encode` clips."""
+    return int(np.count_nonzero(np.abs(audio) > 1))
+
+
 def encode(audio: np.ndarray, audio_format: str, sample_rate_hz: int) -> bytes:
     """Encodes mono audio.
 

@@ -1,40 +1,30 @@
 """Reads sound files: mono, at the wanted rate, or refused with a reason.
 
-libsndfile decodes (WAV, FLAC, OGG, MP3), soxr resamples, both outside the
-graph. Levels are kept: nothing is normalised.
+libsndfile decodes WAV, FLAC and short Ogg where it reads all of them, FFmpeg
+what else there is (`ffmpeg_decoder`), whatever the file is called; soxr
+resamples, all outside the graph. Levels are kept: nothing is normalised.
 """
 
+import contextlib
 import dataclasses
+import errno
 import os
+import stat
 
 import numpy as np
 import soundfile
 import soxr
 
-from data.audio import level
-from data.run.rejects import Rejected
+from data.audio import ffmpeg_decoder, level, wav_sizes
+from data.audio.audio_header import AudioHeader, AudioRejected
+from data.audio.full_scale import FullScale
+from data.run.csv_table import printable
 
-# Where a header promises more, the end is looked for: sound rarely compresses
-# so well, silence does (to 300 samples a byte in FLAC, 1000 in Vorbis).
-_USUAL_FRAMES_PER_BYTE = 20
 _MIN_RATE_HZ, _MAX_RATE_HZ = 1_000, 768_000
-
-
-class AudioRejected(Rejected):
-    """A recording or clip that cannot be used."""
-
-
-@dataclasses.dataclass(frozen=True)
-class AudioHeader:
-    """What a file says of itself; MP3 lengths may be estimates."""
-
-    num_frames: int
-    sample_rate_hz: int
-    num_channels: int
-
-    @property
-    def seconds(self) -> float:
-        return self.num_frames / self.sample_rate_hz
+_BLOCK_S = 30
+# Of Ogg that can be one page of sound, where FFmpeg 8 takes the start wrong.
+_SHORT_OGG_BYTES = 80_000
+_OGG_STREAM = b"OggS\0\2"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,25 +36,37 @@ class AudioClip:
       audio: (T,) float32, full scale 1; may go beyond.
       seconds: its length in the file.
       over_full_scale: whether a sample of the file was beyond +-1.
+      skipped_packets: how many could not be decoded.
     """
 
     header: AudioHeader
     audio: np.ndarray
     seconds: float
     over_full_scale: bool
+    skipped_packets: int = 0
 
 
 def read_header(path: str | os.PathLike) -> AudioHeader:
-    """Reads the header of a sound file.
+    """Finds out what sound a file has, see `AudioHeader`.
 
     Raises:
-      AudioRejected: the file is empty, not audio, or its header is damaged.
+      AudioRejected: it is not there, cannot be read, is not audio, or has no
+        samples.
     """
-    with _open(path) as file:
-        header = AudioHeader(file.frames, file.samplerate, file.channels)
-        num_bytes = os.path.getsize(path)
-        usual_frames = _USUAL_FRAMES_PER_BYTE * num_bytes
-        lies = header.num_frames > usual_frames and not _has_end(file)
+    start = _start_of(path)
+    sizes = wav_sizes.read(path)
+    header = None
+    if (
+        start.startswith(b"fLaC")
+        or (sizes and not sizes.are_wrong)
+        # Chained ones have several.
+        or start.count(_OGG_STREAM) == 1
+    ):
+        header, is_float = _libsndfile_header(path, sizes)
+    if header is None:
+        header, is_float = ffmpeg_decoder.measure(
+            path, ignore_length=bool(sizes and sizes.are_wrong)
+        )
     if header.num_frames <= 0:
         raise AudioRejected(
             "empty", "it has a header but no samples: record or copy it again"
@@ -75,12 +77,12 @@ def read_header(path: str | os.PathLike) -> AudioHeader:
             f"its header says {header.sample_rate_hz} Hz, outside "
             f"{_MIN_RATE_HZ} to {_MAX_RATE_HZ}: copy or export it again",
         )
-    if lies:
-        raise AudioRejected(
-            "damaged",
-            f"its header promises {header.seconds:.0f} s in {num_bytes} "
-            "bytes, and its end is not there: copy or export it again",
-        )
+    if is_float:
+        full_scale = FullScale()
+        block = _BLOCK_S * header.sample_rate_hz
+        for first in range(0, header.num_frames, block):
+            full_scale.add(_read(path, header, first, block)[0])
+        header = dataclasses.replace(header, full_scale=full_scale.value)
     return header
 
 
@@ -89,6 +91,7 @@ def read_clip(
     sample_rate_hz: int,
     start_s: float = 0.0,
     seconds: float | None = None,
+    header: AudioHeader | None = None,
 ) -> AudioClip:
     """Decodes a piece of a sound file to mono at `sample_rate_hz`.
 
@@ -101,33 +104,25 @@ def read_clip(
       start_s: where the piece starts.
       seconds: its length; None: to the end. The piece is shorter where the
         recording ends.
+      header: from `read_header`; None: it is read.
 
     Raises:
       AudioRejected: not audio, undecodable, without samples there, or with
         samples that are not finite.
     """
-    header = read_header(path)
+    if header is None:
+        header = read_header(path)
+    else:
+        _start_of(path)
     rate_hz = header.sample_rate_hz
     first = round(start_s * rate_hz)
-    count = -1 if seconds is None else round(seconds * rate_hz)
-    with _open(path) as file:
-        try:
-            if first:
-                file.seek(first)
-            frames = file.read(count, dtype="float32", always_2d=True)
-        # ValueError: the length read first and the one after a seek differ.
-        # MemoryError: a damaged header's number of channels.
-        except (RuntimeError, ValueError, MemoryError) as error:
-            raise AudioRejected(
-                "undecodable",
-                f"decoding failed at or after {start_s:g} s "
-                f"({_first_line(error)}): copy or export it again",
-            ) from error
+    count = None if seconds is None else round(seconds * rate_hz)
+    frames, skipped = _read(path, header, first, count)
     if not frames.size:
         raise AudioRejected(
-            "undecodable",
-            f"no samples at {start_s:g} s, though its header says "
-            f"{header.seconds:.2f} s: copy or export it again",
+            "damaged",
+            f"damaged at {start_s:g} s: nothing can be decoded from there on; "
+            "copy or export it again",
         )
     not_finite = frames.size - int(np.isfinite(frames).sum())
     if not_finite:
@@ -136,13 +131,17 @@ def read_clip(
             f"{not_finite} of {frames.size} samples are NaN or infinite: "
             "export it again",
         )
+    if header.full_scale != 1:
+        frames = frames / np.float32(header.full_scale)
     audio = frames.mean(axis=1)
     if rate_hz != sample_rate_hz:
         audio = soxr.resample(audio, rate_hz, sample_rate_hz)
     if seconds is not None:
         audio = audio[: round(seconds * sample_rate_hz)]
     over_full_scale = bool(np.abs(frames).max() > 1)
-    return AudioClip(header, audio, len(frames) / rate_hz, over_full_scale)
+    return AudioClip(
+        header, audio, len(frames) / rate_hz, over_full_scale, skipped
+    )
 
 
 def check_length(seconds: float, min_seconds: float) -> None:
@@ -167,26 +166,84 @@ def check_level(audio: np.ndarray, silence_db: float) -> None:
         )
 
 
-def _open(path: str | os.PathLike) -> soundfile.SoundFile:
+def _start_of(path: str | os.PathLike) -> bytes:
+    """First bytes of a file, all of a short Ogg; or why there are none."""
     try:
-        if not os.path.getsize(path):
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            is_folder = stat.S_ISDIR(status.st_mode)
+            what = "a folder" if is_folder else "a device, pipe or socket"
+            raise AudioRejected(
+                "not_a_file", f"{what}, not a file: name a recording"
+            )
+        if not status.st_size:
             raise AudioRejected("empty", "0 bytes: record or copy it again")
-        # libsndfile says only "System error" where the system says why.
-        open(path, "rb").close()
-        # Bytes, since names need not be valid in the system's encoding.
-        return soundfile.SoundFile(os.fsencode(path))
-    except soundfile.SoundFileError as error:
-        detail = getattr(error, "error_string", None) or _first_line(error)
-        raise AudioRejected(
-            "not_audio",
-            f"not readable as audio ({detail.rstrip('.')}): convert it to "
-            "WAV or FLAC, or take it away",
-        ) from error
+        with open(path, "rb") as file:
+            start = file.read(4)
+            if start == b"OggS" and status.st_size < _SHORT_OGG_BYTES:
+                start += file.read()
+            return start
     except OSError as error:
+        is_gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+        if is_gone and os.path.islink(path):
+            target = printable(os.fsdecode(os.readlink(path)))
+            raise AudioRejected(
+                "broken_link",
+                f"a link to {target}, which is not there: mend it, or take it "
+                "away",
+            ) from error
+        if is_gone:
+            raise AudioRejected(
+                "no_such_file", "there is no such file: is the path right?"
+            ) from error
         raise AudioRejected(
             "no_access",
-            f"cannot be opened ({error.strerror}): check its rights",
+            f"cannot be read ({error.strerror}): check its rights",
         ) from error
+
+
+def _libsndfile_header(
+    path: str | os.PathLike, sizes: wav_sizes.WavSizes | None
+) -> tuple[AudioHeader | None, bool]:
+    """Header, and whether samples are floats; None: FFmpeg is to look."""
+    promised = None
+    # FFmpeg knows more codecs, and what is left of a damaged FLAC.
+    with contextlib.suppress(soundfile.SoundFileError, ValueError, TypeError):
+        with _open(path) as file:
+            num_frames = file.frames
+            if sizes is None and not _has_end(file):
+                return None, False
+            if sizes and sizes.said > sizes.there:
+                promised = num_frames * sizes.said // max(sizes.there, 1)
+            header = AudioHeader(
+                num_frames, file.samplerate, file.channels, promised
+            )
+            return header, file.subtype in ("FLOAT", "DOUBLE")
+    return None, False
+
+
+def _read(
+    path: str | os.PathLike, header: AudioHeader, first: int, count: int | None
+) -> tuple[np.ndarray, int]:
+    """(T, channels) float32 of a piece, and the number of packets skipped."""
+    left = max(0, header.num_frames - first)
+    count = left if count is None else min(count, left)
+    if header.by_libsndfile:
+        # ValueError: the length read first and the one after a seek differ.
+        # MemoryError: a damaged header's number of channels.
+        with contextlib.suppress(RuntimeError, ValueError, MemoryError):
+            with _open(path) as file:
+                if first:
+                    file.seek(first)
+                frames = file.read(count, dtype="float32", always_2d=True)
+                if len(frames) == count:
+                    return frames, 0
+    return ffmpeg_decoder.read(path, header, first, count)
+
+
+def _open(path: str | os.PathLike) -> soundfile.SoundFile:
+    # Bytes, since names need not be valid in the system's encoding.
+    return soundfile.SoundFile(os.fsencode(path))
 
 
 def _has_end(file: soundfile.SoundFile) -> bool:
@@ -195,7 +252,3 @@ def _has_end(file: soundfile.SoundFile) -> bool:
         return len(file.read(1)) == 1
     except (RuntimeError, ValueError):
         return False
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 import math
 import os
 from collections.abc import Sequence
@@ -50,6 +51,7 @@ class ScenePlan:
     is_labeled: bool = True
 
     start_s = 0.0
+    is_whole = True
 
     @property
     def clip_id(self) -> str:
@@ -119,10 +121,8 @@ def deal(
       no items.
     """
     total = -(-len(items) // items_per_shard)
-    dealt = []
-    for number in range(total):
-        first = len(items) * number // total
-        end = len(items) * (number + 1) // total
-        name = f"{split}-{number:05d}-of-{total:05d}.tfrecord"
-        dealt.append((name, tuple(items[first:end])))
-    return dealt
+    starts = [len(items) * k // total for k in range(total)] + [len(items)]
+    return [
+        (f"{split}-{k:05d}-of-{total:05d}.tfrecord", tuple(items[first:end]))
+        for k, (first, end) in enumerate(itertools.pairwise(starts))
+    ]

@@ -27,6 +27,7 @@ class EncodedClip:
       labels: class names.
       conversions: what was done to get it, see `shard_statistics.conversions`.
       stems, stem_names: its true sources, where they are known.
+      skipped_packets: how many could not be decoded.
     """
 
     audio: bytes
@@ -35,6 +36,7 @@ class EncodedClip:
     conversions: tuple[str, ...] = ()
     stems: tuple[bytes, ...] = ()
     stem_names: tuple[str, ...] = ()
+    skipped_packets: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,11 +44,12 @@ class ClipReader:
     """Reads clips of recordings, with the options of `IngestConfig`.
 
     Attributes:
-      folder: where the recordings are; absolute.
+      folder: where the recordings are; absolute. No part of what a shard
+        depends on: their content is.
       silence_db: peak below which a clip is refused; None: never.
     """
 
-    folder: str
+    folder: str = dataclasses.field(repr=False)
     sample_rate_hz: int
     min_seconds: float
     silence_db: float | None
@@ -56,8 +59,10 @@ class ClipReader:
         """Raises `AudioRejected` where a clip cannot be used."""
         path = os.path.join(self.folder, clip.recording.path)
         rate_hz = self.sample_rate_hz
-        piece = sound_file.read_clip(path, rate_hz, clip.start_s, clip.seconds)
-        # Again, since headers can promise more than there is.
+        piece = sound_file.read_clip(
+            path, rate_hz, clip.start_s, clip.seconds, clip.recording.header
+        )
+        # Again, since decoders can fail at the end.
         sound_file.check_length(piece.seconds, self.min_seconds)
         if self.silence_db is not None:
             sound_file.check_level(piece.audio, self.silence_db)
@@ -66,6 +71,7 @@ class ClipReader:
             piece.audio.size,
             clip.recording.labels,
             shard_statistics.conversions(piece, rate_hz),
+            skipped_packets=piece.skipped_packets,
         )
 
 
@@ -105,13 +111,13 @@ class ClipShardTask:
     Attributes:
       shard: file name.
       clips: in the order wanted.
-      class_names: label indices point here.
+      label_numbers: names of labels, with the number that is stored.
       reader: reads or makes them.
     """
 
     shard: str
     clips: tuple[ClipPlan, ...] | tuple[ScenePlan, ...]
-    class_names: tuple[str, ...]
+    label_numbers: tuple[tuple[str, int], ...]
     reader: ClipReader | SceneMaker
 
     @property
@@ -131,23 +137,28 @@ def write_clips(
     """Writes the shard of a task; clips that cannot be used are left out.
 
     Returns:
-      Its account: what `ShardStatistics` and `ShardWriter` tell, and the
-      `rejects`.
+      Its account: what `ShardStatistics` and `ShardWriter` tell, the `rejects`,
+      and those used `in_part`.
     """
     from data.shards import example_schema
     from data.shards.shard_writer import ShardWriter
 
-    index_of = {name: k for k, name in enumerate(task.class_names)}
+    index_of = dict(task.label_numbers)
     account = shard_statistics.ShardStatistics(task.reader.sample_rate_hz)
-    rejects = []
+    rejects, in_part = [], []
     with ShardWriter(path) as writer:
         for plan, clip in zip(task.clips, clips, strict=True):
+            at = "" if plan.is_whole else f"the clip at {plan.start_s:g} s: "
             if isinstance(clip, Rejected):
-                at = f"the clip at {plan.start_s:g} s: "
-                reason = clip.reason if plan.is_whole else at + clip.reason
-                rejects.append((plan.source, clip.kind, reason))
+                rejects.append((plan.source, clip.kind, at + clip.reason))
                 continue
-            record = example_schema.ClipRecord(
+            if clip.skipped_packets:
+                reason = (
+                    f"{at}{clip.skipped_packets} packets cannot be decoded and "
+                    "are left out: copy or export it again"
+                )
+                in_part.append((plan.source, "bad_packets", reason))
+            record = example_schema.serialize(
                 clip_id=plan.clip_id,
                 source=plan.source,
                 start_s=plan.start_s,
@@ -157,6 +168,10 @@ def write_clips(
                 stems=clip.stems,
                 stem_names=clip.stem_names,
             )
-            writer.write(example_schema.serialize(record))
+            writer.write(record)
             account.add(clip.num_samples, clip.labels, clip.conversions)
-    return account.as_json() | writer.as_json() | {"rejects": rejects}
+    return (
+        account.as_json()
+        | writer.as_json()
+        | {"rejects": rejects, "in_part": in_part}
+    )

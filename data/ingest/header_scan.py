@@ -1,29 +1,33 @@
-"""Reads the headers of all recordings, as a job: planning needs lengths.
+"""Looks into all recordings, as a job: planning needs lengths and digests.
 
-In other processes too, since a damaged header can take a decoder down.
+In other processes, since a damaged file can take a decoder down.
 """
 
 import dataclasses
 import functools
+import hashlib
 import json
 import os
 import pathlib
+import shutil
 from collections.abc import Iterator, Sequence
 
 from data.audio import sound_file
+from data.audio.audio_header import AudioHeader
 from data.jobs.decoder_pool import Item
 from data.jobs.decoding_jobs import DecodingJobs
-from data.run import content
 from data.run.atomic_write import write_json
 from data.run.rejects import Reject, Rejected
 from data.sources.recording_files import Recording
 
 _FILES_A_TASK = 2000
+# Of files that nobody took for sound: what they are.
+_OTHER_KINDS = {"not_audio", "no_sound", "not_a_file", "empty", "damaged"}
 
 
 @dataclasses.dataclass(frozen=True)
 class ScanTask:
-    """Some recordings, and the file that takes their lengths."""
+    """Some recordings, and the file that takes what is found."""
 
     shard: str
     folder: str
@@ -37,7 +41,7 @@ class ScanTask:
     def items(self) -> Iterator[Item]:
         for recording in self.recordings:
             path = os.path.join(self.folder, recording.path)
-            read = functools.partial(read_seconds, path, self.min_seconds)
+            read = functools.partial(read_header, path, self.min_seconds)
             yield recording.name, read
 
 
@@ -47,15 +51,18 @@ def scan(
     min_seconds: float,
     output: pathlib.Path,
     jobs: DecodingJobs,
-) -> tuple[list[tuple[Recording, float]], list[Reject]]:
-    """Splits recordings into those with a length and those refused.
+) -> tuple[list[Recording], list[Reject], list[str]]:
+    """Splits what may be recordings into those that are, and the others.
 
-    Shorter ones than `min_seconds` are refused, too. The folder `output` keeps
-    what a killed run has read.
+    Shorter ones than `min_seconds` are refused, too. All are read anew, since
+    only their content tells whether they changed; the folder `output` is for
+    the files of this job alone.
 
     Returns:
-      (recording, seconds) of the good ones, and the rejects.
+      The good ones, with `header` and `digest`; the rejects; the names of
+      files that are none, nor are called like some, nor named by a table.
     """
+    shutil.rmtree(output, ignore_errors=True)
     tasks = [
         ScanTask(
             f"headers-{start // _FILES_A_TASK:05d}.json",
@@ -65,43 +72,52 @@ def scan(
         )
         for start in range(0, len(recordings), _FILES_A_TASK)
     ]
-
-    def run():
-        return jobs.run("headers", write_headers, tasks, output, unit="files")
-
-    for account in run():
-        if content.file_sha256(output / account["shard"]) != account["sha256"]:
-            (output / account["shard"]).unlink()
-            run()
-    good, rejects = [], []
+    jobs.run("recordings", write_headers, tasks, output, unit="files")
+    good, rejects, others = [], [], []
     for task in tasks:
         results = json.loads((output / task.shard).read_text(encoding="utf-8"))
         for recording, result in zip(task.recordings, results, strict=True):
-            if isinstance(result, list):
-                rejects.append((recording.name, *result))
+            if "digest" in result:
+                header = AudioHeader(**result["header"])
+                digest = result["digest"]
+                good.append(
+                    dataclasses.replace(recording, header=header, digest=digest)
+                )
+                continue
+            is_meant = recording.is_named or recording.is_like_sound
+            if not is_meant and result["kind"] in _OTHER_KINDS:
+                others.append(recording.name)
             else:
-                good.append((recording, result))
-    return good, rejects
+                rejects.append(
+                    (recording.name, result["kind"], result["reason"])
+                )
+    return good, rejects, others
 
 
-def read_seconds(path: str, min_seconds: float) -> float:
-    """Length of a recording.
+def read_header(path: str, min_seconds: float) -> tuple[AudioHeader, str]:
+    """What a recording holds, and the SHA-256 of the file.
 
     Raises:
       AudioRejected: it cannot be used.
     """
     header = sound_file.read_header(path)
     sound_file.check_length(header.seconds, min_seconds)
-    return header.seconds
+    with open(path, "rb") as file:
+        return header, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_headers(
-    task: ScanTask, path: pathlib.Path, lengths: Iterator[float | Rejected]
+    task: ScanTask,
+    path: pathlib.Path,
+    found: Iterator[tuple[AudioHeader, str] | Rejected],
 ) -> dict:
-    """Writes seconds, or [kind, reason], of each recording of the task."""
-    results = [
-        [length.kind, length.reason] if isinstance(length, Rejected) else length
-        for length in lengths
-    ]
+    """Writes what was found, or kind and reason, of each recording."""
+    results = []
+    for result in found:
+        if isinstance(result, Rejected):
+            results.append({"kind": result.kind, "reason": result.reason})
+            continue
+        header, digest = result
+        results.append({"header": dataclasses.asdict(header), "digest": digest})
     write_json(path, results)
     return {}

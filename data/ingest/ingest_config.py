@@ -2,16 +2,17 @@
 
 import dataclasses
 
-from data.jobs.beam_runner import RunnerOptions
+from data.jobs.beam_runner import LOCAL, RunnerOptions
 from data.run.flag_fields import option
 
 FOLDER, SYNTHETIC = "folder", "synthetic"
 ESC, FSD50K, AUDIOSET = "esc", "fsd50k", "audioset"
 SOURCES = (FOLDER, ESC, FSD50K, AUDIOSET, SYNTHETIC)
+_RECORDED = (FOLDER, ESC, FSD50K, AUDIOSET)
 
 # Options that not every source reads.
 _SOURCES_OF = {
-    "input": (FOLDER, ESC, FSD50K, AUDIOSET),
+    "input": _RECORDED,
     "labels": (FOLDER,),
     "label_column": (FOLDER,),
     "filename_column": (FOLDER,),
@@ -22,7 +23,14 @@ _SOURCES_OF = {
     "segments": (AUDIOSET,),
     "class_labels": (AUDIOSET,),
     "unlabeled_fraction": (SYNTHETIC,),
-    "item_timeout_seconds": (FOLDER, ESC, FSD50K, AUDIOSET),
+    "clip_seconds": _RECORDED,
+    "hop_seconds": _RECORDED,
+    "min_seconds": _RECORDED,
+    "silence_db": _RECORDED,
+    "keep_silent": _RECORDED,
+    "num_clips": (SYNTHETIC,),
+    "scene_seconds": (SYNTHETIC,),
+    "item_timeout_seconds": _RECORDED,
 }
 
 
@@ -30,17 +38,31 @@ _SOURCES_OF = {
 class IngestConfig(RunnerOptions):
     """Where clips come from, how they are cut, and where they go."""
 
-    source: str = option(FOLDER, "where clips come from", choices=SOURCES)
-    output: str = option("", "folder for the shards (required)")
+    source: str = option(
+        FOLDER, "where clips come from", choices=SOURCES, group="Source"
+    )
+    output: str = option(
+        "", "folder for the shards", required=True, runtime_only=True
+    )
+    # Paths may change: what lies there is compared by content.
     input: str = option(
-        "", "folder of recordings; of the whole dataset for esc and fsd50k"
+        "",
+        "folder of recordings (required, but for synthetic); of the whole "
+        "dataset for esc and fsd50k",
+        runtime_only=True,
     )
     labels: str = option(
-        "", "CSV of labels; empty: the first sub-folder is the label"
+        "",
+        "CSV of labels; empty: the first sub-folder is the label",
+        runtime_only=True,
     )
-    label_column: str = option("labels", "CSV column, several joined by ;")
+    label_column: str = option(
+        "labels", "CSV column, several joined by ;", needs={"labels": ()}
+    )
     filename_column: str = option(
-        "filename", "CSV column: a path inside --input, or a bare file name"
+        "filename",
+        "CSV column: a path inside --input, or a bare file name",
+        needs={"labels": ()},
     )
     classes: tuple[str, ...] = option(
         (),
@@ -58,8 +80,11 @@ class IngestConfig(RunnerOptions):
         (),
         "AudioSet's CSVs of segments; those with eval in their name make the "
         "split eval, the others train",
+        runtime_only=True,
     )
-    class_labels: str = option("", "AudioSet's class_labels_indices.csv")
+    class_labels: str = option(
+        "", "AudioSet's class_labels_indices.csv", runtime_only=True
+    )
     eval_fraction: float = option(
         0.25,
         "share of the recordings drawn for the split eval, where no CSV "
@@ -68,7 +93,11 @@ class IngestConfig(RunnerOptions):
         maximum=1,
     )
     sample_rate_hz: int = option(
-        16000, "sample rate of the clips, Hz", minimum=4000, maximum=192000
+        16000,
+        "sample rate of the clips, Hz",
+        minimum=4000,
+        maximum=192000,
+        group="Clips",
     )
     clip_seconds: float = option(
         10.0, "length that longer recordings are cut to, s", minimum=0.01
@@ -80,10 +109,15 @@ class IngestConfig(RunnerOptions):
         0.25, "shorter recordings and remainders are left out, s", minimum=0.01
     )
     silence_db: float = option(
-        -80.0, "clips with a lower peak are left out, dBFS", maximum=0
+        -80.0,
+        "clips with a lower peak are left out, dBFS",
+        maximum=0,
+        needs={"keep_silent": (False,)},
     )
     keep_silent: bool = option(False, "keep silent clips")
-    num_clips: int = option(1000, "number of synthetic scenes", minimum=1)
+    num_clips: int = option(
+        1000, "number of synthetic scenes", minimum=1, group="Synthetic scenes"
+    )
     scene_seconds: float = option(
         5.0, "length of a synthetic scene, s", minimum=0.25
     )
@@ -98,6 +132,7 @@ class IngestConfig(RunnerOptions):
         "pcm16",
         "pcm16: fast to read; flac: some 0.7 of the size, 30 times the time",
         choices=("pcm16", "flac"),
+        group="Shards and the job",
     )
     clips_per_shard: int = option(128, "most clips in a file", minimum=1)
     seed: int = option(
@@ -108,6 +143,7 @@ class IngestConfig(RunnerOptions):
         "processes, of the local runner; 0: one a core",
         minimum=0,
         runtime_only=True,
+        needs={"runner": (LOCAL,)},
     )
     item_timeout_seconds: float = option(
         120.0,

@@ -4,14 +4,15 @@ import collections
 import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from data.audio.sound_file import AudioRejected
+from data.audio.audio_header import AudioRejected
 from data.ingest import clip_plan, clip_shards, header_scan
 from data.ingest.clip_plan import ClipPlan, ScenePlan
 from data.ingest.clip_shards import ClipReader, ClipShardTask, SceneMaker
 from data.ingest.ingest_config import AUDIOSET, ESC, FSD50K, IngestConfig
 from data.jobs.decoding_jobs import DecodingJobs
+from data.run import rejects
 from data.run.errors import UserError
 from data.run.rejects import Reject
 from data.sources import audioset, esc, fsd50k, sound_folder
@@ -29,6 +30,9 @@ class Plan:
       class_names: label indices point here.
       refused: recordings left out already.
       missing: rows of a table without a file.
+      in_part: recordings of which a part is not there.
+      others: names of files that are no recordings.
+      recordings: those used, each with its split.
       counts: for the summary.
     """
 
@@ -36,6 +40,9 @@ class Plan:
     class_names: tuple[str, ...]
     refused: tuple[Reject, ...] = ()
     missing: tuple[Reject, ...] = ()
+    in_part: tuple[Reject, ...] = ()
+    others: tuple[str, ...] = ()
+    recordings: tuple[Recording, ...] = ()
     counts: dict = dataclasses.field(default_factory=dict)
 
 
@@ -43,34 +50,40 @@ def find_recordings(config: IngestConfig) -> Manifest:
     """The recordings, labels and splits that the options name.
 
     Raises:
-      UserError: the folder or a table cannot be used, or no recording of the
-        folds for the split eval.
+      UserError: the folder or a table cannot be used, no recording is of the
+        folds for the split eval, or a share for it has no effect.
     """
-    found = _read_source(config)
+    if config.source == ESC:
+        found = esc.read(config.input, config.eval_folds, config.esc10_only)
+    elif config.source == FSD50K:
+        found = fsd50k.read(config.input)
+    elif config.source == AUDIOSET:
+        found = audioset.read(
+            config.input, config.segments, config.class_labels
+        )
+    else:
+        found = sound_folder.read(
+            config.input,
+            config.labels,
+            config.filename_column,
+            config.label_column,
+            config.eval_folds,
+            config.classes,
+        )
     if config.eval_folds and not any(r.split == EVAL for r in found.recordings):
         raise UserError(
             f"--eval_folds={','.join(config.eval_folds)}: --input="
             f"{config.input} has no file of these folds with a known label, "
             "so the split eval would be empty"
         )
+    is_set = config.eval_fraction != IngestConfig.eval_fraction
+    if is_set and all(r.split for r in found.recordings):
+        raise UserError(
+            f"--eval_fraction={config.eval_fraction:g} has no effect: "
+            f"--labels={config.labels} says which split each file is in; "
+            "leave that flag out, or the column split or fold"
+        )
     return found
-
-
-def _read_source(config: IngestConfig) -> Manifest:
-    if config.source == ESC:
-        return esc.read(config.input, config.eval_folds, config.esc10_only)
-    if config.source == FSD50K:
-        return fsd50k.read(config.input)
-    if config.source == AUDIOSET:
-        return audioset.read(config.input, config.segments, config.class_labels)
-    return sound_folder.read(
-        config.input,
-        config.labels,
-        config.filename_column,
-        config.label_column,
-        config.eval_folds,
-        config.classes,
-    )
 
 
 def plan_scenes(config: IngestConfig) -> Plan:
@@ -100,19 +113,31 @@ def plan_clips(
     scan_folder: pathlib.Path,
     jobs: DecodingJobs,
 ) -> Plan:
-    """Shards of clips, from the lengths of the recordings.
+    """Shards of clips, from what is in the recordings.
 
     Args:
       config: the options.
       found: from `find_recordings`.
-      scan_folder: where the scan for the lengths keeps what it has done.
+      scan_folder: where the scan of the recordings writes.
       jobs: runs the scan.
+
+    Raises:
+      UserError: there is no recording.
     """
-    measured, refused = header_scan.scan(
+    measured, refused, no_sounds = header_scan.scan(
         config.input, found.recordings, config.min_seconds, scan_folder, jobs
     )
+    others = (*found.others, *no_sounds)
+    if not (measured or refused or found.rejects):
+        kinds = rejects.count_suffixes(others)
+        what = ", ".join(f"{count} {suffix}" for suffix, count in kinds)
+        raise UserError(
+            f"--input={config.input} has no recording at any depth (found: "
+            f"{what})"
+        )
     spans: list[tuple[Recording, float, float]] = []
-    for recording, seconds in measured:
+    for recording in measured:
+        seconds = recording.header.seconds
         span = (0.0, seconds)
         try:
             if recording.segment:
@@ -127,6 +152,7 @@ def plan_clips(
         recording.split: [] for recording in found.recordings if recording.split
     }
     unused_s = 0.0
+    used = []
     for recording, start_s, end_s in spans:
         clips = clip_plan.cut(
             recording,
@@ -136,8 +162,10 @@ def plan_clips(
             config.hop_seconds or config.clip_seconds,
             config.min_seconds,
         )
-        split = EVAL if recording.path in evaluated else TRAIN
-        clips_of.setdefault(recording.split or split, []).extend(clips)
+        drawn = EVAL if recording.path in evaluated else TRAIN
+        split = recording.split or drawn
+        clips_of.setdefault(split, []).extend(clips)
+        used.append(dataclasses.replace(recording, split=split))
         unused_s += max(0, end_s - clips[-1].start_s - config.clip_seconds)
     class_names = found.class_names or tuple(
         sorted({label for r, _, _ in spans for label in r.labels})
@@ -156,9 +184,20 @@ def plan_clips(
         class_names,
         (*found.rejects, *refused),
         found.missing,
+        tuple(
+            (recording.name, "cut_short", recording.header.cut_short)
+            for recording in used
+            if recording.header.cut_short
+        ),
+        others,
+        tuple(used),
         {
             "recordings": len(spans),
             **found.counts,
+            "files_without_row": sum(
+                bool(config.labels) and not r.is_named for r in used
+            ),
+            "of_unknown_length": sum(r.header.by_file_length for r in used),
             "seconds_after_last_clip": round(unused_s, 3),
         },
     )
@@ -172,10 +211,24 @@ def _tasks(
 ) -> dict[str, list[ClipShardTask]]:
     return {
         split: [
-            ClipShardTask(shard, clips, class_names, reader)
+            ClipShardTask(shard, clips, _numbers(clips, class_names), reader)
             for shard, clips in clip_plan.deal(
                 clips_of[split], split, config.clips_per_shard
             )
         ]
         for split in sorted(clips_of)
     }
+
+
+def _numbers(
+    clips: Sequence[ClipPlan] | Sequence[ScenePlan], class_names: Sequence[str]
+) -> tuple[tuple[str, int], ...]:
+    """The labels that clips can have, with their numbers, in their order."""
+    labels = set(class_names)
+    if isinstance(clips[0], ClipPlan):
+        labels = {label for c in clips for label in c.recording.labels}
+    return tuple(
+        (name, number)
+        for number, name in enumerate(class_names)
+        if name in labels
+    )

@@ -16,7 +16,6 @@ def render(inspection: Inspection, seed: int, audio_bytes: int) -> str:
     """The page; every text from outside is escaped by the template.
 
     Args:
-      inspection: what it shows.
       seed: of the sample, for the text.
       audio_bytes: room for audio; the first clips of each split come first.
     """

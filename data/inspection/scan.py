@@ -26,7 +26,6 @@ class Inspection:
     """What was found.
 
     Attributes:
-      info: the dataset.
       splits: what each split that was looked at is like.
       num_duplicates: ids that several clips have, in one split or in two.
       duplicates: the first of them, each with the splits of its clips.
@@ -77,10 +76,7 @@ def inspect(
     is, and by which ids that occur twice are found.
 
     Args:
-      info: the dataset.
-      splits: names of its splits.
       sample: clips to draw, as many from each split.
-      seed: of the drawing.
       silence_db: as of `SplitStatistics`.
       workers: processes; 0: one a core; 1: all inside this process.
 
@@ -140,15 +136,14 @@ def draw_clips(
 def _tasks(
     info: DatasetInfo, splits: Sequence[str], drawn: dict[str, np.ndarray]
 ) -> list[tuple[str, RecordIndex, np.ndarray]]:
-    """Split, records, and positions of drawn clips, of each shard."""
+    """Split, records, and places of drawn clips as seen from each shard."""
     index = RecordIndex.of(info, splits)
     tasks, number = [], 0
     for split in splits:
         start = 0
         for shard in info.splits[split]:
-            inside = drawn[split] - start
-            inside = inside[(inside >= 0) & (inside < shard.clips)]
             if shard.clips:
+                inside = drawn[split] - start
                 tasks.append((split, index.of_shard(number), inside))
             start += shard.clips
             number += 1

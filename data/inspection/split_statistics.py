@@ -16,7 +16,6 @@ class SplitStatistics:
     """Counts clips; of a part of the shards, or merged, of all.
 
     Args:
-      info: the dataset.
       silence_db: RMS, dB re full scale, below which a clip is silent, and a
         channel nearly empty.
     """

@@ -39,6 +39,7 @@ class RunnerOptions(RunOptions):
         "workers must see all folders named here under the same paths",
         choices=RUNNERS,
         runtime_only=True,
+        group="What runs the job",
     )
     beam_options: str = option(
         "",

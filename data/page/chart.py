@@ -100,14 +100,8 @@ def line_chart(
 
 
 @matplotlib.rc_context(_STYLE)
-def bar_chart(title: str, levels: LevelHistogram, unit: str) -> Chart:
-    """Counts of levels, each bar with its title.
-
-    Args:
-      title: the quantity.
-      levels: the counts.
-      unit: what is counted, e.g. "clips".
-    """
+def bar_chart(title: str, levels: LevelHistogram) -> Chart:
+    """Clips by the level that `title` names; each bar tells its count."""
     figure, axes = _empty("{x:,.0f}")
     counts = levels.counts
     lows = levels.low_db + BIN_DB * np.arange(-1, len(counts) - 1)
@@ -125,7 +119,7 @@ def bar_chart(title: str, levels: LevelHistogram, unit: str) -> Chart:
                 color="#000001",
                 clip_on=False,
             )
-            told = f"{bin_range}: {count:,} {unit}".replace("-", "−")
+            told = f"{bin_range}: {count:,} clips".replace("-", "−")
             bar.set_gid(f"title: {told}")
             text += f"; {told}"
     axes.set_xlim(lows[0], lows[-1] + BIN_DB)
@@ -134,7 +128,7 @@ def bar_chart(title: str, levels: LevelHistogram, unit: str) -> Chart:
     axes.yaxis.get_major_locator().set_params(nbins=4, integer=True)
     note = ""
     if levels.silent:
-        note = f"{levels.silent:,} {unit} of digital silence not shown"
+        note = f"{levels.silent:,} clips of digital silence not shown"
     return Chart(title, text, _drawing(figure), note=note)
 
 

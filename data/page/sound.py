@@ -40,7 +40,6 @@ class SoundBundle:
     come first.
 
     Args:
-      sample_rate_hz: of every sound.
       max_bytes: of the base64 text altogether.
     """
 
@@ -78,7 +77,6 @@ class SoundBundle:
         """A picture of (T,) audio, which goes under `key`.
 
         Args:
-          key: of the audio.
           title: what is written beside the picture.
           of: what is written instead of it, after "spectrogram of".
           audio: float, full scale 1.

@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 from absl import app, flags, logging
 
-from data.run import environment
+from data.run import environment, flag_fields
 from data.run.csv_table import on_one_line
 from data.run.errors import Stopped, UserError
+
+_HELP = {"--help", "-help", "-h", "-?", "--helpshort"}
 
 EXIT_USER_ERROR = 2
 EXIT_DISK_FULL = 3
@@ -158,6 +160,11 @@ def _plain_log() -> None:
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
+    if _HELP & set(argv[1:]):
+        about = sys.modules["__main__"].__doc__ or ""
+        for config_class in flag_fields.defined:
+            print(flag_fields.help_page(config_class, about))
+        sys.exit(0)
     try:
         _check_flagfiles(argv[1:])
         # Not `app.parse_flags_with_usage`, which tells in two lines.

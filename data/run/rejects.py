@@ -1,6 +1,7 @@
 """Inputs that a job leaves out: counted, listed, and limited in number."""
 
 import collections
+import os
 import pathlib
 from collections.abc import Iterable, Sequence
 
@@ -33,27 +34,59 @@ class Rejected(ValueError):
 
 
 def check_share(
-    rejects: Sequence[Reject],
+    bad: Sequence[Reject],
     total: int,
     max_bad_fraction: float,
     folder: pathlib.Path,
+    left_out: Sequence[Reject] = (),
 ) -> None:
     """Stops a job whose input is mostly bad, with the list in `folder`.
+
+    Args:
+      bad: one for each input that is.
+      total: number of inputs.
+      max_bad_fraction: the most of them that may be.
+      folder: takes the list.
+      left_out: what to list; empty: `bad`.
 
     Raises:
       UserError: they are more than `max_bad_fraction` of `total` inputs.
     """
-    if len(rejects) > max_bad_fraction * total:
-        kinds = count_kinds(rejects)
+    if len(bad) > max_bad_fraction * total:
+        kinds = count_kinds(bad)
         kind = max(kinds, key=kinds.get)
-        file, _, reason = next(r for r in rejects if r[1] == kind)
-        write(folder, rejects)
+        file, _, reason = next(r for r in bad if r[1] == kind)
+        write(folder, left_out or bad)
         raise UserError(
-            f"{len(rejects)} of {total} inputs are bad, more than "
+            f"{len(bad)} of {total} inputs are bad, more than "
             f"--max_bad_fraction={max_bad_fraction:g} allows; {kinds[kind]} "
             f"are {kind}, as {file}: {reason}. All are listed in "
             f"{folder / REJECTS_FILE}"
         )
+
+
+def count_suffixes(files: Iterable[str]) -> list[tuple[str, int]]:
+    """(suffix, count) of files, the most first."""
+    counts = collections.Counter(
+        os.path.splitext(file)[1].lower() or "no suffix" for file in files
+    )
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def others_by_suffix(files: Iterable[str]) -> list[Reject]:
+    """A row for each suffix of files that are no recordings."""
+    first: dict[str, str] = {}
+    for file in files:
+        suffix = os.path.splitext(file)[1].lower()
+        first.setdefault(suffix or "no suffix", file)
+    return [
+        (
+            f"*{suffix}" if suffix.startswith(".") else suffix,
+            "no_recording",
+            f"{count} files that are no recordings, such as {first[suffix]}",
+        )
+        for suffix, count in count_suffixes(files)
+    ]
 
 
 def count_kinds(rejects: Iterable[Reject]) -> dict[str, int]:

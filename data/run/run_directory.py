@@ -182,7 +182,8 @@ def read(path: str | pathlib.Path, *stages: str) -> Record:
     folder = pathlib.Path(path)
     wanted = " or ".join(stages)
     if not folder.is_dir():
-        raise UserError(f"{folder} does not exist: is the path right?")
+        what = "is a file, no folder" if folder.exists() else "does not exist"
+        raise UserError(f"{folder} {what}: is the path right?")
     file = folder / CONFIG_FILE
     if not file.exists():
         raise UserError(

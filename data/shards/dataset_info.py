@@ -129,9 +129,10 @@ class DatasetInfo:
             )
         folder = pathlib.Path(folder)
         if not folder.is_dir():
+            what = "is a file" if folder.exists() else "does not exist"
             raise UserError(
-                f"{folder} does not exist: make shards with "
-                "data/write_shards.py first"
+                f"{folder} {what}: name a folder of shards, of "
+                "data/write_shards.py"
             )
         file = folder / DATASET_FILE
         if not file.exists():
@@ -197,8 +198,25 @@ class DatasetInfo:
         ]
 
     def training_splits(self, named: Sequence[str]) -> tuple[str, ...]:
-        """The named splits; all but "eval", where none is named."""
-        return tuple(named) or tuple(s for s in self.splits if s != "eval")
+        """The named splits; all but "eval", where none is named.
+
+        Raises:
+          UserError: see `shards_of`; or all clips are in "eval".
+        """
+        splits = tuple(named) or tuple(s for s in self.splits if s != "eval")
+        in_eval = sum(shard.clips for shard in self.splits.get("eval", ()))
+        if not named and in_eval and not self.clips_of(splits):
+            raise UserError(
+                f"{self.folder} has all of its {in_eval} clips in the split "
+                "eval, which is not trained on unless --splits names it: name "
+                "it, or write shards with a split to train on"
+            )
+        self.shards_of(splits)
+        return splits
+
+    def clips_of(self, splits: Sequence[str]) -> int:
+        """Number of clips in some splits, which are known."""
+        return sum(s.clips for split in splits for s in self.splits[split])
 
     def any_splits(self, named: Sequence[str]) -> tuple[str, ...]:
         """The named splits; all that hold clips, where none is named.
@@ -227,6 +245,6 @@ class DatasetInfo:
                     + ", ".join(sorted(self.splits))
                 )
         shards = tuple(s for split in splits for s in self.splits[split])
-        if not sum(shard.clips for shard in shards):
+        if not self.clips_of(splits):
             raise UserError(f"{self.folder}: {','.join(splits)} has no clip")
         return shards

@@ -17,7 +17,6 @@ Audio format, sample rate, class names and processors are the dataset's, in
 its `dataset.json`. Files are TFRecord, uncompressed.
 """
 
-import dataclasses
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -38,36 +37,31 @@ def channels_key(processor: str) -> str:
     return f"channels/{processor}"
 
 
-@dataclasses.dataclass(frozen=True)
-class ClipRecord:
-    """One clip as stored; the audio fields hold encoded bytes."""
-
-    clip_id: str
-    source: str
-    start_s: float
-    labels: tuple[int, ...]
-    audio: bytes
-    num_samples: int
-    stems: tuple[bytes, ...] = ()
-    stem_names: tuple[str, ...] = ()
-
-
-def serialize(record: ClipRecord) -> bytes:
-    """A `ClipRecord` as the bytes of a `tf.train.Example`."""
+def serialize(
+    clip_id: str,
+    source: str,
+    start_s: float,
+    labels: Sequence[int],
+    audio: bytes,
+    num_samples: int,
+    stems: Sequence[bytes] = (),
+    stem_names: Sequence[str] = (),
+) -> bytes:
+    """One clip, its sounds encoded, as the bytes of a `tf.train.Example`."""
     feature = {
         VERSION_KEY: _int64([VERSION]),
-        CLIP_ID: _bytes([record.clip_id.encode()]),
-        SOURCE: _bytes([record.source.encode()]),
+        CLIP_ID: _bytes([clip_id.encode()]),
+        SOURCE: _bytes([source.encode()]),
         START_S: tf.train.Feature(
-            float_list=tf.train.FloatList(value=[record.start_s])
+            float_list=tf.train.FloatList(value=[start_s])
         ),
-        LABELS: _int64(sorted(record.labels)),
-        AUDIO: _bytes([record.audio]),
-        NUM_SAMPLES: _int64([record.num_samples]),
+        LABELS: _int64(sorted(labels)),
+        AUDIO: _bytes([audio]),
+        NUM_SAMPLES: _int64([num_samples]),
     }
-    if record.stems:
-        feature[STEMS] = _bytes(record.stems)
-        feature[STEM_NAMES] = _bytes([n.encode() for n in record.stem_names])
+    if stems:
+        feature[STEMS] = _bytes(stems)
+        feature[STEM_NAMES] = _bytes([name.encode() for name in stem_names])
     example = tf.train.Example(features=tf.train.Features(feature=feature))
     return example.SerializeToString(deterministic=True)
 

@@ -24,7 +24,6 @@ class RecordIndex:
     so neither does the order in which they are read.
 
     Attributes:
-      info: the dataset.
       shards: those of the splits, in order.
       file_bytes: (shards,) int64, sizes that the files have; -1: missing.
       shard_of: (N,) int64, each record's shard.

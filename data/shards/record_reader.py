@@ -7,6 +7,9 @@ a resumed run sees the data that an uninterrupted one would have seen.
 
 A record that cannot be used costs its own position only: another one, drawn
 for that position, is read instead.
+
+Positions 2k and 2k + 1 never hold the same record (unless most are bad): who
+adds up neighbours never adds a clip to itself.
 """
 
 import re
@@ -263,22 +266,45 @@ class _Order:
 
     def number_at(self, position: tf.Tensor) -> tf.Tensor:
         """Each record once in an epoch, there or not."""
-        epoch = position // self._total
+        epoch, place = position // self._total, position % self._total
+        if self._total % 2 and self._total > 1:
+            # A pair may hold the end of an epoch and the start of the next:
+            # where these are one record, the next one's first two swap.
+            first = self._shuffled(epoch, tf.zeros_like(place))
+            before = self._shuffled(epoch - 1, self._total - 1)
+            is_twice = (epoch > 0) & (first == before) & (place < 2)
+            place = tf.where(is_twice, 1 - place, place)
+        return self._shuffled(epoch, place)
+
+    def _shuffled(self, epoch: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
         return tf.random.experimental.index_shuffle(
-            position % self._total,
+            tf.cast(place, tf.int64),
             tf.cast(tf.stack([self._seed, epoch]), tf.uint32),
             tf.constant(self._total - 1, tf.int64),
         )
 
     def replacement(self, position: tf.Tensor, tried: tf.Tensor) -> tf.Tensor:
-        """Any record that is there, after `tried` could not be used."""
+        """A record that is there, after `tried` could not be used.
+
+        Half of the attempts are every other one of those for even positions,
+        the rest of those for odd positions; the others go on with the other
+        half. The one that the other position of the pair should hold is
+        passed over.
+        """
+        count = len(self._present)
+        kind = (position + tried // (1 + ATTEMPTS // 2)) % 2
+        size = tf.maximum((count + 1 - kind) // 2, 1)
         drawn = tf.random.stateless_uniform(
             [],
-            tf.random.fold_in(
-                tf.stack([self._seed, position]), tried, alg="philox"
-            ),
-            maxval=tf.size(self._present, tf.int64),
+            tf.stack([self._seed, position]),
+            maxval=size,
             dtype=tf.int64,
             alg="philox",
         )
-        return self._present[drawn]
+        rank = (2 * ((drawn + tried) % size) + kind) % count
+        following = tf.where(rank + 2 < count, rank + 2, kind % count)
+        # Of one or two there is no other of its kind.
+        following = tf.where(following == rank, (rank + 1) % count, following)
+        beside = self.number_at(position + 1 - 2 * (position % 2))
+        is_beside = self._present[rank] == beside
+        return self._present[tf.where(is_beside, following, rank)]

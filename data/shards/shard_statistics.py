@@ -14,6 +14,7 @@ CONVERSIONS = (
     "downsampled",
     "mixed_down",
     "clipped_at_full_scale",
+    "rescaled",
 )
 
 
@@ -24,6 +25,7 @@ def conversions(clip: AudioClip, sample_rate_hz: int) -> tuple[str, ...]:
         clip.header.sample_rate_hz > sample_rate_hz,
         clip.header.num_channels > 1,
         clip.over_full_scale,
+        clip.header.full_scale != 1,
     )
     return tuple(itertools.compress(CONVERSIONS, done))
 
@@ -90,7 +92,7 @@ class ShardStatistics:
         self._rate_hz = sample_rate_hz
         self._clips = self._samples = self._unlabeled = 0
         self._labels = collections.Counter()
-        self._counts = dict.fromkeys(CONVERSIONS, 0)
+        self._counts = collections.Counter(dict.fromkeys(CONVERSIONS, 0))
 
     def add(
         self,
@@ -103,8 +105,7 @@ class ShardStatistics:
         self._samples += num_samples
         self._labels.update(labels)
         self._unlabeled += not labels
-        for name in conversions:
-            self._counts[name] += 1
+        self._counts.update(conversions)
 
     def as_json(self) -> dict:
         """What `shard_jobs.run` keeps.

@@ -54,7 +54,8 @@ def read(folder: str, segments: Sequence[str], class_labels: str) -> Manifest:
     "Y" before, at any depth; VIDEO is the id of 11 characters, times are in
     seconds or, without a point, in milliseconds. Named without times, it is
     the whole video or the segment alone: see `Segment.place`. Where two files
-    would do, the one named with the start counts, then the first by path.
+    would do, the one named with the start counts, then one with a suffix of
+    sounds, then the first by path.
 
     Args:
       folder: of the sound files.
@@ -73,7 +74,7 @@ def read(folder: str, segments: Sequence[str], class_labels: str) -> Manifest:
     class_names, name_of = _read_classes(class_labels)
     every = [row for file in segments for row in _read_segments(file)]
     rows = _joined(every)
-    found, others = recording_files.find_recordings(folder)
+    found = recording_files.find_recordings(folder)
     sound_of = _by_name(found)
     segments_of = collections.Counter(row.video for row in rows)
     recordings: list[Recording] = []
@@ -104,7 +105,11 @@ def read(folder: str, segments: Sequence[str], class_labels: str) -> Manifest:
             continue
         labels = tuple(sorted({name_of[mid] for mid in row.mids}))
         wanted = dataclasses.replace(
-            recording, labels=labels, split=row.split, segment=segment
+            recording,
+            labels=labels,
+            split=row.split,
+            segment=segment,
+            is_named=True,
         )
         recordings.append(wanted)
     for row in rows:
@@ -115,13 +120,15 @@ def read(folder: str, segments: Sequence[str], class_labels: str) -> Manifest:
                 f"{found[0].name}"
             )
     apart, overlapping = _apart(recordings)
+    unused, others = recording_files.not_asked_for(found, used)
     counts = {
-        "files_of_other_types": others,
-        "files_unused": len(found) - len(used),
+        "files_unused": unused,
         "repeated_rows": len(every) - len(rows),
     }
     rejects += overlapping
-    return Manifest(apart, class_names, tuple(rejects), tuple(missing), counts)
+    return Manifest(
+        apart, class_names, tuple(rejects), tuple(missing), others, counts
+    )
 
 
 def _by_name(
@@ -131,7 +138,8 @@ def _by_name(
     sound_of: dict[tuple[str, int | None], Recording] = {}
     # A start without a point may be in ms, unless another file has it in s.
     read_as_ms: dict[tuple[str, int | None], Recording] = {}
-    for recording in found:
+    # Those named like sounds first: thumbnails lie beside them.
+    for recording in sorted(found, key=lambda r: not r.is_like_sound):
         stem = os.path.splitext(recording.path.split("/")[-1])[0]
         name = _FILE_NAME.fullmatch(stem)
         if not name:

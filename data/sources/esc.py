@@ -34,7 +34,7 @@ def read(
     Raises:
       UserError: the folder is not of this form, or a row is wrong.
     """
-    found, others = recording_files.find_recordings(folder)
+    found = recording_files.find_recordings(folder)
     cells = csv_table.read(_table_file(folder))
     for column in _COLUMNS:
         cells.require(column, "is it the table of ESC-50?")
@@ -61,7 +61,7 @@ def read(
         path = f"audio/{name}"
         labeled.append(LabelRow(line, path, (category,), split_of[fold]))
     table = LabelTable(cells.name, tuple(labeled))
-    return manifest.of_rows(found, [table], class_names, cells.name, others)
+    return manifest.of_rows(found, [table], class_names, cells.name)
 
 
 def _table_file(folder: str) -> str:

@@ -31,14 +31,18 @@ def read(folder: str) -> Manifest:
     Raises:
       UserError: the folder is not of this form, or a row is wrong.
     """
-    found, others = recording_files.find_recordings(folder)
-    path_of = {os.path.splitext(r.path)[0]: r.path for r in found}
+    found = recording_files.find_recordings(folder)
+    # Of files of one name those that are named like sounds.
+    path_of = {
+        os.path.splitext(r.path)[0]: r.path
+        for r in sorted(found, key=lambda r: r.is_like_sound)
+    }
     file = os.path.join(folder, _TRUTH, "vocabulary.csv")
     vocabulary = csv_table.read(file, columns=("index", "label", "mid"))
     numbers = vocabulary.rows("index", "label")
     class_names = label_table.names_by_number(numbers, vocabulary.name)
     tables = [_read_truth(folder, name, path_of) for name in ("dev", "eval")]
-    return manifest.of_rows(found, tables, class_names, vocabulary.name, others)
+    return manifest.of_rows(found, tables, class_names, vocabulary.name)
 
 
 def _read_truth(

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from data.run.csv_table import printable
 from data.run.errors import UserError
 from data.run.rejects import Reject
+from data.sources import recording_files
 from data.sources.label_table import LabelRow, LabelTable
 from data.sources.recording_files import Recording
 
@@ -24,13 +25,15 @@ class Manifest:
       class_names: in order; empty: the labels found, sorted.
       rejects: recordings left out.
       missing: rows of a table whose sound is not there.
-      counts: for the summary, e.g. "files_of_other_types".
+      others: files that nobody took for sound and no row names.
+      counts: for the summary, e.g. "files_unused".
     """
 
     recordings: tuple[Recording, ...]
     class_names: tuple[str, ...] = ()
     rejects: tuple[Reject, ...] = ()
     missing: tuple[Reject, ...] = ()
+    others: tuple[str, ...] = ()
     counts: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
@@ -39,7 +42,6 @@ def of_rows(
     tables: Sequence[LabelTable],
     class_names: tuple[str, ...],
     classes_from: str,
-    others: int,
     rest: LabelRow | None = None,
 ) -> Manifest:
     """The recordings that rows name, with the rows' labels and splits.
@@ -49,8 +51,8 @@ def of_rows(
       tables: of different files.
       class_names: the known labels, in order; empty: all are.
       classes_from: what knows them, for messages.
-      others: how many files of other types there are.
-      rest: the row of files without one; None: they are left out.
+      rest: the row of files without one, whatever they are; None: they are
+        left out.
 
     Raises:
       UserError: a row names two files, two rows name one, or no row matches.
@@ -62,17 +64,21 @@ def of_rows(
         row_of |= of_table
         missing += missing_of_table
     labeled = [
-        dataclasses.replace(recording, labels=row.labels, split=row.split)
+        dataclasses.replace(
+            recording,
+            labels=row.labels,
+            split=row.split,
+            is_named=row is not rest,
+        )
         for recording in found
         if (row := row_of.get(recording.path, rest))
     ]
     kept, rejects = refuse_unknown(labeled, class_names, classes_from)
-    without_row = "files_without_row" if rest else "files_unused"
-    counts = {
-        "files_of_other_types": others,
-        without_row: len(found) - len(row_of),
-    }
-    return Manifest(kept, class_names, rejects, tuple(missing), counts)
+    counts, others = {}, ()
+    if not rest:
+        unused, others = recording_files.not_asked_for(found, row_of)
+        counts = {"files_unused": unused}
+    return Manifest(kept, class_names, rejects, tuple(missing), others, counts)
 
 
 def _match(

@@ -1,16 +1,23 @@
 """The sound files of a folder, and the segment of each that is wanted."""
 
-import collections
 import dataclasses
 import os
+from collections.abc import Container, Iterable
 
 from data.audio import sound_file
-from data.audio.sound_file import AudioRejected
+from data.audio.audio_header import AudioHeader, AudioRejected
 from data.run.csv_table import printable
 from data.run.errors import UserError
 from data.shards.dataset_info import DATASET_FILE
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+# What files are is told by what is in them. Suffixes only tell what somebody
+# took for sound: it is bad input where it is none, and goes before others of
+# the same name.
+SOUND_SUFFIXES = frozenset(
+    ".3gp .aac .ac3 .aif .aifc .aiff .amr .ape .asf .au .avi .caf .eac3 .flac"
+    " .flv .m4a .m4b .mka .mkv .mov .mp2 .mp3 .mp4 .mpg .oga .ogg .opus .snd"
+    " .tta .voc .w64 .wav .wave .webm .wma .wv".split()
+)
 _TFRECORD_SUFFIX = ".tfrecord"
 # Keys of AudioSet's published SequenceExamples.
 _EMBEDDING_KEYS = (b"video_id", b"audio_embedding")
@@ -61,40 +68,49 @@ class Segment:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Recording:
-    """A sound file.
+    """A sound file, or what may be one.
 
     Attributes:
       path: relative to the folder, with "/"; undecodable bytes as surrogates.
-      num_bytes, modified_ns: size and time, so that a changed file is seen.
       labels: class names, ascending; empty: unlabeled.
       split: "" when none is given, to be drawn.
       segment: the part that the labels are of; None: all of it.
+      is_named: whether a table names it.
+      digest: SHA-256 of the file, hexadecimal; "" before it is scanned.
+      header: likewise; None before.
     """
 
     path: str
-    num_bytes: int
-    modified_ns: int
     labels: tuple[str, ...] = ()
     split: str = ""
     segment: Segment | None = None
+    is_named: bool = dataclasses.field(default=False, repr=False)
+    digest: str = ""
+    # Follows from the content.
+    header: AudioHeader | None = dataclasses.field(default=None, repr=False)
 
     @property
     def name(self) -> str:
         """The path, printable."""
         return printable(self.path)
 
+    @property
+    def is_like_sound(self) -> bool:
+        """Whether its name is that of a sound file."""
+        return suffix_of(self.path) in SOUND_SUFFIXES
 
-def find_recordings(folder: str) -> tuple[list[Recording], int]:
-    """Finds the sound files of a folder, at any depth.
+
+def find_recordings(folder: str) -> list[Recording]:
+    """Finds the files of a folder, at any depth, that may be recordings.
 
     Names that start with "." are passed over: they are what systems write.
-    Links are followed.
+    Links are followed. No file is opened.
 
     Returns:
-      The recordings, ascending by path, and the number of other files.
+      All of them, ascending by path.
 
     Raises:
-      UserError: the folder is missing, unreadable, without audio, or one of
+      UserError: the folder is missing, unreadable, without files, or one of
         TFRecord files.
     """
     if not os.path.isdir(folder):
@@ -110,8 +126,8 @@ def find_recordings(folder: str) -> tuple[list[Recording], int]:
             f"({error.strerror})"
         ) from error
 
-    found, others, visited = [], collections.Counter(), set()
-    tfrecord = ""
+    found, visited = [], set()
+    tfrecords = []
     root = os.path.join(folder, "")
     for here, folders, files in os.walk(root, onerror=refuse, followlinks=True):
         status = os.stat(here)
@@ -121,35 +137,31 @@ def find_recordings(folder: str) -> tuple[list[Recording], int]:
         visited.add((status.st_dev, status.st_ino))
         # In a fixed order, so that of two links the same one counts.
         folders[:] = sorted(filter(_is_visible, folders), key=os.fsencode)
-        files = sorted(filter(_is_visible, files), key=os.fsencode)
-        for name in reversed(files):
+        for name in sorted(filter(_is_visible, files), key=os.fsencode):
             file = os.path.join(here, name)
-            suffix = os.path.splitext(name)[1].lower()
-            if suffix not in AUDIO_SUFFIXES:
-                others[suffix or "no suffix"] += 1
-                if suffix == _TFRECORD_SUFFIX:
-                    tfrecord = file
-                continue
-            num_bytes = modified_ns = 0
-            if os.path.exists(file):  # A broken link is told by decoding it.
-                status = os.stat(file)
-                num_bytes, modified_ns = status.st_size, status.st_mtime_ns
-            path = file.removeprefix(root)
-            found.append(Recording(path, num_bytes, modified_ns))
+            if suffix_of(name) == _TFRECORD_SUFFIX:
+                tfrecords.append(file)
+            found.append(Recording(file.removeprefix(root)))
     # A folder of shards can hold a sound file too, to search them with.
-    if tfrecord and others[_TFRECORD_SUFFIX] >= len(found):
-        _refuse_tfrecord(folder, tfrecord)
+    num_sounds = sum(recording.is_like_sound for recording in found)
+    if tfrecords and len(tfrecords) >= num_sounds:
+        _refuse_tfrecord(folder, tfrecords[0])
     if not found:
-        what = ", ".join(
-            f"{count} {printable(suffix)}"
-            for suffix, count in others.most_common(5)
-        )
-        raise UserError(
-            f"--input={folder} has no {', '.join(AUDIO_SUFFIXES)} file at any "
-            f"depth (found: {what or 'nothing'})"
-        )
-    found.sort(key=lambda recording: os.fsencode(recording.path))
-    return found, others.total()
+        raise UserError(f"--input={folder} has no file at any depth")
+    return sorted(found, key=lambda recording: os.fsencode(recording.path))
+
+
+def suffix_of(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
+
+
+def not_asked_for(
+    found: Iterable[Recording], used: Container[str]
+) -> tuple[int, tuple[str, ...]]:
+    """Of files whose paths are not used: how many sounds, and the others."""
+    unused = [recording for recording in found if recording.path not in used]
+    others = [r.name for r in unused if not r.is_like_sound]
+    return len(unused) - len(others), tuple(others)
 
 
 def _is_visible(name: str) -> bool:

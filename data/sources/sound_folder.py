@@ -4,6 +4,8 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
+from absl import logging
+
 from data.run import csv_table
 from data.run.csv_table import printable
 from data.run.errors import UserError
@@ -23,7 +25,7 @@ def read(
     eval_folds: Sequence[str] = (),
     classes: Sequence[str] = (),
 ) -> Manifest:
-    """Finds the recordings of a folder, at any depth.
+    """Finds the files of a folder that may be recordings, at any depth.
 
     Names that start with "." are left out: they are what systems write.
     Without a table, the first sub-folder of the path is the label. Without a
@@ -42,24 +44,31 @@ def read(
       classes: the known labels; empty: all are.
 
     Raises:
-      UserError: the folder is missing or has no audio, the table cannot be
+      UserError: the folder is missing or has no file, the table cannot be
         read, a column or fold is missing, a row is wrong, with its line, a
         row names two files, two rows name one, or no row matches.
     """
     if not labels:
-        found, others = recording_files.find_recordings(folder)
+        found = recording_files.find_recordings(folder)
         labeled = [
             dataclasses.replace(r, labels=_folder_label(r.path)) for r in found
         ]
+        names = {label for r in labeled for label in r.labels}
+        if len(names) == 1 and not classes:
+            logging.warning(
+                "%s has one sub-folder with recordings, %s, so that is the "
+                "only class. If it is no label, name a CSV with --labels, or "
+                "that sub-folder as --input; --source reads ESC, FSD50K and "
+                "AudioSet as published.",
+                folder,
+                *names,
+            )
         kept, rejects = manifest.refuse_unknown(labeled, classes, "--classes")
-        counts = {"files_of_other_types": others}
-        return Manifest(kept, tuple(classes), rejects, counts=counts)
+        return Manifest(kept, tuple(classes), rejects)
     table = _read_labels(labels, filename_column, label_column, eval_folds)
-    found, others = recording_files.find_recordings(folder)
+    found = recording_files.find_recordings(folder)
     rest = LabelRow(0, "", (), TRAIN if table.rows[0].split else "")
-    return manifest.of_rows(
-        found, [table], tuple(classes), "--classes", others, rest
-    )
+    return manifest.of_rows(found, [table], tuple(classes), "--classes", rest)
 
 
 def _read_labels(

@@ -24,13 +24,11 @@ import dataclasses
 
 import numpy as np
 
+from data.synthetic import sounds
 from data.synthetic.signals import Rng, log_uniform, recolor, to_samples
-from data.synthetic.sounds import BACKGROUND_SYNTHESIZERS, EVENT_SYNTHESIZERS
 
-CLASS_NAMES: tuple[str, ...] = tuple(sorted(EVENT_SYNTHESIZERS))
-SYNTHESIZERS = EVENT_SYNTHESIZERS | BACKGROUND_SYNTHESIZERS
-
-# Scene type: (its event classes, its background kinds).
+# Scene type: (its event classes, its background kinds), by their functions in
+# `sounds`.
 SCENE_TYPES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "street": (
         ("engine", "footsteps", "siren", "speech"),
@@ -57,6 +55,11 @@ SCENE_TYPES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("hum", "rain"),
     ),
 }
+
+CLASS_NAMES, BACKGROUNDS = (
+    tuple(sorted(set().union(*names)))
+    for names in zip(*SCENE_TYPES.values(), strict=True)
+)
 
 STRAY_PROBABILITY = 0.15
 
@@ -104,24 +107,13 @@ def _active_rms(audio: np.ndarray, rate_hz: int) -> float:
     return max(float(np.sqrt(powers[active].mean())), 1e-9)
 
 
-def _draw_classes(
-    rng: Rng, own_classes: tuple[str, ...], count: int
-) -> tuple[str, ...]:
-    """Draws distinct event classes for a scene, its own ones preferred."""
-    own = np.array([name in own_classes for name in CLASS_NAMES])
-    probabilities = np.full(own.size, STRAY_PROBABILITY / own.size)
-    probabilities[own] += (1.0 - STRAY_PROBABILITY) / own.sum()
-    drawn = rng.choice(own.size, count, replace=False, p=probabilities)
-    return tuple(CLASS_NAMES[index] for index in drawn)
-
-
 def synthesize(
     name: str, rng: Rng, num_samples: int, rate_hz: int
 ) -> np.ndarray:
     """One event with faded ends, or one background; randomly colored."""
-    audio = SYNTHESIZERS[name](rng, num_samples, rate_hz)
+    audio = getattr(sounds, name)(rng, num_samples, rate_hz)
     audio = recolor(audio, rng, rate_hz)
-    if name in EVENT_SYNTHESIZERS:
+    if name in CLASS_NAMES:
         fade_size = min(to_samples(0.01, rate_hz), num_samples // 2)
         fade = (np.arange(fade_size) + 0.5) / max(1, fade_size)
         audio[:fade_size] *= fade
@@ -173,9 +165,13 @@ def generate_scene(
     types = list(SCENE_TYPES.values())
     own_classes, own_kinds = types[rng.integers(len(types))]
     count = rng.integers(MIN_EVENTS, MAX_EVENTS + 1)
-    classes = _draw_classes(rng, own_classes, count)
+    own = np.isin(CLASS_NAMES, own_classes)
+    probabilities = np.full(own.size, STRAY_PROBABILITY / own.size)
+    probabilities[own] += (1.0 - STRAY_PROBABILITY) / own.sum()
+    drawn = rng.choice(own.size, count, replace=False, p=probabilities)
+    classes = [CLASS_NAMES[number] for number in drawn]
     if rng.uniform() < STRAY_PROBABILITY:
-        own_kinds = tuple(BACKGROUND_SYNTHESIZERS)
+        own_kinds = BACKGROUNDS
     kind = own_kinds[rng.integers(len(own_kinds))]
 
     num_samples = to_samples(seconds, sample_rate_hz)

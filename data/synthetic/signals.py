@@ -4,15 +4,10 @@ In all of them `rng` is the source of every random choice, `num_samples` the
 length of the result, and `rate_hz` the sample rate.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy import fft
 
 Rng = np.random.Generator
-
-Synthesizer = Callable[[Rng, int, int], np.ndarray]
-"""(rng, num_samples, rate_hz) -> waveform of any level, (num_samples,)."""
 
 # Nothing is synthesized above this share of the sample rate, so that no
 # partial aliases or sits on the Nyquist edge.

@@ -1,4 +1,4 @@
-"""Synthetic events and backgrounds: one `Synthesizer` each, and registries.
+"""Synthetic events and backgrounds, waveforms of any level (num_samples,).
 
 A class is what its function keeps fixed: the pitch contour, the rhythm, the
 modulation, the shape of attack and decay, harmonic or inharmonic or noise.
@@ -12,7 +12,6 @@ import numpy as np
 
 from data.synthetic.signals import (
     Rng,
-    Synthesizer,
     add_at,
     damped_modes,
     decay_envelope,
@@ -320,29 +319,3 @@ def wind(rng: Rng, num_samples: int, rate_hz: int) -> np.ndarray:
     gust = gusts.mean(0)
     center_hz = log_uniform(rng, 250.0, 1500.0) * 2.0 ** (0.7 * gust)
     return swept_noise(rng, center_hz, 1.2, rate_hz) * 2.0**gust
-
-
-EVENT_SYNTHESIZERS: dict[str, Synthesizer] = {
-    synthesizer.__name__: synthesizer
-    for synthesizer in (
-        alarm_beeps,
-        bell,
-        bird_chirps,
-        crackle,
-        cricket,
-        dog_bark,
-        engine,
-        footsteps,
-        knocking,
-        siren,
-        speech,
-        telephone_ring,
-        water_drips,
-        whoosh,
-    )
-}
-
-BACKGROUND_SYNTHESIZERS: dict[str, Synthesizer] = {
-    synthesizer.__name__: synthesizer
-    for synthesizer in (colored_noise, hum, rain, wind)
-}

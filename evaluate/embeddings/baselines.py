@@ -15,8 +15,6 @@ from evaluate.embeddings.encoders import (
 )
 from models.embedding_model import EmbeddingModel
 
-BASELINES = (UNTRAINED, LOG_MEL_STATISTICS)
-
 
 def make_baselines(
     kinds: Sequence[str], encoders: Sequence[Representation], seed: int
@@ -24,7 +22,7 @@ def make_baselines(
     """The baselines of each encoder; those that agree are made once.
 
     Args:
-      kinds: names out of `BASELINES`.
+      kinds: `UNTRAINED`, `LOG_MEL_STATISTICS`, or both.
       encoders: what they stand beside; their embeddings are kept beside those
         of the first encoder they belong to.
       seed: of the untrained weights.

@@ -13,6 +13,7 @@ from data.shards.record_index import RecordIndex
 from data.shards.record_reader import examples_in_order
 from evaluate.embeddings.embedding_store import EmbeddingStore
 from evaluate.embeddings.encoders import Representation
+from models.numerics.valid_waveform import WHY_NOT, is_valid
 
 
 def embed_shard(
@@ -34,22 +35,24 @@ def embed_shard(
       The embeddings, and the numbers of the records that cannot be used.
 
     Raises:
-      UserError: an embedding is not finite.
+      UserError: a clip is not valid (see `valid_waveform`), or an embedding
+        not finite.
     """
     info = index.info
 
     def cut(record):
-        clip, audio = decode_clip(record, info)
-        return (
-            clip[example_schema.CLIP_ID],
-            clip[example_schema.LABELS],
-            representation.cut_windows(audio),
-        )
+        clip_id, labels, audio = decode_clip(record, info)
+        windows = representation.cut_windows(audio)
+        return clip_id, labels, windows, is_valid(audio)
 
     clip_ids, clip_labels, counts, vectors, waiting = [], [], [], [], []
     failed: list[int] = []
     clips = examples_in_order(index, cut, failed.extend)
-    for clip_id, labels, windows in clips:
+    for clip_id, labels, windows, valid in clips:
+        if not valid:
+            raise UserError(
+                f"clip {clip_id.decode()} of {info.folder} {WHY_NOT}"
+            )
         clip_ids.append(clip_id.decode())
         clip_labels.append(labels)
         counts.append(len(windows))
@@ -86,23 +89,11 @@ def embed_shard(
 
 def decode_clip(
     serialized: tf.Tensor, info: DatasetInfo
-) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-    """A record's features and its mixture (T,) float32, in the graph.
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """A record's clip id, labels and mixture (T,) float32, in the graph.
 
     A clip for which this fails has no embedding.
     """
     clip = record_check.parse_checked(serialized, info)
-    return clip, codec.decode(clip[example_schema.AUDIO], info.audio_format)
-
-
-def check_sample_rate(
-    representation: Representation, info: DatasetInfo
-) -> None:
-    """Refuses shards at another rate than the encoder was trained at."""
-    rate_hz = representation.model.sample_rate_hz
-    if info.sample_rate_hz != rate_hz:
-        raise UserError(
-            f"{representation.name} takes audio at {rate_hz} Hz, "
-            f"{info.folder} has {info.sample_rate_hz} Hz: write shards at the "
-            "former"
-        )
+    audio = codec.decode(clip[example_schema.AUDIO], info.audio_format)
+    return clip[example_schema.CLIP_ID], clip[example_schema.LABELS], audio

@@ -41,25 +41,6 @@ def embeddings(
     return EmbeddingStore.concatenate(stores)
 
 
-def labeled_embeddings(
-    representation: Representation,
-    info: DatasetInfo,
-    splits: Sequence[str],
-) -> EmbeddingStore:
-    """The same, where at least one clip must have a label.
-
-    Raises:
-      UserError: also when no clip has one.
-    """
-    store = embeddings(representation, info, splits)
-    if not store.labels.any():
-        raise UserError(
-            f"no clip of split {','.join(splits)} has a label: write shards "
-            "with labels, or name other splits"
-        )
-    return store
-
-
 def cache_folder(representation: Representation) -> pathlib.Path:
     """Where the embeddings of a representation are kept."""
     key = content.value_sha256(representation.identity)[:16]

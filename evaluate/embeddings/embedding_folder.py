@@ -14,6 +14,7 @@ from evaluate.embeddings.encoders import Representation
 
 INDEX_FILE = "embeddings.json"
 CLIPS_FILE = "clips.csv"
+_SIZES = ("clips", "windows", "num_bytes")
 
 
 def make(
@@ -36,10 +37,7 @@ def make(
             {
                 "file": (file := embedding_job.file_name(shard)),
                 "shard": shard.file,
-                "clips": account_of[file]["clips"],
-                "windows": account_of[file]["windows"],
-                "num_bytes": account_of[file]["num_bytes"],
-                "sha256": account_of[file]["sha256"],
+                **{key: account_of[file][key] for key in _SIZES},
             }
             for shard in info.splits[split]
             if shard.clips

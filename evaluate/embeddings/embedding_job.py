@@ -13,7 +13,7 @@ from data.run.rejects import MAX_BAD_FRACTION
 from data.shards.dataset_info import DatasetInfo, Shard
 from data.shards.record_index import RecordIndex
 from evaluate.embeddings import embedding_store
-from evaluate.embeddings.clip_embeddings import check_sample_rate, embed_shard
+from evaluate.embeddings.clip_embeddings import embed_shard
 from evaluate.embeddings.encoders import Representation, kept_encoder
 
 
@@ -98,10 +98,9 @@ def run(
       `bad_records` (their numbers in the shard).
 
     Raises:
-      UserError: the sample rates differ, a split is unknown or empty, too
-        many records cannot be used, or an embedding is not finite.
+      UserError: a split is unknown or empty, too many records cannot be
+        used, or an embedding is not finite.
     """
-    check_sample_rate(representation, info)
     tasks = [
         _task(representation, info, shard, is_shared=index_file is None)
         for shard in info.shards_of(splits)

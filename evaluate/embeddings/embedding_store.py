@@ -13,7 +13,7 @@ from data.run.errors import UserError
 
 # Raised when windows are cut or encoded in another way: older files are then
 # not read any more.
-VERSION = 2
+VERSION = 3
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -98,13 +98,10 @@ class EmbeddingStore:
         """The clips of several stores of one data set, in that order."""
         if len(stores) == 1:
             return stores[0]
-        ends = np.cumsum([len(store.clip_ids) for store in stores])
-        windows = [len(store.windows) for store in stores]
-        first_clip = np.repeat([0, *ends[:-1]], windows)
-        numbers = np.concatenate([store.window_clip for store in stores])
+        counts = np.concatenate([np.bincount(s.window_clip) for s in stores])
         return cls(
             windows=np.concatenate([store.windows for store in stores]),
-            window_clip=numbers + first_clip,
+            window_clip=np.repeat(np.arange(len(counts)), counts),
             clip_ids=tuple(i for store in stores for i in store.clip_ids),
             labels=np.concatenate([store.labels for store in stores]),
             class_names=stores[0].class_names,

@@ -11,6 +11,7 @@ import tensorflow as tf
 from data.run import content, saved_network
 from data.run.encoder_files import model_file
 from data.run.errors import UserError
+from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings.encoder_runs import unique_names
 from models.embedding_model import EmbeddingModel
 
@@ -91,15 +92,28 @@ def load_model(run: str | pathlib.Path) -> EmbeddingModel:
     return saved_network.load(model_file(run), EmbeddingModel)
 
 
-def load_encoders(runs: Sequence[str]) -> list[Representation]:
+def load_encoders(
+    runs: Sequence[str], info: DatasetInfo | None = None
+) -> list[Representation]:
     """The encoders of several run directories, under unique names.
 
+    Args:
+      runs: the run directories.
+      info: shards that are to be embedded, if any.
+
     Raises:
-      UserError: see `load_model` and `unique_names`.
+      UserError: see `load_model` and `unique_names`; or the shards are at
+        another rate than an encoder was trained at.
     """
     encoders = []
     for run, name in zip(runs, unique_names(runs), strict=True):
         model = load_model(run)
+        if info and info.sample_rate_hz != model.sample_rate_hz:
+            raise UserError(
+                f"{name} takes audio at {model.sample_rate_hz} Hz, "
+                f"{info.folder} has {info.sample_rate_hz} Hz: write shards at "
+                "the former"
+            )
         encoders.append(
             Representation(
                 name=name,

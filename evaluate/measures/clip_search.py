@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings.embedding_cache import embeddings
 from evaluate.embeddings.encoders import load_encoders
 from evaluate.measures.nearest_neighbors import nearest_neighbors
 from evaluate.measures.results import format_table, listed
+from models.numerics.valid_waveform import WHY_NOT, is_valid
 
 
 class FoundClip(NamedTuple):
@@ -32,14 +34,15 @@ def search(
     Args:
       query: (T,) float32, at the rate of the collection.
       run: run directory of the encoder.
-      info: the collection.
-      splits: those of its splits to search in.
       top: clips wanted.
 
     Raises:
-      UserError: the encoder cannot be used, or see `embedding_job.run`.
+      UserError: the encoder or the query cannot be used, or see
+        `embedding_job.run`.
     """
-    [encoder] = load_encoders([run])
+    if not is_valid(query):
+        raise UserError(f"--query {WHY_NOT}")
+    [encoder] = load_encoders([run], info)
     store = embeddings(encoder, info, splits)
     embedding = encoder.encode(encoder.cut_windows(query)).mean(axis=0)
     rows, similarities = nearest_neighbors(embedding[None], store.clips, top)

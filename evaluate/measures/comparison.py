@@ -8,8 +8,7 @@ from data.run.errors import UserError
 from data.run.run_directory import METRICS_FILE
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings.baselines import make_baselines
-from evaluate.embeddings.clip_embeddings import check_sample_rate
-from evaluate.embeddings.embedding_cache import labeled_embeddings
+from evaluate.embeddings.embedding_cache import embeddings
 from evaluate.embeddings.encoders import (
     ENCODER,
     Representation,
@@ -46,13 +45,11 @@ def probe(config: ProbeConfig, info: DatasetInfo) -> list[dict]:
         "train_splits": config.train_splits,
         "eval_splits": config.eval_splits,
     }
-    rows = _load(config, info)
-    for names in splits.values():
-        labeled_embeddings(rows[0], info, names)
+    rows = _load(config, info, *splits.values())
 
     def measure(row: Representation) -> dict:
-        train = labeled_embeddings(row, info, config.train_splits)
-        held_out = labeled_embeddings(row, info, config.eval_splits)
+        train = embeddings(row, info, config.train_splits)
+        held_out = embeddings(row, info, config.eval_splits)
         scores = score_clips(train_classifier(train, config), held_out)
         return result(
             row,
@@ -70,8 +67,8 @@ def retrieval(config: RetrievalConfig, info: DatasetInfo) -> list[dict]:
 
     Args, returns and raises as `probe`; also where no class makes a pair.
     """
-    rows = _load(config, info)
-    labels = labeled_embeddings(rows[0], info, config.splits).labels
+    rows = _load(config, info, config.splits)
+    labels = embeddings(rows[0], info, config.splits).labels
     if not has_pairs(labels).any():
         raise UserError(
             "no class has 2 clips with it and one without in split "
@@ -79,7 +76,7 @@ def retrieval(config: RetrievalConfig, info: DatasetInfo) -> list[dict]:
         )
 
     def measure(row: Representation) -> dict:
-        store = labeled_embeddings(row, info, config.splits)
+        store = embeddings(row, info, config.splits)
         ap = query_by_example(
             store.clips,
             store.labels,
@@ -94,13 +91,23 @@ def retrieval(config: RetrievalConfig, info: DatasetInfo) -> list[dict]:
 
 
 def _load(
-    config: ProbeConfig | RetrievalConfig, info: DatasetInfo
+    config: ProbeConfig | RetrievalConfig,
+    info: DatasetInfo,
+    *labeled: Sequence[str],
 ) -> list[Representation]:
-    """Encoders and baselines, before a run directory is made."""
-    encoders = load_encoders(config.encoder)
-    for encoder in encoders:
-        check_sample_rate(encoder, info)
-    return encoders + make_baselines(config.baselines, encoders, config.seed)
+    """Encoders and baselines, before a run directory is made.
+
+    In each of the lists of splits a clip must have a label.
+    """
+    encoders = load_encoders(config.encoder, info)
+    rows = encoders + make_baselines(config.baselines, encoders, config.seed)
+    for splits in labeled:
+        if not embeddings(rows[0], info, splits).labels.any():
+            raise UserError(
+                f"no clip of split {','.join(splits)} has a label: write "
+                "shards with labels, or name other splits"
+            )
+    return rows
 
 
 def _measure_all(

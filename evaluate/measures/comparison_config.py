@@ -15,7 +15,8 @@ class ComparisonConfig(RunOptions):
 
     encoder: tuple[str, ...] = option(
         (),
-        "run directories of pretraining, a row of the results each (required)",
+        "run directories of pretraining, a row of the results each",
+        required=True,
         runtime_only=True,
     )
     shards: str = option(
@@ -28,7 +29,7 @@ class ComparisonConfig(RunOptions):
         "baselines measured beside the encoders; may be empty",
     )
     output: str = option(
-        "", "run directory to write (required)", runtime_only=True
+        "", "run directory to write", required=True, runtime_only=True
     )
 
     def __post_init__(self):

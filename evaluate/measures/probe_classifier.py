@@ -33,15 +33,15 @@ def train_classifier(
     @tf.function(
         autograph=False,
         input_signature=[
-            tf.TensorSpec([None, width]),
-            tf.TensorSpec([None], tf.int32),
+            tf.RaggedTensorSpec([None, None, width], ragged_rank=1),
             tf.TensorSpec([None, classes]),
         ],
     )
-    def step(windows, clip_of, labels):
+    def step(windows, labels):
         with tf.GradientTape() as tape:
-            scores = tf.sigmoid(classifier(windows, training=True))
-            of_clip = tf.math.segment_mean(scores, clip_of)  # (clips, C)
+            scores = tf.sigmoid(classifier(windows.values, training=True))
+            # (clips, C)
+            of_clip = tf.math.segment_mean(scores, windows.value_rowids())
             right = tf.math.log(of_clip + _EPSILON)
             wrong = tf.math.log(1 - of_clip + _EPSILON)
             # Binary cross-entropy.
@@ -50,23 +50,17 @@ def train_classifier(
         optimizer.apply(tape.gradient(loss, variables), variables)
 
     random = np.random.default_rng(config.seed)
-    ends = np.searchsorted(store.window_clip, np.arange(num_clips), "right")
-    windows_of = np.split(np.arange(len(store.windows)), ends[:-1])
+    windows = tf.RaggedTensor.from_value_rowids(
+        store.windows, store.window_clip, num_clips
+    )
+    labels = store.labels.astype(np.float32)
     batch_size = min(config.batch_size, num_clips)
     for _ in range(config.epochs):
         # What does not fill a batch is left out, other clips each epoch.
         order = random.permutation(num_clips)
         for start in range(0, num_clips - batch_size + 1, batch_size):
             clips = order[start : start + batch_size]
-            rows = [windows_of[clip] for clip in clips]
-            step(
-                store.windows[np.concatenate(rows)],
-                np.repeat(
-                    np.arange(batch_size, dtype=np.int32),
-                    [len(of_clip) for of_clip in rows],
-                ),
-                store.labels[clips].astype(np.float32),
-            )
+            step(tf.gather(windows, clips), labels[clips])
     return classifier
 
 

@@ -23,8 +23,6 @@ def result(
     """The record of one representation.
 
     Args:
-      representation: what was measured.
-      class_names: C names.
       clips: (C,) clips of each class among those evaluated.
       ap: (C,) average precision; NaN is left out of the mean.
       auc: (C,) area under the ROC curve, where it was measured.
@@ -35,27 +33,25 @@ def result(
       The d-prime is that of the mean AUC. JSON has neither NaN nor infinity:
       both are None.
     """
-    columns = {AP: ap}
-    record = {
+    overall, columns = {"mAP": mean_over_classes(ap)}, {AP: ap}
+    if auc is not None:
+        mean_auc = mean_over_classes(auc)
+        overall |= {AUC: mean_auc, D_PRIME: d_prime(mean_auc)}
+        columns |= {AUC: auc, D_PRIME: d_prime(auc)}
+    return {
         "name": representation.name,
         "kind": representation.kind,
         "encoder": representation.encoder,
         "identity": representation.identity,
-        "mAP": _finite(mean_over_classes(ap)),
+        **{key: _finite(value) for key, value in overall.items()},
+        "per_class": {
+            name: {
+                **{key: _finite(column[i]) for key, column in columns.items()},
+                CLIPS: int(clips[i]),
+            }
+            for i, name in enumerate(class_names)
+        },
     }
-    if auc is not None:
-        mean_auc = mean_over_classes(auc)
-        columns |= {AUC: auc, D_PRIME: d_prime(auc)}
-        record[AUC] = _finite(mean_auc)
-        record[D_PRIME] = _finite(d_prime(mean_auc))
-    record["per_class"] = {
-        name: {
-            **{key: _finite(column[i]) for key, column in columns.items()},
-            CLIPS: int(clips[i]),
-        }
-        for i, name in enumerate(class_names)
-    }
-    return record
 
 
 def classes_left_out(record: dict) -> list[str]:

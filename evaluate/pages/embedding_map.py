@@ -38,7 +38,6 @@ def embedding_map(
       embeddings: (n, d), finite.
       clips: n numbers that the page knows the clips by.
       labels: n tuples of class names.
-      seed: of the projection.
 
     Returns:
       "t-SNE" or "PCA"; a mark for each clip; and the legend: class, its color

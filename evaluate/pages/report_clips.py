@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from data.page.sound import Example, Sound, SoundBundle, make_example
-from data.shards import example_schema, record_check, stored_clip
+from data.shards import record_check, stored_clip
 from data.shards.dataset_info import DatasetInfo
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import examples_in_order, read_record
@@ -23,8 +23,6 @@ class ReportClips:
     Positions are those in `ids`.
 
     Args:
-      info: the dataset.
-      splits: names of its splits.
       max_bytes: room for sounds.
 
     Attributes:
@@ -44,13 +42,9 @@ class ReportClips:
         failed: list[int] = []
 
         def read_checked(record):
-            clip, audio = decode_clip(record, info)
-            return (
-                clip[example_schema.CLIP_ID],
-                clip[example_schema.LABELS],
-                # Audio that nobody asks for, TensorFlow would not decode.
-                tf.size(audio),
-            )
+            clip_id, labels, audio = decode_clip(record, info)
+            # Audio that nobody asks for, TensorFlow would not decode.
+            return clip_id, labels, tf.size(audio)
 
         self.ids: list[str] = []
         self.labels: list[tuple[str, ...]] = []

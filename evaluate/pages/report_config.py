@@ -35,16 +35,23 @@ class ReportConfig:
         4, "Mixtures shown with their channels.", minimum=0, maximum=50
     )
     queries: int = option(
-        6, "Retrieval examples of each encoder.", minimum=0, maximum=100
+        6,
+        "Retrieval examples of each encoder.",
+        minimum=0,
+        maximum=100,
+        needs={"encoder": ()},
     )
     max_map_clips: int = option(
-        2000, "Clips on the map, drawn at random beyond.", minimum=2
+        2000,
+        "Clips on the map, drawn at random beyond.",
+        minimum=2,
+        needs={"encoder": ()},
     )
     audio_megabytes: float = option(
         18.0, "Room for audio inside the page, megabytes.", minimum=0.0
     )
     seed: int = option(0, "Of every random choice.", minimum=0)
-    output: str = option("", "File to write, ending in .html.")
+    output: str = option("", "File to write, ending in .html.", required=True)
 
     def __post_init__(self):
         if not self.encoder and not self.shards:

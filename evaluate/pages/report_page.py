@@ -77,7 +77,12 @@ def gather(config: ReportConfig) -> dict:
     info.shards_of(config.splits)
     probe = _measured(config.probe, PROBE, config.encoder, info)
     retrieval = _measured(config.retrieval, RETRIEVAL, config.encoder, info)
-    separation = _separation_table(config.separation)
+    separation = None
+    if separating and pathlib.Path(config.separation, METRICS_FILE).exists():
+        metrics = report_runs.read_metrics(
+            config.separation, processor_files.STAGE
+        )
+        separation = report_tables.separation_table(metrics["results"])
 
     clips = ReportClips(info, config.splits, int(config.audio_megabytes * 1e6))
     labels = clips.labels
@@ -92,7 +97,7 @@ def gather(config: ReportConfig) -> dict:
     )
     views = [
         _view(encoder, config, info, clips, map_clips, queries)
-        for encoder in load_encoders(config.encoder)
+        for encoder in load_encoders(config.encoder, info)
     ]
     heard = {
         clip
@@ -164,21 +169,14 @@ def _measured(
     for path in paths:
         metrics = report_runs.read_metrics(path, stage)
         report_runs.check_current(metrics, path, encoders, info)
+        results = metrics["results"]
         caption = (
             f"{stage.capitalize()} on {metrics.get('shards', '?')}, "
             f"seed {metrics.get('seed', '?')}"
         )
-        results = metrics["results"]
         measures = report_tables.measures_table(caption, results)
         tables.append((measures, report_tables.class_table(caption, results)))
     return tables
-
-
-def _separation_table(path: str) -> Table | None:
-    if not path or not pathlib.Path(path, METRICS_FILE).exists():
-        return None
-    metrics = report_runs.read_metrics(path, processor_files.STAGE)
-    return report_tables.separation_table(metrics["results"])
 
 
 def _charts(runs: Sequence[dict]) -> list[Chart]:

@@ -86,8 +86,6 @@ def read_runs(paths: tuple[str, ...], *stages: str) -> list[dict]:
     """
     return [
         {
-            "command": [],
-            "versions": {},
             **run_directory.read(path, *stages),
             "history": read_history(pathlib.Path(path) / HISTORY_FILE),
             "name": name,

@@ -28,10 +28,10 @@ _SEPARATION_MEASURES = (
 
 def measures_table(caption: str, results: Sequence[dict]) -> Table:
     """One row a representation, of metrics.json's `results`."""
-    keys = [key for key in _MEASURES if any(key in row for row in results)]
+    keys = [key for key in _MEASURES if key in results[0]]
     columns = [
         # The others run from 0 to 1, so a bar can stand for them.
-        _column([row.get(key) for row in results], key != D_PRIME)
+        _column([row[key] for row in results], key != D_PRIME)
         for key in keys
     ]
     rows = [
@@ -43,12 +43,14 @@ def measures_table(caption: str, results: Sequence[dict]) -> Table:
 
 def class_table(caption: str, results: Sequence[dict]) -> Table:
     """Average precision of every class, one column a representation."""
-    rows = []
-    for name in results[0]["per_class"] if results else ():
-        measured = [row["per_class"].get(name, {}) for row in results]
-        clips = measured[0].get(CLIPS)
-        note = "" if clips is None else f"{clips} clips"
-        rows.append((name, note, _column([m.get(AP) for m in measured], True)))
+    rows = [
+        (
+            name,
+            f"{of_class[CLIPS]} clips",
+            _column([row["per_class"][name][AP] for row in results], True),
+        )
+        for name, of_class in results[0]["per_class"].items()
+    ]
     return Table(caption, "class", [row["name"] for row in results], rows)
 
 

@@ -54,7 +54,7 @@ def nearest(
       queries: clips among the n; none is its own neighbor.
     """
     # One more, since a query finds itself too.
-    indices, similarities = nearest_neighbors(
+    found = nearest_neighbors(
         embeddings[list(queries)], embeddings, NEIGHBORS + 1
     )
     return [
@@ -64,12 +64,10 @@ def nearest(
                 float(similarity),
                 tuple(name for name in labels[i] if name in labels[query]),
             )
-            for i, similarity in zip(row, row_similarities, strict=True)
+            for i, similarity in zip(*row, strict=True)
             if i != query
         ][:NEIGHBORS]
-        for query, row, row_similarities in zip(
-            queries, indices, similarities, strict=True
-        )
+        for query, *row in zip(queries, *found, strict=True)
     ]
 
 

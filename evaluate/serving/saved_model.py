@@ -1,7 +1,6 @@
 """Models as a SavedModel: waveform in, no Keras needed to run it."""
 
 import dataclasses
-import os
 import pathlib
 from collections.abc import Callable
 
@@ -24,18 +23,25 @@ from models.embedding_model import EmbeddingModel
 
 # Imported so that Keras can load it.
 from models.heads import linear_classifier  # noqa: F401
+from models.numerics.valid_waveform import is_valid
 from models.separation.separator import Separator
+
+CHANNELS = "channels"
+VALID = "valid"
 
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
     """One function of a waveform [B, T], float32, any B and T.
 
+    It gives VALID [B] too: which clips `is_valid` allows. Of the others it
+    computes nothing, and gives zeros.
+
     Attributes:
       output: name of what it gives.
       axes: of the output, for people.
       call: the function in Keras.
-      lengths: T at which `check` compares it, in samples.
+      lengths: T at which it is compared with Keras, in samples.
     """
 
     output: str
@@ -43,10 +49,25 @@ class Signature:
     call: Callable[[tf.Tensor], tf.Tensor]
     lengths: tuple[int, ...]
 
+    def answer(self, waveform: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What is served: the output, and VALID."""
+        valid = is_valid(waveform)
+        batch, samples = tf.unstack(tf.shape(waveform))
+        # Networks take no empty tensors: a silent clip, or sample, is put in.
+        padded = tf.pad(
+            tf.where(valid[:, None], waveform, 0.0),
+            [[0, tf.maximum(1 - batch, 0)], [0, tf.maximum(1 - samples, 0)]],
+        )
+        value = self.call(padded)[:batch]
+        if self.output == CHANNELS:
+            value = value[..., :samples]
+        mask = tf.reshape(valid, [-1] + [1] * (len(value.shape) - 1))
+        return {self.output: tf.where(mask, value, 0.0), VALID: valid}
+
 
 def export(
     files: dict[str, pathlib.Path],
-    digests: dict[str, str],
+    digests: dict[str, str | int],
     folder: pathlib.Path,
 ) -> list[str]:
     """Writes a SavedModel, which appears once it agrees with Keras.
@@ -60,9 +81,11 @@ def export(
       Lines for people: where it is, and one for each signature.
 
     Raises:
-      UserError: the models do not go together, or the folder cannot be made.
+      UserError: a file holds another kind of model, the models do not go
+        together, or the folder cannot be made.
+      RuntimeError: they disagree.
     """
-    models = load(files)
+    models = _load(files)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -73,7 +96,7 @@ def export(
     served = signatures(models)
     with atomic_path(folder) as beside:
         write(served, beside)
-        difference = check(served, beside)
+        difference = _largest_difference(served, beside)
         value = {**_description(models, files), **digests}
         write_json(beside / DESCRIPTION, value)
     told = [
@@ -82,18 +105,12 @@ def export(
     rate = f" at {next(iter(models.values())).sample_rate_hz} Hz"
     for name, signature in served.items():
         output = f"{signature.output} {signature.axes}"
-        told.append(f"{name}: waveform [B, T]{rate} -> {output}")
+        told.append(f"{name}: waveform [B, T]{rate} -> {output}, {VALID} [B]")
         rate = ""
     return told
 
 
-def load(files: dict[str, pathlib.Path]) -> dict[str, keras.Model]:
-    """Loads what `served_runs.find` found, by part.
-
-    Raises:
-      UserError: a file holds another kind of model, or the models do not go
-        together.
-    """
+def _load(files: dict[str, pathlib.Path]) -> dict[str, keras.Model]:
     kinds = {ENCODER: EmbeddingModel, SEPARATOR: Separator}
     models = {
         part: saved_network.load(file, kinds.get(part, keras.Model))
@@ -156,7 +173,7 @@ def signatures(models: dict[str, keras.Model]) -> dict[str, Signature]:
     if separator := models.get(SEPARATOR):
         window = separator.transform.window_samples
         found["separate"] = Signature(
-            "channels",
+            CHANNELS,
             f"[B, {separator.num_sources}, T]",
             separator,
             (1, window - 1, int(30.3 * window)),
@@ -165,29 +182,22 @@ def signatures(models: dict[str, keras.Model]) -> dict[str, Signature]:
     return found
 
 
-def write(served: dict[str, Signature], path: str | os.PathLike) -> None:
+def write(served: dict[str, Signature], path: pathlib.Path) -> None:
     """Writes the SavedModel folder `path`."""
     spec = [tf.TensorSpec([None, None], tf.float32, name="waveform")]
-
-    def endpoint(signature):
-        return lambda waveform: {signature.output: signature.call(waveform)}
-
     # The endpoints find their variables; `track` would store them twice.
     archive = keras.export.ExportArchive()
     for name, signature in served.items():
-        archive.add_endpoint(name, endpoint(signature), input_signature=spec)
+        archive.add_endpoint(name, signature.answer, input_signature=spec)
     archive.write_out(str(path), verbose=False)
 
 
-def check(served: dict[str, Signature], path: str | os.PathLike) -> float:
-    """Loads what `write` wrote and compares every signature with Keras.
+def _largest_difference(
+    served: dict[str, Signature], path: pathlib.Path
+) -> float:
+    """To Keras, over noise, of what `write` wrote.
 
-    Returns:
-      The largest absolute difference over noise of the signatures' lengths,
-      in batches of 1 and 3.
-
-    Raises:
-      RuntimeError: it is above 1e-5 of the largest value (or of 1).
+    Above 1e-5 of the largest value (or of 1) it is an error.
     """
     loaded = tf.saved_model.load(str(path))
     random = np.random.default_rng(0)

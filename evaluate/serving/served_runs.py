@@ -17,6 +17,10 @@ ENCODER = "encoder"
 CLASSIFIER = "classifier"
 SEPARATOR = "separator"
 
+# Raised when a model answers otherwise: older exports are then made anew.
+VERSION = 2
+
+_VERSION_KEY = "export_version"
 DESCRIPTION = pathlib.Path("assets.extra", "model.json")
 
 
@@ -48,9 +52,9 @@ def find(
     return files
 
 
-def digests_of(files: dict[str, pathlib.Path]) -> dict[str, str]:
-    """SHA-256 of each file, under "<part>_sha256"."""
-    return {
+def digests_of(files: dict[str, pathlib.Path]) -> dict[str, str | int]:
+    """SHA-256 of each file, under "<part>_sha256", and `VERSION`."""
+    return {_VERSION_KEY: VERSION} | {
         f"{part}_sha256": content.file_sha256(file)
         for part, file in files.items()
     }
@@ -85,12 +89,16 @@ def is_exported(
         return False
     try:
         value = json_file.read(folder / DESCRIPTION, dict[str, object], "")
-        found = {k: v for k, v in value.items() if k.endswith("_sha256")}
+        found = {
+            key: of_export
+            for key, of_export in value.items()
+            if key == _VERSION_KEY or key.endswith("_sha256")
+        }
     except UserError:
         found = None
     if found != digests and not (found and may_be_other):
         raise UserError(
-            f"{folder} holds another model: raise --version, or replace it "
-            "with --remake"
+            f"{folder} holds another model, or one that an older version "
+            "exported: raise --version, or replace it with --remake"
         )
     return found == digests

@@ -5,10 +5,7 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
-from models.numerics.constructor_arguments import (
-    Configured,
-    constructor_arguments,
-)
+from models.numerics.configured_model import ConfiguredModel
 from models.numerics.precision import loss_dtype, wide_dtype
 
 # PyTorch's defaults, in which the published weights were trained: momentum
@@ -20,7 +17,7 @@ MIN_FRAMES = 2 ** (NUM_BLOCKS - 1)
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class CNN14(keras.Model):
+class CNN14(ConfiguredModel):
     """The encoder of PANNs (Kong et al., TASLP 2020), with a bottleneck.
 
     Call: log-mel (B, frames, mel_bands) -> embedding h (B, embedding_dim)
@@ -35,7 +32,6 @@ class CNN14(keras.Model):
         choice, for small machines).
       hidden_layer: whether the fully connected layer with ReLU of PANNs stands
         before the bottleneck. Off: the slides' "~75M" is the network without.
-      mel_bands: bands of the input.
       dropout: rate after each block, in training.
       hidden_dropout: rate before and after the hidden layer, in training, as
         in PANNs.
@@ -70,13 +66,7 @@ class CNN14(keras.Model):
                 f"five poolings need mel_bands >= {MIN_FRAMES}. Received: "
                 f"mel_bands={mel_bands}"
             )
-        self.bottleneck_dim = embedding_dim
         self.embedding_dim = h_dim
-        self.width = width
-        self.hidden_layer = hidden_layer
-        self.mel_bands = mel_bands
-        self.dropout = dropout
-        self.hidden_dropout = hidden_dropout
 
         self.bn0 = keras.layers.BatchNormalization(name="bn0", **_BATCH_NORM)
         self.blocks = [
@@ -133,24 +123,15 @@ class CNN14(keras.Model):
         layers = self.drop_pooled, self.fc1, self.drop_hidden, self.bottleneck
         return [*(layer for layer in layers if layer is not None), _widen]
 
-    def get_config(self):
-        return {
-            "name": self.name,
-            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
-            **constructor_arguments(self),
-            "embedding_dim": self.bottleneck_dim,
-        }
-
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class ConvBlock(Configured, keras.layers.Layer):
+class ConvBlock(keras.layers.Layer):
     """Twice (3x3 convolution, batch norm, ReLU), then average pooling.
 
     Call: (B, frames, bands, C) -> (B, frames // pool, bands // pool, filters);
     what does not fill a pooling cell is dropped. Source: PANNs, table 1.
 
     Args:
-      filters: output channels.
       pool: side of the pooling cell; 1 pools nothing.
       dropout: rate after the pooling, in training.
     """
@@ -159,7 +140,6 @@ class ConvBlock(Configured, keras.layers.Layer):
         super().__init__(**kwargs)
         self.filters = filters
         self.pool = pool
-        self.dropout = dropout
         self.conv1, self.conv2 = (
             keras.layers.Conv2D(
                 filters, 3, padding="same", use_bias=False, name=name

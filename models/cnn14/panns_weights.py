@@ -46,7 +46,10 @@ def load_panns_weights(
                 f"weights, {ours.get(name, '(absent)')} in the network"
             )
     for name, variable in variables.items():
-        variable.assign(_to_keras_layout(np.asarray(arrays[name])))
+        value = np.asarray(arrays[name])
+        # Convolutions are (out, in, time, mel), dense layers (out, in).
+        order = (2, 3, 1, 0) if value.ndim == 4 else None
+        variable.assign(value.transpose(order))
 
 
 def _variables_by_name(encoder: CNN14, classifier: LinearClassifier) -> dict:
@@ -68,12 +71,6 @@ def _variables_by_name(encoder: CNN14, classifier: LinearClassifier) -> dict:
     variables["fc_audioset.weight"] = classifier.logits.kernel
     variables["fc_audioset.bias"] = classifier.logits.bias
     return variables
-
-
-def _to_keras_layout(value: np.ndarray) -> np.ndarray:
-    if value.ndim == 4:  # (out, in, time, mel) -> (time, mel, in, out)
-        return value.transpose(2, 3, 1, 0)
-    return value.T  # Dense (out, in) -> (in, out); vectors stay.
 
 
 def _shape_in_pytorch(variable) -> tuple[int, ...]:

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.numerics.constructor_arguments import Configured
 from models.numerics.precision import wide_dtype
 
 # Floor of the power under the square root, whose slope at zero is infinite:
@@ -13,7 +12,7 @@ _POWER_FLOOR = 1e-30
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class LogMel(Configured, keras.layers.Layer):
+class LogMel(keras.layers.Layer):
     """Waveform to ln(mel + offset) of a magnitude spectrogram.
 
     Periodic Hann window, FFT of the next power of two, no padding of the
@@ -25,10 +24,8 @@ class LogMel(Configured, keras.layers.Layer):
     frames = 1 + (T - window) // hop; T must be at least one window.
 
     Args:
-      sample_rate_hz: of the waveform.
       window_s: analysis window, seconds.
       hop_s: time between frames, seconds.
-      mel_bands: number of bands.
       low_hz: lower edge of the lowest band.
       high_hz: upper edge of the highest band.
       offset: added before the logarithm; silence is ln(offset).
@@ -53,11 +50,7 @@ class LogMel(Configured, keras.layers.Layer):
         super().__init__(**kwargs)
         check_bands(sample_rate_hz, low_hz, high_hz)
         self.sample_rate_hz = sample_rate_hz
-        self.window_s = window_s
-        self.hop_s = hop_s
         self.mel_bands = mel_bands
-        self.low_hz = low_hz
-        self.high_hz = high_hz
         self.offset = offset
         self.window_samples = round(window_s * sample_rate_hz)
         self.hop_samples = round(hop_s * sample_rate_hz)

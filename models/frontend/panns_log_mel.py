@@ -7,7 +7,6 @@ import numpy as np
 from keras import ops
 
 from models.frontend.log_mel import check_bands, power_spectrogram, triangles
-from models.numerics.constructor_arguments import Configured
 from models.numerics.precision import wide_dtype
 
 # Power that counts as silence: -100 dB.
@@ -16,7 +15,7 @@ _LOG_PER_DB = math.log(10) / 10
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class PANNsLogMel(Configured, keras.layers.Layer):
+class PANNsLogMel(keras.layers.Layer):
     """Waveform to 10 log10 of a mel power spectrogram.
 
     Periodic Hann window, as long as the FFT, on frames centred at multiples
@@ -30,10 +29,8 @@ class PANNsLogMel(Configured, keras.layers.Layer):
     frames = 1 + T // hop; silence is -100 dB.
 
     Args:
-      sample_rate_hz: of the waveform.
       window_s: analysis window, seconds; rounded to an even number of samples.
       hop_s: time between frames, seconds.
-      mel_bands: number of bands.
       low_hz: lower edge of the lowest band.
       high_hz: upper edge of the highest band; None for half the rate, at most
         14000.
@@ -59,11 +56,7 @@ class PANNsLogMel(Configured, keras.layers.Layer):
         top_hz = min(14000, sample_rate_hz / 2) if high_hz is None else high_hz
         check_bands(sample_rate_hz, low_hz, top_hz)
         self.sample_rate_hz = sample_rate_hz
-        self.window_s = window_s
-        self.hop_s = hop_s
         self.mel_bands = mel_bands
-        self.low_hz = low_hz
-        self.high_hz = high_hz
         self.margin_samples = round(window_s * sample_rate_hz / 2)
         self.window_samples = 2 * self.margin_samples
         self.hop_samples = round(hop_s * sample_rate_hz)

@@ -3,12 +3,12 @@
 import keras
 
 from models.heads.pair_logits import pair_logits
-from models.numerics.constructor_arguments import Configured
+from models.numerics.configured_model import ConfiguredModel
 from models.numerics.precision import wide_dtype
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class CoincidenceHead(Configured, keras.Model):
+class CoincidenceHead(ConfiguredModel):
     """MLP with one ReLU layer on [h_m, h_c], for all pairs of two batches.
 
     Call: h_m (N, d), h_c (K, d) -> logits (N, K). The first layer of the
@@ -24,8 +24,6 @@ class CoincidenceHead(Configured, keras.Model):
         # A reduced precision policy must not round h or the logits.
         kwargs["dtype"] = wide_dtype()
         super().__init__(**kwargs)
-        self.embedding_dim = embedding_dim
-        self.hidden_units = hidden_units
         self.first = keras.layers.Dense(
             hidden_units, dtype=wide_dtype(), name="first"
         )

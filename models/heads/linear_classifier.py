@@ -3,11 +3,11 @@
 import keras
 from keras import ops
 
-from models.numerics.constructor_arguments import Configured
+from models.numerics.configured_model import ConfiguredModel
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class LinearClassifier(Configured, keras.Model):
+class LinearClassifier(ConfiguredModel):
     """Embedding h (N, embedding_dim) -> sigmoid scores (N, num_classes).
 
     float32 under any policy. "fc_audioset" of PANNs (Kong et al., TASLP
@@ -21,7 +21,6 @@ class LinearClassifier(Configured, keras.Model):
     def __init__(self, embedding_dim: int, num_classes: int, **kwargs):
         # A reduced precision policy must not round h.
         super().__init__(autocast=False, **kwargs)
-        self.embedding_dim = embedding_dim
         self.num_classes = num_classes
         self.logits = keras.layers.Dense(
             num_classes, dtype="float32", name="logits"

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.numerics.constructor_arguments import Configured
+from models.numerics.configured_model import ConfiguredModel
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class ShallowClassifier(Configured, keras.Model):
+class ShallowClassifier(ConfiguredModel):
     """Embeddings to class logits.
 
     Standardisation, Dense with ReLU, Dense. One hidden layer is the slides';
@@ -32,9 +32,6 @@ class ShallowClassifier(Configured, keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.embedding_dim = embedding_dim
-        self.num_classes = num_classes
-        self.hidden_units = hidden_units
         self.shift = self.add_weight(
             shape=(embedding_dim,), trainable=False, name="shift"
         )

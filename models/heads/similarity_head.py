@@ -2,12 +2,12 @@
 
 import keras
 
-from models.numerics.constructor_arguments import Configured
+from models.numerics.configured_model import ConfiguredModel
 from models.numerics.precision import wide_dtype
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class SimilarityHead(Configured, keras.Model):
+class SimilarityHead(ConfiguredModel):
     """MLP with one ReLU layer: h (N, d) -> z (N, projection_dim).
 
     Used in training only; h is what is used downstream (slides; sizes are our
@@ -24,9 +24,6 @@ class SimilarityHead(Configured, keras.Model):
         # A reduced precision policy must not round h or z.
         kwargs["dtype"] = wide_dtype()
         super().__init__(**kwargs)
-        self.embedding_dim = embedding_dim
-        self.hidden_units = hidden_units
-        self.projection_dim = projection_dim
         self.hidden = keras.layers.Dense(
             hidden_units, activation="relu", dtype=wide_dtype(), name="hidden"
         )

@@ -62,97 +62,6 @@ def mixit_loss(
         ValueError: For shapes other than these, an unknown search, or M above
             16 in the exact one.
     """
-    _check(mixtures, estimates, search)
-    dtype = loss_dtype(mixtures, estimates)
-    mixtures = ops.cast(mixtures, dtype)
-    estimates = ops.cast(estimates, dtype)
-    # The Gram form cancels for good estimates. JAX has no float64 unless it
-    # is told so.
-    precise = dtype if keras.backend.backend() == "jax" else "float64"
-    known = (
-        ops.cast(ops.stop_gradient(mixtures), precise),
-        ops.cast(ops.stop_gradient(estimates), precise),
-        _TIE[dtype],
-    )
-    if search == "exact":
-        second = _best_of_all(*known, max_snr_db)
-    else:
-        second = _larger_entries(*known)
-    second = ops.cast(second, dtype)  # (batch, M)
-    mix_matrix = ops.stack([1.0 - second, second], axis=1)
-    # Value and gradient come from the residual. Products and sums instead of
-    # a matrix product, which accelerators may round to fewer bits.
-    losses = [
-        capped_snr_loss(
-            mixtures[:, i],
-            ops.sum(ops.expand_dims(mix_matrix[:, i], -1) * estimates, axis=1),
-            max_snr_db,
-        )
-        for i in range(2)
-    ]
-    return (losses[0] + losses[1]) / 2.0, mix_matrix
-
-
-def _products(mixtures, estimates):
-    """Gram matrix (batch, M, M), and with the mixtures (batch, 2, M)."""
-    across = ops.transpose(estimates, (0, 2, 1))
-    return ops.matmul(estimates, across), ops.matmul(mixtures, across)
-
-
-def _best_of_all(mixtures, estimates, tie_db, max_snr_db):
-    """1 for the estimates of the second mixture: (batch, M)."""
-    gram, products = _products(mixtures, estimates)
-    energies = ops.sum(ops.square(mixtures), axis=-1)  # (batch, 2)
-
-    # Row k: the estimates that assignment k gives to the second mixture.
-    chosen = ops.convert_to_tensor(
-        _binary_digits(estimates.shape[1]), gram.dtype
-    )  # (2^M, M)
-    remix_energy = ops.sum(ops.matmul(chosen, gram) * chosen, axis=-1)
-    # (batch, 2^M)
-    inner = ops.matmul(products, ops.transpose(chosen))  # (batch, 2, 2^M)
-    # Row 2^M - 1 - k holds the complement of row k: what is left for the
-    # first mixture.
-    error_first = ops.flip(remix_energy - 2.0 * inner[:, 0], axis=1)
-    error_second = remix_energy - 2.0 * inner[:, 1]
-    errors = ops.stack([error_first, error_second], axis=1)
-    # (batch, 2, 2^M)
-    energies = ops.expand_dims(energies, -1)
-    # Rounding can leave a vanishing error slightly negative.
-    errors = ops.maximum(errors + energies, 0.0)
-    losses = ops.mean(capped_error_db(errors, energies, max_snr_db), axis=1)
-    # The first of the best; the first of all where a network has diverged.
-    worse = losses > ops.min(losses, axis=1, keepdims=True) + tie_db
-    last = chosen.shape[0] - 1
-    best = ops.min(ops.where(worse, last, ops.arange(last + 1)), axis=1)
-    return ops.take(chosen, best, axis=0)
-
-
-def _larger_entries(mixtures, estimates, tie):
-    """As `_best_of_all`, by the larger entry of a least-squares column."""
-    gram, products = _products(mixtures, estimates)
-    energies = ops.diagonal(gram, axis1=1, axis2=2)  # (batch, M)
-    # Estimates of energy 1, so that the ridge does not depend on their level.
-    scale = ops.where(energies > 0, ops.rsqrt(energies), 0.0)
-    identity = ops.eye(estimates.shape[1], dtype=gram.dtype)
-    gram = gram * ops.expand_dims(scale, 1) * ops.expand_dims(scale, 2)
-    gram = gram + _RIDGE[keras.backend.standardize_dtype(gram.dtype)] * identity
-    # A diverged network must reach the caller as a loss that is not finite.
-    gram = ops.where(ops.isfinite(gram), gram, identity)
-    right = ops.transpose(products * ops.expand_dims(scale, 1), (0, 2, 1))
-    mixing = ops.solve(gram, right)  # (batch, M, 2)
-    first, second = mixing[:, :, 0], mixing[:, :, 1]
-    slack = tie * ops.maximum(ops.abs(first), ops.abs(second))
-    return second > first + slack
-
-
-def _binary_digits(num_digits):
-    """All binary numbers of that many digits, (2^digits, digits)."""
-    numbers = np.arange(2**num_digits)[:, None]
-    return (numbers >> np.arange(num_digits)[::-1]) & 1
-
-
-def _check(mixtures, estimates, search):
     shapes = (
         f"Received: mixtures.shape={tuple(mixtures.shape)}, "
         f"estimates.shape={tuple(estimates.shape)}"
@@ -175,3 +84,76 @@ def _check(mixtures, estimates, search):
             f"The exact search takes at most {MAX_EXACT_ESTIMATES} estimates; "
             f"take search='least_squares' or fewer. {shapes}"
         )
+    dtype = loss_dtype(mixtures, estimates)
+    mixtures = ops.cast(mixtures, dtype)
+    estimates = ops.cast(estimates, dtype)
+    # The Gram form cancels for good estimates. JAX has no float64 unless it
+    # is told so.
+    precise = dtype if keras.backend.backend() == "jax" else "float64"
+    known, parts = (
+        ops.cast(ops.stop_gradient(x), precise) for x in (mixtures, estimates)
+    )
+    across = ops.transpose(parts, (0, 2, 1))
+    gram = ops.matmul(parts, across)  # (batch, M, M)
+    products = ops.matmul(known, across)  # (batch, 2, M)
+    if search == "exact":
+        energies = ops.sum(ops.square(known), axis=-1)  # (batch, 2)
+        second = _best_of_all(gram, products, energies, _TIE[dtype], max_snr_db)
+    else:
+        second = _larger_entries(gram, products, _TIE[dtype])
+    second = ops.cast(second, dtype)  # (batch, M)
+    mix_matrix = ops.stack([1.0 - second, second], axis=1)
+    # Value and gradient come from the residual. Products and sums instead of
+    # a matrix product, which accelerators may round to fewer bits.
+    losses = [
+        capped_snr_loss(
+            mixtures[:, i],
+            ops.sum(ops.expand_dims(mix_matrix[:, i], -1) * estimates, axis=1),
+            max_snr_db,
+        )
+        for i in range(2)
+    ]
+    return (losses[0] + losses[1]) / 2.0, mix_matrix
+
+
+def _best_of_all(gram, products, energies, tie_db, max_snr_db):
+    """1 for the estimates of the second mixture: (batch, M)."""
+    digits = np.arange(gram.shape[1])[::-1]
+    # Row k: the estimates that assignment k gives to the second mixture.
+    chosen = (np.arange(2 ** len(digits))[:, None] >> digits) & 1
+    chosen = ops.convert_to_tensor(chosen, gram.dtype)  # (2^M, M)
+    remix_energy = ops.sum(ops.matmul(chosen, gram) * chosen, axis=-1)
+    # (batch, 2^M)
+    inner = ops.matmul(products, ops.transpose(chosen))  # (batch, 2, 2^M)
+    # Row 2^M - 1 - k holds the complement of row k: what is left for the
+    # first mixture.
+    error_first = ops.flip(remix_energy - 2.0 * inner[:, 0], axis=1)
+    error_second = remix_energy - 2.0 * inner[:, 1]
+    errors = ops.stack([error_first, error_second], axis=1)
+    # (batch, 2, 2^M)
+    energies = ops.expand_dims(energies, -1)
+    # Rounding can leave a vanishing error slightly negative.
+    errors = ops.maximum(errors + energies, 0.0)
+    losses = ops.mean(capped_error_db(errors, energies, max_snr_db), axis=1)
+    # The first of the best; the first of all where a network has diverged.
+    worse = losses > ops.min(losses, axis=1, keepdims=True) + tie_db
+    last = chosen.shape[0] - 1
+    best = ops.min(ops.where(worse, last, ops.arange(last + 1)), axis=1)
+    return ops.take(chosen, best, axis=0)
+
+
+def _larger_entries(gram, products, tie):
+    """As `_best_of_all`, by the larger entry of a least-squares column."""
+    energies = ops.diagonal(gram, axis1=1, axis2=2)  # (batch, M)
+    # Estimates of energy 1, so that the ridge does not depend on their level.
+    scale = ops.where(energies > 0, ops.rsqrt(energies), 0.0)
+    identity = ops.eye(gram.shape[1], dtype=gram.dtype)
+    gram = gram * ops.expand_dims(scale, 1) * ops.expand_dims(scale, 2)
+    gram = gram + _RIDGE[keras.backend.standardize_dtype(gram.dtype)] * identity
+    # A diverged network must reach the caller as a loss that is not finite.
+    gram = ops.where(ops.isfinite(gram), gram, identity)
+    right = ops.transpose(products * ops.expand_dims(scale, 1), (0, 2, 1))
+    mixing = ops.solve(gram, right)  # (batch, M, 2)
+    first, second = mixing[:, :, 0], mixing[:, :, 1]
+    slack = tie * ops.maximum(ops.abs(first), ops.abs(second))
+    return second > first + slack

@@ -4,8 +4,6 @@ NumPy in float64. SI-SDR as defined by Le Roux et al., "SDR - half-baked or
 well done?" (ICASSP 2019), without removal of the mean.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -15,26 +13,6 @@ LIMIT_DB = 100.0
 # Our choice: a reference is silent at or below this mean power, -100 dB
 # relative to a power of one.
 SILENT_POWER = 1e-10
-
-
-@dataclass(frozen=True)
-class SeparationScore:
-    """Scores of the references that sound; silent ones are left out.
-
-    Attributes:
-        references: (active,) indices of the references that sound.
-        si_sdr_db: (active,) SI-SDR of what was assigned to each.
-        improvement_db: (active,) the same minus the SI-SDR of the mixture,
-            the sum of the references. Where one of them sounds alone it is
-            the mixture, and there is nothing to gain: report such examples
-            apart.
-        mix_matrix: (references, estimates) of zeros and ones.
-    """
-
-    references: np.ndarray
-    si_sdr_db: np.ndarray
-    improvement_db: np.ndarray
-    mix_matrix: np.ndarray
 
 
 def si_sdr(references: np.ndarray, estimates: np.ndarray) -> np.ndarray:
@@ -82,10 +60,10 @@ def si_sdr_improvement(
     return si_sdr(references, estimates) - si_sdr(references, mixture)
 
 
-def mixit_matched_score(
+def mixit_matched_improvement(
     references: np.ndarray, estimates: np.ndarray
-) -> SeparationScore:
-    """Scores sums of estimates, each estimate added to one reference.
+) -> np.ndarray:
+    """SI-SDR improvement of sums of estimates, each added to one reference.
 
     The assignment is that with the least summed squared error over all
     references, among all ways to give each estimate to one reference and
@@ -94,14 +72,16 @@ def mixit_matched_score(
     reference goes empty, since nothing has no SI-SDR, are our choice; with
     too few estimates for that, some do. Silent references take part
     in the assignment (what lands there is lost to the others), not in the
-    scores.
+    result.
 
     Args:
         references: (references, samples), the mixtures or the sources.
         estimates: (estimates, samples).
 
     Returns:
-        The scores; empty arrays if all references are silent.
+        (active,) in dB, of the references that sound, over the sum of all.
+        Where one of them sounds alone it is that sum, and there is nothing
+        to gain: report such examples apart.
     """
     references = np.asarray(references, np.float64)
     estimates = np.asarray(estimates, np.float64)
@@ -123,14 +103,14 @@ def mixit_matched_score(
         error += np.sum((chosen @ gram) * chosen, axis=1)
         error -= 2 * chosen @ products[reference]
     best = owner[np.argmin(error)]
-    mix_matrix = (best == np.arange(count)[:, None]).astype(np.float64)
-    return _score(references, estimates, mix_matrix)
+    sums = (best == np.arange(count)[:, None]) @ estimates
+    return _improvement_over_sum(references, active, sums[active])
 
 
-def oracle_matched_score(
+def oracle_matched_improvement(
     references: np.ndarray, estimates: np.ndarray
-) -> SeparationScore:
-    """Scores single estimates, each reference matched to one of its own.
+) -> np.ndarray:
+    """SI-SDR improvement of single estimates, each reference with its own.
 
     The matching has the greatest mean SI-SDR over the references that
     sound; estimates that are left over count nowhere.
@@ -140,7 +120,7 @@ def oracle_matched_score(
         estimates: (estimates, samples).
 
     Returns:
-        The scores; empty arrays if all references are silent.
+        As `mixit_matched_improvement`.
 
     Raises:
         ValueError: When more references sound than there are estimates.
@@ -152,28 +132,19 @@ def oracle_matched_score(
         raise ValueError(
             "Each reference that sounds needs an estimate of its own. "
             f"Received: {len(active)} references and {len(estimates)} "
-            "estimates; use mixit_matched_score, or add sources to the "
+            "estimates; use mixit_matched_improvement, or add sources to the "
             "separator"
         )
     pairwise = si_sdr(references[active, None], estimates[None])
-    rows, columns = linear_sum_assignment(pairwise, maximize=True)
-    mix_matrix = np.zeros((len(references), len(estimates)))
-    mix_matrix[active[rows], columns] = 1.0
-    return _score(references, estimates, mix_matrix)
+    _, columns = linear_sum_assignment(pairwise, maximize=True)
+    return _improvement_over_sum(references, active, estimates[columns])
 
 
 def _active(references):
     return np.flatnonzero(np.mean(references**2, axis=-1) > SILENT_POWER)
 
 
-def _score(references, estimates, mix_matrix):
-    active = _active(references)
-    heard, assigned = references[active], (mix_matrix @ estimates)[active]
-    return SeparationScore(
-        references=active,
-        si_sdr_db=si_sdr(heard, assigned),
-        improvement_db=si_sdr_improvement(
-            heard, assigned, references.sum(axis=0)
-        ),
-        mix_matrix=mix_matrix,
+def _improvement_over_sum(references, active, estimates):
+    return si_sdr_improvement(
+        references[active], estimates, references.sum(axis=0)
     )

@@ -24,9 +24,5 @@ def loss_dtype(*inputs) -> str:
     Args:
       *inputs: tensors, arrays or None.
     """
-    dtypes = {
-        keras.backend.standardize_dtype(x.dtype)
-        for x in inputs
-        if x is not None
-    }
-    return "float64" if "float64" in dtypes else "float32"
+    dtypes = [x.dtype for x in inputs if x is not None]
+    return keras.backend.result_type("float32", *dtypes)

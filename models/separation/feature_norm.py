@@ -3,12 +3,14 @@
 import keras
 from keras import ops
 
-from models.numerics.constructor_arguments import Configured
 from models.numerics.precision import loss_dtype
+
+# Added to the (population) variance, as in the reference.
+_EPSILON = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class FeatureNorm(Configured, keras.layers.Layer):
+class FeatureNorm(keras.layers.Layer):
     """Zero mean and unit variance over the given axes, per example.
 
     Over time only, this is the "instance norm" of
@@ -21,19 +23,12 @@ class FeatureNorm(Configured, keras.layers.Layer):
 
     Args:
         axis: Axis or axes to normalise over; 1 is time.
-        epsilon: Added to the (population) variance. The reference uses 1e-3.
     """
 
-    def __init__(
-        self,
-        axis: int | tuple[int, ...] = 1,
-        epsilon: float = 1e-3,
-        **kwargs,
-    ):
+    def __init__(self, axis: int | tuple[int, ...] = 1, **kwargs):
         super().__init__(**kwargs)
         # A list comes back from a JSON config where a tuple went in.
         self.axis = tuple(axis) if isinstance(axis, list) else axis
-        self.epsilon = epsilon
 
     def build(self, input_shape):
         self.gain = self.add_weight(name="gain", shape=(), initializer="ones")
@@ -50,5 +45,5 @@ class FeatureNorm(Configured, keras.layers.Layer):
         variance = ops.mean(ops.square(centred), axis=self.axis, keepdims=True)
         gain = ops.cast(self.gain, dtype)
         offset = ops.cast(self.offset, dtype)
-        outputs = centred * (gain * ops.rsqrt(variance + self.epsilon))
+        outputs = centred * (gain * ops.rsqrt(variance + _EPSILON))
         return ops.cast(outputs + offset, self.compute_dtype)

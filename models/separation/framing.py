@@ -28,7 +28,6 @@ def frame(waveform, window_samples: int, hop_samples: int, num_frames):
         waveform: (batch, samples).
         window_samples: Length of a frame.
         hop_samples: Distance between the starts of two frames.
-        num_frames: How many.
 
     Returns:
         (batch, num_frames, window_samples).
@@ -55,7 +54,6 @@ def overlap_add(frames, hop_samples: int, num_samples):
         frames: (batch, channels, frames, window_samples). The frames must
             reach to `num_samples`.
         hop_samples: Distance between the starts of two frames.
-        num_samples: Length wanted.
 
     Returns:
         (batch, channels, num_samples).

@@ -3,12 +3,11 @@
 import keras
 from keras import ops
 
-from models.numerics.constructor_arguments import Configured
 from models.separation import framing
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class LearnedBasis(Configured, keras.layers.Layer):
+class LearnedBasis(keras.layers.Layer):
     """Frames times a learned matrix, rectified; and the way back.
 
     Conv-TasNet's free encoder and decoder as TDCN++ uses them (Kavalerov et

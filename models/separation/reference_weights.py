@@ -77,7 +77,6 @@ def separator_from_reference(
 
     Args:
         arrays: Variable name -> value, with the names of the checkpoint.
-        sample_rate_hz: Rate of the waveforms.
         num_dilations: Blocks in a repeat.
         consistency: Kind of mixture consistency. None where the checkpoint
             has the weights of "predicted"; needed where it has not.

@@ -3,10 +3,7 @@
 import keras
 from keras import ops
 
-from models.numerics.constructor_arguments import (
-    Configured,
-    constructor_arguments,
-)
+from models.numerics.configured_model import ConfiguredModel
 from models.separation.learned_basis import LearnedBasis
 from models.separation.mixture_consistency import mixture_consistency
 from models.separation.stft_basis import STFTBasis
@@ -21,7 +18,7 @@ _DEFAULT_HOP_S = {"learned": 0.00125, "stft": 0.008}
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class Separator(Configured, keras.Model):
+class Separator(ConfiguredModel):
     """TDCN++ with sigmoid masks and mixture consistency.
 
     Input: waveform (batch, samples), any linear unit, any length from one
@@ -93,14 +90,10 @@ class Separator(Configured, keras.Model):
         self.hop_s = hop_s
         self.num_coefficients = num_coefficients
         self.bottleneck = bottleneck
-        self.conv_channels = conv_channels
-        self.num_dilations = num_dilations
-        self.num_repeats = num_repeats
-        self.kernel_size = kernel_size
         self.consistency = consistency
-        for name, value in constructor_arguments(self).items():
+        for name, value in self.get_config().items():
             # All that are whole numbers count something.
-            if isinstance(value, int) and value < 1:
+            if type(value) is int and value < 1:
                 raise ValueError(
                     f"{name} must be at least 1. Received: {name}={value}"
                 )

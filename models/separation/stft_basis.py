@@ -4,7 +4,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.numerics.constructor_arguments import Configured
 from models.separation import framing
 from models.separation.feature_norm import FeatureNorm
 
@@ -14,7 +13,7 @@ _POWER_FLOOR = 1e-30
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class STFTBasis(Configured, keras.layers.Layer):
+class STFTBasis(keras.layers.Layer):
     """Complex STFT with normalised magnitudes as features; and its inverse.
 
     Conventions of google-research/sound-separation: square root of the Hann

@@ -14,7 +14,6 @@ def window_starts(num_samples: int, window_samples: int) -> list[int]:
     own length.
 
     Args:
-        num_samples: Length of the signal.
         window_samples: Length of a window, at least 2; 0: the whole signal.
     """
     if not window_samples or num_samples <= window_samples:
@@ -38,7 +37,6 @@ def stitch(
     Args:
         windows: (channels, samples) each, as of `window_starts`.
         starts: Their first samples, ascending.
-        num_samples: Length of the signal.
 
     Returns:
         (channels, num_samples).

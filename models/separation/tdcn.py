@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from models.numerics.constructor_arguments import Configured
 from models.separation.feature_norm import FeatureNorm
 
 # Slope of the activations for negative inputs, before training.
@@ -14,7 +13,7 @@ _SCALE_DECAY = 0.9
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class TDCN(Configured, keras.layers.Layer):
+class TDCN(keras.layers.Layer):
     """Initial dense layer, then repeats x dilations residual blocks.
 
     The TDCN++ of Kavalerov et al., "Universal Sound Separation" (WASPAA
@@ -25,12 +24,7 @@ class TDCN(Configured, keras.layers.Layer):
 
     Input: (batch, frames, features). Output: (batch, frames, bottleneck).
 
-    Args:
-        bottleneck: Channels of the residual stream.
-        conv_channels: Channels inside a block.
-        num_dilations: Blocks in a repeat.
-        num_repeats: Times that the dilations run through.
-        kernel_size: Taps of each convolution, odd.
+    Arguments are those of `Separator`.
     """
 
     def __init__(
@@ -44,10 +38,6 @@ class TDCN(Configured, keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.bottleneck = bottleneck
-        self.conv_channels = conv_channels
-        self.num_dilations = num_dilations
-        self.num_repeats = num_repeats
-        self.kernel_size = kernel_size
         self.initial_dense = ScaledDense(
             bottleneck,
             use_bias=True,
@@ -80,7 +70,7 @@ class TDCN(Configured, keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class TDCNBlock(Configured, keras.layers.Layer):
+class TDCNBlock(keras.layers.Layer):
     """Dense, dilated depthwise convolution, dense; added to the input.
 
     Order as in google-research/sound-separation: dense, PReLU, norm,
@@ -114,7 +104,6 @@ class TDCNBlock(Configured, keras.layers.Layer):
                 f"frame. Received: kernel_size={kernel_size}"
             )
         self.conv_channels = conv_channels
-        self.kernel_size = kernel_size
         self.dilation = dilation
         self.initial_scale = initial_scale
         dtype = self.dtype_policy
@@ -160,15 +149,13 @@ class TDCNBlock(Configured, keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class ScaledDense(Configured, keras.layers.Layer):
+class ScaledDense(keras.layers.Layer):
     """scale * (inputs @ kernel + bias), with a trainable scalar scale.
 
     The gains let deep stacks start close to the identity (Kavalerov et al.,
     WASPAA 2019, section 3.2). The scale multiplies product and bias alike.
 
     Args:
-        units: Size of the last output axis.
-        use_bias: Whether there is a bias.
         initial_scale: Value of the scale before training.
     """
 

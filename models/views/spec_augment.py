@@ -3,12 +3,11 @@
 import keras
 from keras import ops
 
-from models.numerics.constructor_arguments import Configured
 from models.numerics.precision import wide_dtype
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
-class SpecAugment(Configured, keras.layers.Layer):
+class SpecAugment(keras.layers.Layer):
     """Time warp, then time masks and frequency masks, per example.
 
     Call: log_mel (B, frames, bands), uniform (B, num_draws) -> (B, frames,

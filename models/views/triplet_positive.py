@@ -7,37 +7,28 @@ from models.frontend.panns_log_mel import PANNsLogMel
 
 # Uniform numbers of an example: way, other clip, shifts in time, frequency.
 NUM_DRAWS = 4
+_NOISE_DEVIATION = 0.5
+_MIX_RATIO = 0.25
+_SHIFT_BANDS = 10
 
 
 class TripletPositive:
     """One of four positives for each example, each as likely (our choice).
 
-    Noise: every energy times 1 + |e|, e normal. Mixing: plus the patch of
-    another clip of the batch, with a total energy of `mix_ratio` times that of
-    this one. Shift: circular in time by any number of frames; in frequency by
-    up to `shift_bands` bands up or down, with silence moving in. Temporal
+    Noise: every energy times 1 + |e|, e normal of deviation 0.5. Mixing: plus
+    the patch of another clip of the batch, with a total energy of a quarter of
+    that of this one. Shift: circular in time by any number of frames; in
+    frequency by up to 10 bands up or down, with silence moving in. Temporal
     proximity: the second view of the clip as it was cut. Jansen et al.,
     "Unsupervised Learning of Semantic Audio Representations" (ICASSP 2018),
     with its sizes; energies are squared mel magnitudes (our choice).
 
     Args:
       frontend: that made the patches.
-      noise_deviation: standard deviation of e.
-      mix_ratio: energy of the other clip over that of this one.
-      shift_bands: largest shift in frequency, bands.
     """
 
-    def __init__(
-        self,
-        frontend: LogMel | PANNsLogMel,
-        noise_deviation: float = 0.5,
-        mix_ratio: float = 0.25,
-        shift_bands: int = 10,
-    ):
+    def __init__(self, frontend: LogMel | PANNsLogMel):
         self.frontend = frontend
-        self.noise_deviation = noise_deviation
-        self.mix_ratio = mix_ratio
-        self.shift_bands = shift_bands
 
     def __call__(
         self,
@@ -63,7 +54,7 @@ class TripletPositive:
         energy = all_energy = self.frontend.energy(log_mel)
         if all_log_mel is not None:
             all_energy = self.frontend.energy(all_log_mel)
-        noise = ops.cast(self.noise_deviation * normal, energy.dtype)
+        noise = ops.cast(_NOISE_DEVIATION * normal, energy.dtype)
         noisy = energy * (1 + ops.abs(noise))
         mixed = self._mixed(energy, other, all_energy, offset)
         positives = (
@@ -87,7 +78,7 @@ class TripletPositive:
         ours = ops.sum(energy, axis=(1, 2), keepdims=True)
         theirs = ops.sum(other, axis=(1, 2), keepdims=True)
         # A silent clip adds nothing.
-        gain = ops.where(theirs > 0, self.mix_ratio * ours / theirs, 0.0)
+        gain = ops.where(theirs > 0, _MIX_RATIO * ours / theirs, 0.0)
         return energy + gain * other
 
     def _shifted(self, log_mel, time, band):
@@ -95,8 +86,8 @@ class TripletPositive:
         steps = ops.cast(ops.floor(time * frames), "int32")
         source = (ops.arange(frames) - ops.expand_dims(steps, 1)) % frames
         moved = ops.take_along_axis(log_mel, ops.expand_dims(source, 2), axis=1)
-        width = 2 * self.shift_bands + 1
-        steps = ops.cast(ops.floor(band * width), "int32") - self.shift_bands
+        width = 2 * _SHIFT_BANDS + 1
+        steps = ops.cast(ops.floor(band * width), "int32") - _SHIFT_BANDS
         source = ops.arange(bands) - ops.expand_dims(steps, 1)  # (B, bands)
         inside = ops.logical_and(source >= 0, source < bands)
         moved = ops.take_along_axis(

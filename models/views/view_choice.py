@@ -15,18 +15,20 @@ COMPARISONS = tuple(_CHANNELS)
 MIXTURE = 0
 
 
-def choose_processor(uniform, num_processors: int):
-    """The OR rule: one of the processors, each as likely (slides; uniform
-    per example is our choice).
+def choose(uniform, count):
+    """One of so many, each as likely; of processors, the OR rule (slides).
+
+    Uniform per example is our choice. The largest float32 below 1 times a
+    count rounds to less than the count.
 
     Args:
       uniform: numbers in [0, 1), any shape.
-      num_processors: how many there are.
+      count: an int, or ints of that shape.
 
     Returns:
-      int32 indices in [0, num_processors), same shape.
+      int32 indices in [0, count), same shape.
     """
-    return _index(uniform, num_processors)
+    return ops.cast(ops.floor(uniform * ops.cast(count, "float32")), "int32")
 
 
 def choose_signals(uniform_a, uniform_b, comparison: str, num_channels: int):
@@ -59,9 +61,9 @@ def choose_signals(uniform_a, uniform_b, comparison: str, num_channels: int):
     if comparison == "mix_vs_mix":
         return mixture, mixture
     if comparison == "mix_vs_chan":
-        return mixture, 1 + _index(uniform_b, num_channels)
-    first = _index(uniform_a, num_channels)
-    step = 1 + _index(uniform_b, num_channels - 1)
+        return mixture, 1 + choose(uniform_b, num_channels)
+    first = choose(uniform_a, num_channels)
+    step = 1 + choose(uniform_b, num_channels - 1)
     return 1 + first, 1 + (first + step) % num_channels
 
 
@@ -85,10 +87,10 @@ def crop_starts(
       Two int32 arrays of that shape, in [0, max(0, num_samples - view)].
     """
     last = ops.maximum(ops.cast(num_samples, "int32") - view_samples, 0)
-    start_a = _index(uniform_a, last + 1)
+    start_a = choose(uniform_a, last + 1)
     low = ops.maximum(start_a - max_offset, 0)
     high = ops.minimum(start_a + max_offset, last)
-    return start_a, low + _index(uniform_b, high - low + 1)
+    return start_a, low + choose(uniform_b, high - low + 1)
 
 
 def replace_silent(view, mixture, silence_db: float):
@@ -107,11 +109,3 @@ def replace_silent(view, mixture, silence_db: float):
     """
     power = ops.mean(view * view, axis=-1, keepdims=True)
     return ops.where(power < 10 ** (silence_db / 10), mixture, view)
-
-
-def _index(uniform, count):
-    """Of 0 to count - 1, each as likely.
-
-    The largest float32 below 1 times a count rounds to less than the count.
-    """
-    return ops.cast(ops.floor(uniform * ops.cast(count, "float32")), "int32")

@@ -15,14 +15,13 @@ import re  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Callable, Sequence  # noqa: E402
+import timeit  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
 
 import numpy as np  # noqa: E402
 import soundfile  # noqa: E402
-import tensorflow as tf  # noqa: E402
 
-from data.audio import codec, encoding  # noqa: E402
+from data.audio import codec, encoding, sound_file  # noqa: E402
 from data.ingest import clip_plan, clip_shards  # noqa: E402
 from data.ingest.clip_shards import ClipReader, ClipShardTask  # noqa: E402
 from data.shards import shard_offsets  # noqa: E402
@@ -31,15 +30,11 @@ from data.shards.record_check import parse_checked  # noqa: E402
 from data.shards.record_index import RecordIndex  # noqa: E402
 from data.shards.record_reader import examples_in_order  # noqa: E402
 from data.sources.recording_files import find_recordings  # noqa: E402
-from models.embedding_model import EmbeddingModel  # noqa: E402
 from tests.bench import machine  # noqa: E402
 from tests.train.small_shards import noise_clips, write_shards  # noqa: E402
-from train.contrastive import view_pipeline  # noqa: E402
+from train.contrastive import noise_steps, view_pipeline  # noqa: E402
 from train.contrastive.contrastive_config import ContrastiveConfig  # noqa: E402
-from train.contrastive.learner import ContrastiveLearner  # noqa: E402
 from train.contrastive.view_pipeline import ViewSpec  # noqa: E402
-from train.loop import training_loop  # noqa: E402
-from train.loop.optimizers import make_optimizer  # noqa: E402
 
 RATE_HZ = 16000
 CLIP_S = 10.0
@@ -53,6 +48,8 @@ KINDS = {
     "mp3, 44.1 kHz stereo": (".mp3", 44100, 2),
 }
 BATCH = 64
+# Of a view of 0.96 s, and of its SpecAugment.
+VIEW_SAMPLES, AUGMENT_DRAWS = 15600, 10
 MEMORY_CLIPS = (1_000, 10_000, 100_000)
 MEMORY_BATCHES = 300
 
@@ -84,22 +81,22 @@ def _print_ingest(folder: pathlib.Path) -> None:
                 rng.normal(0, 0.1, shape).astype("f4"),
                 rate_hz,
             )
-        recordings, _ = find_recordings(str(source))
-        clips = tuple(
-            clip
+        recordings = [
+            dataclasses.replace(
+                recording,
+                header=sound_file.read_header(source / recording.path),
+            )
+            for recording in find_recordings(str(source))
+        ]
+        plans = tuple(
+            plan
             for recording in recordings
-            for clip in clip_plan.cut(
+            for plan in clip_plan.cut(
                 recording, 0, CLIP_S, CLIP_S, CLIP_S, MIN_S
             )
         )
-        task = ClipShardTask(
-            shard="shard",
-            clips=clips,
-            class_names=(),
-            reader=ClipReader(
-                str(source), RATE_HZ, MIN_S, None, encoding.PCM16
-            ),
-        )
+        reader = ClipReader(str(source), RATE_HZ, MIN_S, None, encoding.PCM16)
+        task = ClipShardTask("shard", plans, (), reader)
 
         def write(task=task):
             clips = (read() for _, read in task.items())
@@ -143,44 +140,38 @@ def _print_pipeline(folder: pathlib.Path) -> None:
         folder / "separated", mixtures, {"N": halves, "S2": halves}
     )
     config = ContrastiveConfig(width=0.25, batch_size=BATCH)
-    training_loop.prepare(config)
-    learner = ContrastiveLearner(EmbeddingModel(width=config.width), config)
-    learner.optimizer = make_optimizer(config, learner)
-    step = tf.function(learner.train_step, jit_compile=False)
-    fed = {}
+    step = noise_steps.make_step(config)
+    eaten = 4 * BATCH / _seconds(lambda: [step() for _ in range(4)])
+    print(f"  {'training, width 1/4':24}{eaten:10,.0f}")
     for name, processors in (
         ("separated shards", info.processors),
         ("mixtures alone", ()),
     ):
-        spec = _spec(learner, processors)
-        batches = iter(
-            view_pipeline.batches(
-                RecordIndex.of(info, ("train",)), spec, BATCH, seed=0
-            )
-        )
-        next(batches)
-        fed[name] = 60 * BATCH / _seconds(lambda b=batches: _take(b, 60), 1)
-    batch, _ = next(batches)
-    step(batch)
-    eaten = 4 * BATCH / _seconds(lambda: [step(batch) for _ in range(4)], 1)
-    print(f"  {'training, width 1/4':24}{eaten:10,.0f}")
-    for name, speed in fed.items():
+        batches = _batches(info, processors, VIEW_SAMPLES, AUGMENT_DRAWS)
+        speed = 60 * BATCH / _seconds(lambda b=batches: _take(b, 60))
         print(f"  {name:24}{speed:10,.0f}{speed / eaten:8.1f} x training")
 
 
-def _spec(learner: ContrastiveLearner, processors: Sequence[str]) -> ViewSpec:
-    return ViewSpec(
+def _batches(
+    info: DatasetInfo,
+    processors: tuple[str, ...],
+    view_samples: int,
+    augment_draws: int = 0,
+) -> Iterator:
+    spec = ViewSpec(
         comparison="mix_vs_chan" if processors else "mix_vs_mix",
-        processors=tuple(processors),
-        num_channels=2 if processors else 0,
-        view_samples=learner.embedding_model.window_samples,
+        processors=processors,
+        num_channels=info.num_channels if processors else 0,
+        view_samples=view_samples,
         max_offset_samples=10**9,
         silence_db=-70.0,
-        augment_draws=learner.spec_augment.num_draws,
+        augment_draws=augment_draws,
     )
+    index = RecordIndex.of(info, ("train",))
+    return iter(view_pipeline.batches(index, spec, BATCH, seed=0))
 
 
-def _take(batches, count: int) -> None:
+def _take(batches: Iterator, count: int) -> None:
     for _ in range(count):
         next(batches)
 
@@ -200,17 +191,8 @@ def _print_memory(folder: pathlib.Path) -> None:
         names = [f"{k:05}.tfrecord" for k in range(clips // shard.clips)]
         for name in names:
             os.link(one.folder / shard.file, place / name)
-        info = DatasetInfo(
-            folder=place,
-            sample_rate_hz=RATE_HZ,
-            audio_format=one.audio_format,
-            class_names=one.class_names,
-            splits={
-                "train": tuple(
-                    dataclasses.replace(shard, file=name) for name in names
-                )
-            },
-        )
+        shards = tuple(dataclasses.replace(shard, file=name) for name in names)
+        info = dataclasses.replace(one, folder=place, splits={"train": shards})
         digest = shard_offsets.write(info, dict.fromkeys(names, offsets))
         dataclasses.replace(info, offsets_sha256=digest).save()
         peak = float(
@@ -226,27 +208,16 @@ def _print_memory(folder: pathlib.Path) -> None:
 
 
 def _peak_megabytes(shards: pathlib.Path) -> float:
-    info = DatasetInfo.load(shards)
-    spec = ViewSpec("mix_vs_mix", (), 0, RATE_HZ // 20, 10**9, -70.0, 0)
-    batches = iter(
-        view_pipeline.batches(
-            RecordIndex.of(info, ("train",)), spec, BATCH, seed=0
-        )
-    )
+    batches = _batches(DatasetInfo.load(shards), (), RATE_HZ // 20)
     _take(batches, MEMORY_BATCHES)
     # Not `ru_maxrss`, which a process inherits from the one that starts it.
     status = pathlib.Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
 
-def _seconds(work: Callable[[], object], warm_up: int = 0) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     """The best of three, after a first one that does not count."""
-    times = []
-    for _ in range(4 - warm_up):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times[1:])
+    return min(timeit.repeat(work, repeat=4, number=1)[1:])
 
 
 if __name__ == "__main__":

@@ -16,14 +16,13 @@ _FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
 def description() -> str:
     """Cores, processor with the flags that matter, versions: one line."""
     return (
-        f"{len(os.sched_getaffinity(0))} cores of {processor()}; "
+        f"{len(os.sched_getaffinity(0))} cores of {_processor()}; "
         f"Python {platform.python_version()}, TensorFlow {tf.__version__}, "
         f"Keras {keras.__version__}, NumPy {np.__version__}"
     )
 
 
-def processor() -> str:
-    """Name, and the flags of `_FLAGS` that it has."""
+def _processor() -> str:
     file = pathlib.Path("/proc/cpuinfo")
     if not file.exists():
         return platform.processor() or platform.machine()

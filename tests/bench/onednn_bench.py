@@ -9,7 +9,7 @@ import os
 import statistics
 import subprocess
 import sys
-import time
+import timeit
 
 from data.run import environment
 
@@ -144,14 +144,9 @@ def serve(name: str) -> None:
     make, *arguments = WORK[name]
     work = make(*arguments)
     work()
-    start = time.perf_counter()
-    work()
-    repeats = max(1, round(TURN_S / (time.perf_counter() - start)))
+    repeats = max(1, round(TURN_S / timeit.timeit(work, number=1)))
     for _ in sys.stdin:
-        start = time.perf_counter()
-        for _ in range(repeats):
-            work()
-        print((time.perf_counter() - start) / repeats, flush=True)
+        print(timeit.timeit(work, number=repeats) / repeats, flush=True)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import pytest
 from data.run import processor_files
 from data.run.atomic_write import write_json
 from models.separation.separator import Separator
-from tests import script_process
+from tests import ROOT, script_process
 from tests.data.sound_files import tone, write
 from tests.data.write_shards_test import contents
 from tests.train.small_shards import noise_clips, write_shards
@@ -57,7 +57,7 @@ def separate_job(tmp_path):
 
 def start(command, output):
     script, *flags = command
-    command = [script_process.ROOT / script, *flags, f"--output={output}"]
+    command = [ROOT / script, *flags, f"--output={output}"]
     return script_process.ScriptProcess(command, output.parent)
 
 

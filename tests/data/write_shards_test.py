@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from data.run.errors import UserError
 from data.shards import stored_clip
 from data.shards.dataset_info import DatasetInfo
 from data.synthetic.scenes import CLASS_NAMES, generate_scene
+from tests.data import containers
 from tests.data.ingested import clips, records, rejects
 from tests.data.jobs.shard_jobs_test import ROOT, files
 from tests.data.sound_files import tone, write
@@ -108,7 +110,7 @@ def test_conversions_are_counted_and_bad_files_listed(tmp_path):
         "short.wav": "too_short",
         "text.wav": "not_audio",
         "empty.mp3": "empty",
-        "broken link.ogg": "no_access",
+        "broken link.ogg": "broken_link",
     }
     assert "1 of 16000 samples" in found["nan.wav"][1]
     assert "--keep_silent" in found["silent.wav"][1]
@@ -177,6 +179,21 @@ def test_folds_and_unknown_labels(tmp_path):
     assert kinds == {"1.wav": "unknown_label", "gone.wav": "no_such_file"}
 
 
+@pytest.mark.parametrize("column", ["split", "fold"])
+def test_a_share_for_eval_goes_with_no_table_that_has_splits(column, tmp_path):
+    for name in "ab":
+        write(tmp_path / "in" / f"{name}.wav", tone(0.25))
+    labels = tmp_path / "l.csv"
+    labels.write_text(f"filename,labels,{column}\na.wav,x,1\nb.wav,x,2\n")
+    options = {"labels": str(labels), "eval_fraction": 0.5}
+    with pytest.raises(UserError, match="--eval_fraction=0.5 has no effect"):
+        ingest_job.run(config(tmp_path, **options))
+    assert not (tmp_path / "out").exists()
+    labels.write_text("filename,labels\na.wav,x\nb.wav,x\n")
+    info = ingest_job.run(config(tmp_path, **options))
+    assert info.summary["clips"] == {"eval": 1, "train": 1}
+
+
 def test_clips_are_shuffled_across_shards_by_the_seed(tmp_path):
     for number in range(12):
         write(tmp_path / "in" / f"{number:02d}.wav", tone(0.25))
@@ -238,7 +255,7 @@ def test_mostly_bad_input_stops_the_job_with_the_list(tmp_path):
     with pytest.raises(UserError) as caught:
         ingest_job.run(options)
     message = str(caught.value)
-    assert "2 of 3 inputs are bad" in message and "0.wav: not read" in message
+    assert "2 of 3 inputs are bad" in message and "0.wav: no sound" in message
     assert "--max_bad_fraction=0.5" in message
     assert sorted(rejects(tmp_path)) == ["0.wav", "1.wav"]
     info = ingest_job.run(dataclasses.replace(options, max_bad_fraction=0.7))
@@ -310,3 +327,187 @@ def test_two_workers_write_the_same_and_the_counts_are_told(
     assert "write_shards: 3/3 clips (100%)" in progress
     assert "dog/0 <script>.wav" in clips(DatasetInfo.load(out))
     assert contents(out) == contents(tmp_path / "here")
+
+
+def remade(tmp_path, caplog, **options):
+    """Runs a job again: its result, the shards it made, what it told."""
+    shards = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").glob("*.tf*")}
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        info = ingest_job.run(config(tmp_path, **options))
+    made = {
+        path.name
+        for path in (tmp_path / "out").glob("*.tfrecord")
+        if shards.get(path) != path.stat().st_mtime_ns
+    }
+    return info, made, caplog.text
+
+
+@pytest.fixture
+def labeled(tmp_path):
+    """Options of a finished job of six recordings, one a shard."""
+    for number in range(6):
+        name = tmp_path / "in" / f"{number}.wav"
+        write(name, tone(0.5, frequency_hz=300 * (number + 1)))
+    options = {"labels": str(tmp_path / "l.csv"), "clips_per_shard": 1}
+    write_labels(tmp_path)
+    ingest_job.run(config(tmp_path, **options))
+    return options
+
+
+def write_labels(tmp_path, **changed):
+    label_of = dict(zip("012345", 3 * ("cat", "dog"), strict=True)) | changed
+    rows = [f"{name}.wav,{label},train" for name, label in label_of.items()]
+    text = "\n".join(["filename,labels,split", *rows])
+    (tmp_path / "l.csv").write_text(text)
+
+
+def shard_of(info, clip_id):
+    [shard] = [
+        shard.file
+        for shard in info.splits["train"]
+        if clip_id.encode() in (info.folder / shard.file).read_bytes()
+    ]
+    return shard
+
+
+def test_what_is_unchanged_is_left_wherever_it_lies(
+    tmp_path, labeled, caplog, monkeypatch
+):
+    before = contents(tmp_path / "out")
+    os.rename(tmp_path / "in", tmp_path / "moved")
+    os.utime(tmp_path / "moved" / "3.wav", (1, 1))
+    monkeypatch.chdir(tmp_path)
+    for folder in str(tmp_path / "moved"), "moved/", "./moved":
+        again = labeled | {"input": folder, "labels": "l.csv"}
+        _, made, told = remade(tmp_path, caplog, **again)
+        assert not made and "out is finished: nothing to do" in told
+        assert contents(tmp_path / "out") == before
+
+
+def test_what_depends_on_a_changed_recording_or_label_is_made_again(
+    tmp_path, labeled, caplog
+):
+    # Of the same size and date, the change in the middle.
+    path = tmp_path / "in" / "3.wav"
+    status, data = path.stat(), bytearray(path.read_bytes())
+    data[5000:9000] = bytes(4000)
+    path.write_bytes(data)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    info, made, told = remade(tmp_path, caplog, **labeled)
+    assert made == {shard_of(info, "3.wav")}
+    assert "recordings have changed: 1 with other sound (3.wav);" in told
+    assert not clips(info)["3.wav"][0][3000:4000].any()
+
+    write_labels(tmp_path, **{"1": "cat", "2": "dog"})
+    info, made, told = remade(tmp_path, caplog, **labeled)
+    assert made == {shard_of(info, "1.wav"), shard_of(info, "2.wav")}
+    assert "2 with other labels or split (1.wav, 2.wav);" in told
+    labels = [label for _, (_, [label]) in sorted(clips(info).items())]
+    assert labels == ["cat", "cat", "dog", "dog", "cat", "dog"]
+
+    # The numbers of the labels change with the order of names.
+    write_labels(
+        tmp_path, **{str(n): "zebu" for n in (0, 1, 4)}, **{"2": "dog"}
+    )
+    info, made, told = remade(tmp_path, caplog, **labeled)
+    assert info.class_names == ("dog", "zebu") and len(made) == 6
+    labels = [label for _, (_, [label]) in sorted(clips(info).items())]
+    assert labels == ["zebu", "zebu", "dog", "dog", "zebu", "dog"]
+
+
+def test_added_and_removed_recordings_are_told(tmp_path, labeled, caplog):
+    (tmp_path / "in" / "5.wav").unlink()
+    for number in range(6, 10):
+        write(tmp_path / "in" / f"{number}.wav")
+    info, _, told = remade(tmp_path, caplog, **labeled)
+    assert "4 added (6.wav, 7.wav, 8.wav, ...); 1 removed (5.wav);" in told
+    assert sorted(clips(info)) == [
+        f"{n}.wav" for n in (0, 1, 2, 3, 4, *range(6, 10))
+    ]
+    fresh = config(tmp_path, output=str(tmp_path / "fresh"), **labeled)
+    ingest_job.run(fresh)
+    assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
+
+
+def test_shards_stay_when_the_recordings_are_gone(tmp_path, labeled, caplog):
+    before = contents(tmp_path / "out")
+    shutil.rmtree(tmp_path / "in")
+    _, made, told = remade(tmp_path, caplog, **labeled)
+    assert not made and contents(tmp_path / "out") == before
+    assert f"--input={tmp_path}/in: the recordings are gone; " in told
+    next((tmp_path / "out").glob("*.tfrecord")).unlink()
+    with pytest.raises(UserError, match="--input=.*in does not exist"):
+        ingest_job.run(config(tmp_path, **labeled))
+
+
+def test_what_a_file_is_called_does_not_matter(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "in"
+    for name, suffix in (("a.txt", ".m4a"), ("b", ".opus"), ("c.wav", ".mp3")):
+        containers.write(folder / name, tone(1, 48000), 48000, kind=suffix)
+    (folder / "notes.txt").write_text("no sound\n")
+    for name in "x.jpg", "y.jpg":
+        (folder / name).write_bytes(b"\xff\xd8\xff\xe0" + bytes(2000))
+    (folder / "list.m3u8").write_text(f"#EXTM3U\n#EXTINF:1,\n{folder}/c.wav\n")
+    (folder / "d.mp3").write_text(
+        f"ffconcat version 1.0\nfile {folder}/c.wav\n"
+    )
+    data = write(folder / "e.wav").read_bytes()
+    (folder / "e.wav").write_bytes(data[:20044])
+    call_main(write_shards, config(tmp_path, max_bad_fraction=0.2))
+    told = capsys.readouterr()[0].splitlines()
+    assert told[-4:-1] == [
+        f"left out: 1 not_audio; see {tmp_path}/out/rejects.csv",
+        f"used in part: 1 cut_short; see {tmp_path}/out/rejects.csv",
+        "files that are no recordings: 2 .jpg, 1 .m3u8, 1 .txt",
+    ]
+    found = clips(DatasetInfo.load(tmp_path / "out"))
+    assert {name: audio.size for name, (audio, _) in found.items()} == {
+        **dict.fromkeys(("a.txt", "b", "c.wav"), 16000),
+        "e.wav": 10000,
+    }
+    assert rejects(tmp_path) == {
+        "*.jpg": (
+            "no_recording",
+            "2 files that are no recordings, such as x.jpg",
+        ),
+        "*.m3u8": (
+            "no_recording",
+            "1 files that are no recordings, such as list.m3u8",
+        ),
+        "*.txt": (
+            "no_recording",
+            "1 files that are no recordings, such as notes.txt",
+        ),
+        "d.mp3": (
+            "not_audio",
+            "no sound file that FFmpeg knows: convert it to WAV or FLAC, or "
+            "take it away",
+        ),
+        "e.wav": (
+            "cut_short",
+            "0.62 s are there of the 1.00 s that its header promises: they "
+            "are used; copy it again for the rest",
+        ),
+    }
+
+
+def test_a_folder_without_sound_is_told(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in "a.txt", "b.txt", "c.csv":
+        (tmp_path / "in" / name).write_text("no sound")
+    told = r"--input=.*no recording at any depth \(found: 2 .txt, 1 .csv\)"
+    with pytest.raises(UserError, match=told):
+        ingest_job.run(config(tmp_path))
+
+
+def test_bad_inputs_are_recordings_not_clips(tmp_path):
+    write(tmp_path / "in" / "long.flac", np.zeros(16000 * 30))
+    for number in range(3):
+        write(tmp_path / "in" / f"{number}.wav")
+    options = {"clip_seconds": 1.0, "eval_fraction": 0.0}
+    options |= {"max_bad_fraction": 0.25}
+    info = ingest_job.run(config(tmp_path, **options))
+    assert info.summary["rejects"] == {"silent": 30} and len(clips(info)) == 3
+    with pytest.raises(UserError, match="1 of 4 inputs are bad, more than"):
+        ingest_job.run(config(tmp_path, **options | {"max_bad_fraction": 0.2}))

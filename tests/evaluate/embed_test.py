@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,8 +17,9 @@ from evaluate.embed import EmbedConfig
 from evaluate.embeddings import embedding_job
 from evaluate.embeddings.embedding_cache import embeddings
 from evaluate.embeddings.encoders import load_encoders
+from tests import ROOT
 from tests.data.write_shards_test import contents
-from tests.evaluate.entry_point_runs import FOLDER, call_main
+from tests.evaluate.entry_point_runs import call_main
 from tests.evaluate.toy_runs import write_toy_run, write_toy_shards
 
 CLIPS = {
@@ -48,6 +50,7 @@ def test_index_names_encoder_shards_and_sizes(toy):
     index = json.loads((toy / "whole" / "embeddings.json").read_text("utf-8"))
     splits = index.pop("splits")
     model = (toy / "run" / "embedding_model.keras").read_bytes()
+    info = DatasetInfo.load(toy / "shards")
     assert index == {
         "encoder": str(toy / "run"),
         "encoder_identity": hashlib.sha256(model).hexdigest(),
@@ -56,14 +59,15 @@ def test_index_names_encoder_shards_and_sizes(toy):
         "window_samples": 400 + 95 * 160,
         "window_hop_samples": 48 * 160,
         "shards": str(toy / "shards"),
+        "shards_sha256": info.clips_sha256(["eval", "train"]),
         "class_names": list(NAMES),
         "clips": 8,
-        # 2 s and 1.7 s are 3 and 2 windows, 1.5 s are 2, the others 1.
-        "windows": 8 + 2 + 1 + 1,
+        # 2 s are 4 windows, 1.7 and 1.5 s are 3, 1 s is 2, the others 1.
+        "windows": 4 + 3 + 3 + 2 + 4 * 1,
     }
     assert list(splits) == ["eval", "train"]
     assert [f["clips"] for f in splits["eval"]] == [2, 1]
-    assert [f["windows"] for f in splits["train"]] == [3, 4, 1]
+    assert [f["windows"] for f in splits["train"]] == [4, 5, 1]
     for file in splits["eval"] + splits["train"]:
         size = (toy / "whole" / file["file"]).stat().st_size
         assert file["num_bytes"] == size
@@ -110,7 +114,7 @@ def test_killed_and_rerun_equals_uninterrupted(toy, monkeypatch):
             *(sys.executable, "-c", KILLED),
             *(f"--encoder={toy / 'run'}", f"--output={toy / 'killed'}"),
         ],
-        cwd=FOLDER.parent,
+        cwd=ROOT,
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         stderr=subprocess.DEVNULL,
     )
@@ -118,15 +122,10 @@ def test_killed_and_rerun_equals_uninterrupted(toy, monkeypatch):
     done = {n for n in contents(toy / "killed") if n.endswith(".npz")}
     [half] = {n for n in done if n.startswith(".writing-")}
     assert done - {half} == {"eval.npz", "eval-1.npz", "train.npz"}
-    made = []
-    embed_shard = embedding_job.embed_shard
-
-    def spy(representation, index, advance):
-        made.append(index.shards[0].file)
-        return embed_shard(representation, index, advance)
-
+    spy = mock.Mock(wraps=embedding_job.embed_shard)
     monkeypatch.setattr(embedding_job, "embed_shard", spy)
     call_main(embed, config(toy, "killed"))
+    made = [call.args[1].shards[0].file for call in spy.call_args_list]
     assert made == ["train-1.tfrecord", "train-2.tfrecord"]
     assert contents(toy / "killed") == contents(toy / "whole")
 

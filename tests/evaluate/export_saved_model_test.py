@@ -1,5 +1,6 @@
 """Encoders, classifiers and separators in a SavedModel."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -144,8 +145,9 @@ def test_a_separator_alone_is_served_and_told_of(runs, tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"SavedModel: {output / '3'} (")
     assert lines[1:3] == [
-        "separate: waveform [B, T] at 22050 Hz -> channels [B, 4, T]",
-        "serving_default: waveform [B, T] -> channels [B, 4, T]",
+        "separate: waveform [B, T] at 22050 Hz -> channels [B, 4, T], "
+        "valid [B]",
+        "serving_default: waveform [B, T] -> channels [B, 4, T], valid [B]",
     ]
     assert f"--dir '{output / '3'}'" in lines[3]
     assert f"-v '{output}:/models/separation'" in lines[4]
@@ -180,12 +182,14 @@ def test_all_signatures_of_encoder_classifier_and_separator(both, tmp_path):
             "separate/channels": separator(waveform),
         }
         for answers in (in_session, without_keras):
-            assert sum(k.startswith(f"{key}/") for k in answers) == 4
+            assert sum(k.startswith(f"{key}/") for k in answers) == 8
             for name, value in expected.items():
                 answer = answers[f"{key}/{name}"]
                 np.testing.assert_allclose(answer, value, atol=1e-5)
-    # Three windows of scores, and they are no means of one.
-    assert windows.shape == (2, 4, 11)
+                valid = answers[f"{key}/{name.split('/')[0]}/valid"]
+                assert valid.tolist() == [True] * len(waveform)
+    # Five windows of scores, and they are no means of one.
+    assert windows.shape == (2, 5, 11)
     assert np.ptp(in_session["2x40001/scores/scores"]) > 1e-3
 
 
@@ -202,6 +206,50 @@ def test_the_embedding_is_that_of_evaluate(runs, both, tmp_path):
         stored = np.round(audio.astype("f8") * 32768).astype("f4") / 32768
         answer = embed(waveform=tf.constant(stored[None]))["embedding"]
         np.testing.assert_allclose(answer[0], store.clips[number], atol=1e-5)
+
+
+SHAPES = {
+    "serving_default": (11,),
+    "windows": (5, 11),
+    "scores": (5,),
+    "separate": (3, 40001),
+}
+
+
+def test_clips_that_are_not_valid_are_zeros_and_change_no_other(both):
+    *_, served, _ = both
+    signatures = tf.saved_model.load(served).signatures
+    assert set(signatures) == set(SHAPES)
+    random = np.random.default_rng(0)
+    good = random.normal(0, 0.1, (3, 40001)).astype("f4")
+    good[1, 5] = 1e6  # The most that is valid.
+    worst = [np.nan, np.inf, -np.inf, 1e30, -1.1e6]
+    bad = np.zeros((len(worst), 40001), "f4")
+    bad[range(len(worst)), range(0, 40000, 8000)] = worst
+    for name, signature in signatures.items():
+        answer = signature(waveform=tf.concat([bad, good], axis=0))
+        [output] = set(answer) - {"valid"}
+        assert answer["valid"].numpy().tolist() == [False] * 5 + [True] * 3
+        value = answer[output].numpy()
+        np.testing.assert_array_equal(value[:5], np.zeros((5, *SHAPES[name])))
+        assert np.isfinite(value).all() and value[6].any()
+        alone = signature(waveform=tf.constant(good[::2]))[output]
+        np.testing.assert_allclose(value[5::2], alone, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch, samples", [(0, 0), (0, 40001), (3, 0)])
+def test_no_samples_and_no_clips_are_answered_too(both, batch, samples):
+    *_, served, _ = both
+    for name, signature in tf.saved_model.load(served).signatures.items():
+        answer = signature(waveform=tf.zeros((batch, samples)))
+        [output] = set(answer) - {"valid"}
+        assert answer["valid"].numpy().tolist() == [False] * batch
+        shape = SHAPES[name]
+        if not samples:
+            # No window is less than one.
+            shape = {"windows": (1, 11), "separate": (3, 0)}.get(name, shape)
+        assert answer[output].shape == (batch, *shape)
+        assert not answer[output].numpy().any()
 
 
 def test_description_says_where_the_models_come_from(runs, both):
@@ -250,9 +298,40 @@ def test_the_same_models_are_kept_and_others_refused(both, capsys):
         {**separator, "processor": "S2"},
         {**separator, "processor": "N", "encoder": config.encoder},
     ):
-        with pytest.raises(UserError, match="another model: raise --version"):
+        with pytest.raises(
+            UserError, match="another model, .*: raise --version"
+        ):
             exported(ExportConfig(output=config.output, **parts))
     assert {p: p.stat().st_mtime_ns for p in served.rglob("*")} == before
+
+
+def test_another_model_is_replaced_where_that_is_asked_for(both, tmp_path):
+    *_, config = both
+    output = str(tmp_path)
+    exported(
+        ExportConfig(output=output, separator=config.separator, processor="N")
+    )
+    options = {"output": output, "separator": config.separator}
+    served = exported(ExportConfig(**options, processor="S2", remake=True))
+    value = json.loads((served / "assets.extra/model.json").read_text())
+    assert value["separation"]["processor"] == "S2"
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+    # What is no SavedModel of ours is never replaced.
+    (served / "assets.extra/model.json").unlink()
+    with pytest.raises(UserError, match="holds another model"):
+        exported(ExportConfig(**options, processor="N", remake=True))
+
+
+def test_an_export_that_answers_in_an_older_way_is_refused(both, tmp_path):
+    *_, served, config = both
+    shutil.copytree(served, tmp_path / "1")
+    file = tmp_path / "1" / "assets.extra" / "model.json"
+    value = json.loads(file.read_text())
+    del value["export_version"]
+    file.write_text(json.dumps(value))
+    older = dataclasses.replace(config, output=str(tmp_path))
+    with pytest.raises(UserError, match="an older version exported"):
+        exported(older)
 
 
 def test_what_does_not_go_together_is_refused(runs, both, tmp_path):

@@ -10,6 +10,7 @@ import pytest
 import scipy.spatial
 import soundfile
 
+from data.run import content
 from data.run.atomic_write import write_json
 from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
@@ -163,6 +164,7 @@ def test_missing_parts_are_left_out_with_a_note(shards, tmp_path):
     assert "audio left out" in " ".join(page.texts)
 
     record = {"stage": "import_separator", "config": {"checkpoint": "ckpt-777"}}
+    record |= {"command": [], "versions": {}}
     write_json(tmp_path / "config.json", record)
     contents = gather(dataclasses.replace(config, separation=str(tmp_path)))
     assert not contents["separation"] and not contents["separating_charts"]
@@ -190,6 +192,35 @@ def test_damaged_clips_are_left_out_with_a_note(
     page = Page(render(left))
     sounds = json.loads(page.scripts[0])["sounds"]
     assert "clip9" in sounds and "clip10" not in sounds
+
+
+def test_figures_of_what_has_changed_since_are_refused(flags, shards, tmp_path):
+    encoder, info = flags["encoder"][0], DatasetInfo.load(shards)
+    digest = content.file_sha256(f"{encoder}/embedding_model.keras")
+    metrics = toy_metrics("probe") | {
+        "shards": str(shards),
+        "shards_sha256": info.clips_sha256(["eval"]),
+        "eval_splits": ["eval"],
+    }
+    metrics["results"][0] |= {"encoder": encoder, "identity": digest}
+    changed = {**flags, "probe": (str(tmp_path),), "queries": 0, "examples": 0}
+
+    def gathered():
+        write_json(tmp_path / "metrics.json", metrics)
+        return gather(ReportConfig(**changed))
+
+    gathered()
+    metrics["results"][0]["identity"] = "another"
+    with pytest.raises(
+        UserError, match="first as it was before.*probe.py again"
+    ):
+        gathered()
+    # A run that is not shown may have changed.
+    metrics["results"][0]["encoder"] = "another"
+    gathered()
+    metrics["shards_sha256"] = "another"
+    with pytest.raises(UserError, match="shards as it was before"):
+        gathered()
 
 
 def test_wrong_flags_and_paths_are_told(flags, tmp_path):

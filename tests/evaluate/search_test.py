@@ -65,6 +65,15 @@ def test_a_recording_of_another_rate_and_channels_finds_itself(toy):
     assert found_by(toy, str(path), top=1)[0].clip_id == "train/1"
 
 
+def test_a_query_that_is_not_valid_is_refused(toy):
+    audio = toy_clip(1, *TRAIN[1])
+    audio[100] = 1e30
+    path = toy / "loud.wav"
+    soundfile.write(path, audio, RATE_HZ, subtype="FLOAT")
+    with pytest.raises(UserError, match="--query .* NaN, infinite or beyond"):
+        found_by(toy, str(path), top=1)
+
+
 def test_the_answer_is_a_table(toy, capsys):
     query = query_file(toy, "a 'query' <ü>.wav", 3)
     call_main(search, search.SearchConfig(query, str(toy / "run"), top=1))

@@ -58,7 +58,7 @@ def write_toy_shards(
         with ShardWriter(file) as writer:
             for seconds, labels in rows:
                 audio = toy_clip(number, seconds, labels)
-                record = example_schema.ClipRecord(
+                record = example_schema.serialize(
                     clip_id=f"{split}/{number}",
                     source="toy",
                     start_s=0.0,
@@ -66,7 +66,7 @@ def write_toy_shards(
                     audio=encoding.encode(audio, "pcm16", sample_rate_hz),
                     num_samples=len(audio),
                 )
-                writer.write(example_schema.serialize(record))
+                writer.write(record)
                 number += 1
         total = sum(seconds for seconds, _ in rows)
         splits[split] += (shard_of(file, len(rows), total, writer),)

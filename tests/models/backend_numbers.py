@@ -274,7 +274,7 @@ def _of_views():
     results = {
         "SpecAugment": augment(_noise(23, 5, 96, 64), draws),
         "silence": view_choice.replace_silent(view, mixture, -60.0),
-        "processors": view_choice.choose_processor(first, 3),
+        "processors": view_choice.choose(first, 3),
         "first starts": starts[0],
         "second starts": starts[1],
     }

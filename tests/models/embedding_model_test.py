@@ -16,34 +16,44 @@ def _noise(*shape):
     return np.random.default_rng(1).normal(0, 0.1, shape).astype("float32")
 
 
-# 96 frames of 10 ms with a 25 ms window: 400 + 95 * 160 samples.
+# 96 frames of 10 ms with a 25 ms window: 400 + 95 * 160 samples. The last
+# window ends with the clip.
 @pytest.mark.parametrize(
-    "samples, windows",
-    [(1, 1), (23279, 1), (23280, 2), (160000, 19)],
+    "samples, starts",
+    [
+        (15600, [0]),
+        (15601, [0, 1]),
+        (23279, [0, 7679]),
+        (23280, [0, 7680]),
+        (23281, [0, 7680, 7681]),
+        (40000, [0, 7680, 15360, 23040, 24400]),
+    ],
 )
-def test_number_of_windows(model, samples, windows):
-    assert model.num_windows(samples) == windows
-    waveform = np.zeros((2, samples), "float32")
-    assert model.cut_windows(waveform).shape == (2, windows, 15600)
-
-
-def test_windows_are_pieces_of_the_waveform(model):
-    waveform = _noise(3, 40000)
+def test_windows_cover_every_sample(model, samples, starts):
+    assert model.num_windows(samples) == len(starts)
+    waveform = _noise(3, samples)
     windows = np.asarray(model.cut_windows(waveform))
-    np.testing.assert_array_equal(windows[:, 1], waveform[:, 7680:23280])
+    expected = [waveform[:, start : start + 15600] for start in starts]
+    np.testing.assert_array_equal(windows, np.stack(expected, axis=1))
 
 
-def test_short_clips_are_padded_with_zeros(model):
-    waveform = _noise(2, 700)
-    padded = np.pad(waveform, [[0, 0], [0, 15600 - 700]])
-    np.testing.assert_array_equal(model(waveform), model(padded))
+@pytest.mark.parametrize("samples", [1, 400, 700, 15599])
+def test_clips_shorter_than_a_window_are_repeated(model, samples):
+    waveform = _noise(2, samples)
+    repeated = np.tile(waveform, 15600 // samples + 1)[:, :15600]
+    windows = np.asarray(model.cut_windows(waveform))
+    np.testing.assert_array_equal(windows, repeated[:, None])
+
+
+def test_a_clip_without_samples_is_silence(model):
+    windows = np.asarray(model.cut_windows(np.zeros((2, 0), "float32")))
+    np.testing.assert_array_equal(windows, np.zeros((2, 1, 15600)))
 
 
 def test_clip_embedding_is_the_mean_of_its_windows(model):
     waveform = _noise(3, 48000)
-    parts = [
-        model.encode(waveform[:, k * 7680 : k * 7680 + 15600]) for k in range(5)
-    ]
+    starts = [*range(0, 30721, 7680), 48000 - 15600]
+    parts = [model.encode(waveform[:, s : s + 15600]) for s in starts]
     np.testing.assert_allclose(
         model(waveform), np.mean(parts, axis=0), atol=1e-6
     )
@@ -77,7 +87,7 @@ def test_panns_front_end_has_windows_of_its_own():
     assert model.embedding_dim == 128
     waveform = _noise(3, 5000)
     windows = np.asarray(model.embed_windows(waveform))
-    assert windows.shape == (3, 2, 128)
+    assert windows.shape == (3, 3, 128)
     log_mel = model.frontend(waveform[:, 1600:4800])
     assert log_mel.shape == (3, 41, 64)
     np.testing.assert_allclose(

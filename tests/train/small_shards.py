@@ -53,7 +53,7 @@ def write_shards(
         mine = range(number, len(clips), num_shards)
         with ShardWriter(path) as writer:
             for k in mine:
-                record = example_schema.ClipRecord(
+                record = example_schema.serialize(
                     clip_id=f"{name}{k}",
                     source=f"{name}{k}",
                     start_s=0.0,
@@ -63,11 +63,8 @@ def write_shards(
                     stems=tuple(map(encode, stems[k])) if stems else (),
                     stem_names=tuple(name for _ in stems[k]) if stems else (),
                 )
-                record = example_schema.with_channels(
-                    example_schema.serialize(record),
-                    {p: [*map(encode, of[k])] for p, of in channels.items()},
-                )
-                writer.write(record)
+                added = {p: [*map(encode, c[k])] for p, c in channels.items()}
+                writer.write(example_schema.with_channels(record, added))
         seconds = sum(len(clips[k]) for k in mine) / RATE_HZ
         shards.append(shard_of(path, len(mine), seconds, writer))
         offsets[path.name] = writer.as_json()["offsets"]

@@ -149,12 +149,7 @@ def _pieces(parts: list[Callable], keep_inputs: bool) -> list[_Piece]:
 
 
 class _Encoder:
-    """An encoder that is run forwards and backwards, once.
-
-    Args:
-      encoder: the network.
-      micro_batches: of the batch.
-    """
+    """An encoder that is run forwards and backwards, once."""
 
     def __init__(self, encoder: CNN14, micro_batches: MicroBatches):
         self._micro_batches = micro_batches
@@ -290,8 +285,7 @@ class _Encoder:
 
         def of_micro_batch(number):
             x = self._run(passed, start.of(number), number)
-            x = _input_of(norm, x)
-            return tf.stack(tf.nn.moments(x, _axes_of_examples(x)))
+            return tf.stack(tf.nn.moments(*_examples_of(norm, x)))
 
         dtype = norm.moving_mean.dtype
         moments = self._micro_batches.map(of_micro_batch, dtype).stack()
@@ -305,8 +299,7 @@ class _Encoder:
     def _shares_of_moments(self, piece: _Piece, x: tf.Tensor):
         """What one micro batch adds to the moments of the global batch."""
         mean, _ = piece.moments
-        x = _input_of(piece.norm, x)
-        axes = _axes_of_examples(x)
+        x, axes = _examples_of(piece.norm, x)
         parts = self._micro_batches.count * cross_replica.num_replicas()
         parts = tf.cast(parts, x.dtype)
         return [
@@ -315,10 +308,7 @@ class _Encoder:
         ]
 
 
-def _input_of(norm: keras.layers.BatchNormalization, x: tf.Tensor):
-    """As the norm sees it: rounded to its precision, then widened."""
-    return tf.cast(tf.cast(x, norm.compute_dtype), norm.moving_mean.dtype)
-
-
-def _axes_of_examples(x: tf.Tensor) -> list[int]:
-    return list(range(len(x.shape) - 1))
+def _examples_of(norm: keras.layers.BatchNormalization, x: tf.Tensor):
+    """What the norm sees, rounded to its precision and widened; its axes."""
+    x = tf.cast(tf.cast(x, norm.compute_dtype), norm.moving_mean.dtype)
+    return x, list(range(len(x.shape) - 1))

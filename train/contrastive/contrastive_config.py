@@ -9,6 +9,12 @@ COMPARISONS = ("mix_vs_mix", "mix_vs_chan", "chan_vs_chan")
 FRONTENDS = ("google", "panns")
 OBJECTIVES = ("similarity", "coincidence", "joint", "triplet")
 
+# What some flags need to have an effect.
+_SEPARATED = {"comparison": ("mix_vs_chan", "chan_vs_chan")}
+_SIMILARITY = {"objective": ("similarity", "joint")}
+_AUGMENTED = {"spec_augment": ()}
+_PROBED = {"probe_every": ()}
+
 
 @dataclasses.dataclass(frozen=True)
 class ContrastiveConfig(TrainingOptions):
@@ -25,6 +31,7 @@ class ContrastiveConfig(TrainingOptions):
         "stays that of the whole batch. 0: all.",
         minimum=0,
         runtime_only=True,
+        group="Devices",
     )
     warmup_steps: int = option(
         1000, "Steps over which the learning rate rises from 0.", minimum=0
@@ -35,11 +42,8 @@ class ContrastiveConfig(TrainingOptions):
     shards: str = option(
         "",
         "Folder of shards: of write_shards, or of separate_shards.",
+        required=True,
         runtime_only=True,
-    )
-    splits: tuple[str, ...] = option(
-        (),
-        "Splits to train on; labels are not read. Empty: all but eval.",
     )
     comparison: str = option(
         "mix_vs_chan", "The two views compared.", choices=COMPARISONS
@@ -55,12 +59,14 @@ class ContrastiveConfig(TrainingOptions):
         "Separator checkpoints whose channels are views; one is drawn for "
         "each example (OR rule). Empty: all that the shards, or the "
         "--separator, have.",
+        needs=_SEPARATED,
     )
     separator: str = option(
         "",
         "Run directory of train_separation or import_separator: separate on "
         "the fly with its "
         "checkpoints. Empty: read channels that the shards carry.",
+        needs=_SEPARATED,
         runtime_only=True,
     )
     clip_seconds: float = option(
@@ -68,16 +74,23 @@ class ContrastiveConfig(TrainingOptions):
         "Length to which clips are cut or padded before they are separated "
         "on the fly, seconds.",
         minimum=0.96,
+        needs={"separator": ()} | _SEPARATED,
     )
-    temperature: float = option(0.1, "Temperature of NT-Xent.", minimum=1e-4)
+    temperature: float = option(
+        0.1, "Temperature of NT-Xent.", minimum=1e-4, needs=_SIMILARITY
+    )
     coincidence_weight: float = option(
-        1.0, "Weight of the coincidence loss in the joint one.", minimum=0
+        1.0,
+        "Weight of the coincidence loss in the joint one.",
+        minimum=0,
+        needs={"objective": ("joint",)},
     )
     triplet_margin: float = option(
         0.1,
         "Squared distance by which the triplet loss wants the negative to be "
         "farther than the positive.",
         minimum=0,
+        needs={"objective": ("triplet",)},
     )
     tp_max_offset: float = option(
         0.0,
@@ -86,31 +99,46 @@ class ContrastiveConfig(TrainingOptions):
         minimum=0,
     )
     spec_augment: bool = option(
-        True, "Time and frequency masks and mild time warp on each view."
+        True,
+        "Time and frequency masks and mild time warp on each view.",
+        group="SpecAugment",
     )
-    time_masks: int = option(2, "SpecAugment: masks along time.", minimum=0)
+    time_masks: int = option(
+        2, "SpecAugment: masks along time.", minimum=0, needs=_AUGMENTED
+    )
     time_mask_frames: int = option(
-        16, "SpecAugment: widest mask along time, frames.", minimum=0
+        16,
+        "SpecAugment: widest mask along time, frames.",
+        minimum=0,
+        needs=_AUGMENTED | {"time_masks": ()},
     )
     freq_masks: int = option(
-        2, "SpecAugment: masks along frequency.", minimum=0
+        2, "SpecAugment: masks along frequency.", minimum=0, needs=_AUGMENTED
     )
     freq_mask_bands: int = option(
-        8, "SpecAugment: widest mask along frequency, mel bands.", minimum=0
+        8,
+        "SpecAugment: widest mask along frequency, mel bands.",
+        minimum=0,
+        needs=_AUGMENTED | {"freq_masks": ()},
     )
     time_warp_frames: int = option(
-        8, "SpecAugment: largest move of the time warp, frames.", minimum=0
+        8,
+        "SpecAugment: largest move of the time warp, frames.",
+        minimum=0,
+        needs=_AUGMENTED,
     )
     silence_db: float = option(
         -70.0,
         "A channel view with an RMS level below this (dB re full scale) is "
         "replaced by the mixture.",
+        needs=_SEPARATED,
     )
     frontend: str = option(
         "google",
         "Log-mel spectrogram. google: that of the AudioSet work. panns: that "
         "of PANNs, in decibels.",
         choices=FRONTENDS,
+        group="Network",
     )
     initial_encoder: str = option(
         "",
@@ -133,16 +161,26 @@ class ContrastiveConfig(TrainingOptions):
         "Dropout before and after the layer of --hidden_layer.",
         minimum=0,
         maximum=0.9,
+        needs={"hidden_layer": ()},
     )
-    head_units: int = option(512, "Hidden units of each head.", minimum=1)
+    head_units: int = option(
+        512,
+        "Hidden units of each head.",
+        minimum=1,
+        needs={"objective": ("similarity", "coincidence", "joint")},
+    )
     projection_dim: int = option(
-        128, "Size of z, on which NT-Xent is computed.", minimum=1
+        128,
+        "Size of z, on which NT-Xent is computed.",
+        minimum=1,
+        needs=_SIMILARITY,
     )
     keep_steps: tuple[str, ...] = option(
         (),
         "Steps whose encoder is kept in snapshots/<name> of --output, to be "
         "used as --encoder: name=step, or a step alone.",
         runtime_only=True,
+        group="Snapshots and probes",
     )
     probe_every: int = option(
         0,
@@ -155,14 +193,19 @@ class ContrastiveConfig(TrainingOptions):
         "",
         "Labeled shards that the encoder is probed with. Empty: --shards.",
         runtime_only=True,
+        needs=_PROBED,
     )
     probe_train_splits: tuple[str, ...] = option(
         ("train",),
         "Splits that the classifier of the probe is trained on.",
         runtime_only=True,
+        needs=_PROBED,
     )
     probe_eval_splits: tuple[str, ...] = option(
-        ("eval",), "Splits that its mAP is of.", runtime_only=True
+        ("eval",),
+        "Splits that its mAP is of.",
+        runtime_only=True,
+        needs=_PROBED,
     )
 
     def __post_init__(self):

@@ -28,10 +28,8 @@ class ViewExamples:
     made of the second one.
 
     Args:
-      learner: whose views they are.
       dataset: of (batch, read_status), as it is trained on.
       every: steps between examples; 0: none.
-      seed: of the draws.
     """
 
     def __init__(

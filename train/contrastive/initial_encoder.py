@@ -13,38 +13,28 @@ def copy_weights(run: str, model: EmbeddingModel) -> None:
     The bottleneck is copied if both have one of the same size, and stays as
     it is if not. Windows may differ.
 
-    Args:
-      run: output of pretrain_contrastive or import_panns.
-      model: takes the weights.
-
     Raises:
       UserError: `run` has no encoder, or one of another network.
     """
     source = saved_network.load(encoder_files.model_file(run), EmbeddingModel)
-    for flag, attribute, where in (
-        ("frontend", "frontend_name", "this run has"),
-        ("width", "width", "this run has"),
-        ("hidden_layer", "hidden_layer", "this run has"),
-        ("sample_rate_hz", "sample_rate_hz", "--shards has"),
-    ):
-        theirs, ours = getattr(source, attribute), getattr(model, attribute)
-        if theirs != ours:
+    theirs, ours = source.get_config(), model.get_config()
+    for flag in ("frontend", "width", "hidden_layer", "sample_rate_hz"):
+        if theirs[flag] != ours[flag]:
+            where = "--shards" if flag == "sample_rate_hz" else "this run"
             raise UserError(
-                f"--initial_encoder={run} was made with --{flag}={theirs}, "
-                f"{where} --{flag}={ours}: give both the same"
+                f"--initial_encoder={run} was made with --{flag}="
+                f"{theirs[flag]}, {where} has --{flag}={ours[flag]}: give both "
+                "the same"
             )
-    theirs, ours = source.encoder, model.encoder
-    pairs = [(theirs.bn0, ours.bn0), (theirs.fc1, ours.fc1)]
-    pairs += zip(theirs.blocks, ours.blocks, strict=True)
-    if theirs.bottleneck_dim == ours.bottleneck_dim:
-        pairs.append((theirs.bottleneck, ours.bottleneck))
-        note = "the bottleneck too"
-    else:
+    copies = {layer.name: layer for layer in model.encoder.layers}
+    note = "the bottleneck too"
+    their_dim, our_dim = theirs["embedding_dim"], ours["embedding_dim"]
+    if their_dim != our_dim:
+        copies.pop("bottleneck", None)
         note = (
-            f"not the bottleneck, which is {theirs.bottleneck_dim} there and "
-            f"{ours.bottleneck_dim} here"
+            f"not the bottleneck, which is {their_dim} there and {our_dim} here"
         )
-    for layer, copy in pairs:
-        if layer is not None:
-            copy.set_weights(layer.get_weights())
+    for layer in source.encoder.layers:
+        if layer.name in copies:
+            copies[layer.name].set_weights(layer.get_weights())
     logging.info("CNN14 starts from %s: %s", run, note)

@@ -8,13 +8,7 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Activations:
-    """A tensor of each micro batch.
-
-    Attributes:
-      array: the tensors, by number of the micro batch.
-      shape: theirs.
-      count: micro batches.
-    """
+    """A tensor of each micro batch, all of one shape."""
 
     array: tf.TensorArray
     shape: tf.TensorShape
@@ -34,9 +28,6 @@ class MicroBatches:
 
     Functions get the number of a micro batch. In a graph they are traced
     once a loop.
-
-    Args:
-      count: micro batches.
     """
 
     def __init__(self, count: int):

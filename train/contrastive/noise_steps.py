@@ -1,7 +1,5 @@
 """Training steps on noise in memory, to measure them."""
 
-import statistics
-import timeit
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -40,10 +38,3 @@ def make_step(config: ContrastiveConfig) -> Callable[[], float]:
         batch[NOISE] = tf.random.normal((n, *patch))
     step = tf.function(learner.train_step, jit_compile=False)
     return lambda: float(step(batch)["loss"])
-
-
-def seconds_a_step(config: ContrastiveConfig) -> float:
-    """Median of some steps, after one that builds the graph."""
-    step = make_step(config)
-    step()
-    return statistics.median(timeit.repeat(step, repeat=3, number=1))

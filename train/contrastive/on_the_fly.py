@@ -10,9 +10,7 @@ from train.contrastive.view_pipeline import AUGMENT, VIEWS, ViewSpec
 class OnTheFlyViews:
     """Batches of clips to batches of views, with frozen separators.
 
-    Args:
-      separators: one for each of `spec.processors`, in their order.
-      spec: how views are taken.
+    There is one for each of `spec.processors`, in their order.
     """
 
     def __init__(self, separators: list[keras.Model], spec: ViewSpec):

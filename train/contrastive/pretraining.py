@@ -42,6 +42,7 @@ def pretrain(
       UserError: the flags do not go with the shards, the separator or the
         initial encoder, or the loss diverges.
     """
+    index = RecordIndex.of(info, info.training_splits(config.splits))
     strategy = training_loop.prepare(config)
     with strategy.scope():
         learner, spec = _make_learner(config, info)
@@ -60,7 +61,6 @@ def pretrain(
         config.objective,
         ", ".join(spec.processors) or "none",
     )
-    index = RecordIndex.of(info, info.training_splits(config.splits))
     clip_samples = None
     if learner.make_views is not None:
         clip_samples = round(config.clip_seconds * info.sample_rate_hz)
@@ -110,6 +110,7 @@ def _make_learner(
             name: saved_network.load(file, Separator)
             for name, file in files.items()
         }
+    processors, num_channels = _processors(config, info, separators)
     # To load draws random numbers, and weights depend on the seed alone.
     keras.utils.set_random_seed(config.seed)
     try:
@@ -125,35 +126,42 @@ def _make_learner(
     except ValueError as error:
         raise UserError(str(error)) from error
     learner = ContrastiveLearner(embedding_model, config)
-    spec = _view_spec(learner, info, separators)
+    spec = _view_spec(learner, info, processors, num_channels)
     if separators:
         learner.make_views = OnTheFlyViews([*separators.values()], spec)
     return learner, spec
 
 
+def _processors(
+    config: ContrastiveConfig,
+    info: DatasetInfo,
+    separators: dict[str, Separator],
+) -> tuple[tuple[str, ...], int]:
+    """Names of those whose channels are views, and their channels."""
+    if config.comparison == "mix_vs_mix":
+        return (), 0
+    if separators:
+        return tuple(separators), common_channels(separators, info)
+    processors = config.processors or info.processors
+    missing = sorted(set(processors) - set(info.processors))
+    if missing or not processors:
+        has = ", ".join(info.processors) or "none"
+        raise UserError(
+            f"{config.shards} has no channels of "
+            f"{', '.join(missing) or 'any processor'} (it has {has}): "
+            "make them with train/separate_shards.py, or name a "
+            "--separator to separate on the fly"
+        )
+    return processors, info.num_channels
+
+
 def _view_spec(
     learner: ContrastiveLearner,
     info: DatasetInfo,
-    separators: dict[str, Separator],
+    processors: tuple[str, ...],
+    num_channels: int,
 ) -> ViewSpec:
     config, embedding_model = learner.config, learner.embedding_model
-    if config.comparison == "mix_vs_mix":
-        processors, num_channels = (), 0
-    elif separators:
-        processors = tuple(separators)
-        num_channels = common_channels(separators, info)
-    else:
-        processors = config.processors or info.processors
-        num_channels = info.num_channels
-        missing = sorted(set(processors) - set(info.processors))
-        if missing or not processors:
-            has = ", ".join(info.processors) or "none"
-            raise UserError(
-                f"{config.shards} has no channels of "
-                f"{', '.join(missing) or 'any processor'} (it has {has}): "
-                "make them with train/separate_shards.py, or name a "
-                "--separator to separate on the fly"
-            )
     augment = learner.spec_augment
     patch = embedding_model.window_frames, embedding_model.frontend.mel_bands
     whole_clip = np.iinfo(np.int32).max // 2

@@ -40,10 +40,6 @@ class ProbeCurve:
     training was interrupted, they are left to be made when it goes on.
 
     Args:
-      config: how often and on what.
-      run: the run directory.
-      snapshots: of the run.
-      start_step: the step that the run goes on from.
       is_chief: whether this is the first, or only, process of the run; the
         others probe nothing.
 
@@ -147,7 +143,9 @@ class ProbeCurve:
                 file = self._output(step) / METRICS_FILE
                 [row] = json.loads(file.read_text("utf-8"))["results"]
                 self._rows[step] = {name: row[name] for name in _FIGURES}
-                self._write_rows()
+                table = pandas.DataFrame.from_dict(self._rows, orient="index")
+                with atomic_path(self._file) as beside:
+                    table.sort_index().to_csv(beside, index_label=_STEP)
                 self._show(step)
             else:
                 logging.warning(
@@ -157,11 +155,6 @@ class ProbeCurve:
                     said.split("\n")[-1] or "it said nothing",
                 )
             self._snapshots.discard(step)
-
-    def _write_rows(self) -> None:
-        table = pandas.DataFrame.from_dict(self._rows, orient="index")
-        with atomic_path(self._file) as beside:
-            table.sort_index().to_csv(beside, index_label=_STEP)
 
     def _output(self, step: int) -> pathlib.Path:
         return self._snapshots.path(step) / "probe"

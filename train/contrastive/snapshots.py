@@ -15,12 +15,7 @@ class Snapshots:
     """Writes `RUN/snapshots/<name>`, which stand wherever an encoder does.
 
     As a function of the step, to be called with each, it writes those that
-    are kept.
-
-    Args:
-      run: the run directory.
-      embedding_model: the encoder that is trained.
-      kept: name and step of those that are kept.
+    are `kept`, by name.
     """
 
     def __init__(

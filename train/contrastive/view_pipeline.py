@@ -12,7 +12,7 @@ from data.shards.record_reader import shuffled_examples
 from models.views.triplet_positive import NUM_DRAWS as NUM_TRIPLET_DRAWS
 from models.views.view_choice import (
     MIXTURE,
-    choose_processor,
+    choose,
     choose_signals,
     crop_starts,
     replace_silent,
@@ -88,7 +88,7 @@ class ViewSpec:
 
     def processor(self, draws: tf.Tensor) -> tf.Tensor:
         """Index of the processor drawn: draws (..., n) -> (...,) int32."""
-        return choose_processor(draws[..., 0], max(1, len(self.processors)))
+        return choose(draws[..., 0], max(1, len(self.processors)))
 
     def take(self, crop, draws: tf.Tensor, num_samples: tf.Tensor):
         """The two views of one clip, or of each clip of a batch.
@@ -138,8 +138,6 @@ def batches(
     clip are decoded, never the rest of it.
 
     Args:
-      index: of the records.
-      spec: how views are taken.
       batch_size: clips of the global batch.
       seed, start_step: which data come, and from where.
       context: which part of each global batch; None: all of it.

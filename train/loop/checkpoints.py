@@ -22,13 +22,9 @@ _UNREADABLE = (
 
 
 class Checkpoints:
-    """Weights, optimizer, random states and step.
+    """Weights, optimizer (a built one), random states and step.
 
     The data's position is a function of the step.
-
-    Args:
-      learner: with a built optimizer.
-      options: which checkpoints are kept.
     """
 
     def __init__(self, learner: keras.Model, options: TrainingOptions):

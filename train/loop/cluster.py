@@ -17,12 +17,7 @@ _SLURM = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """The processes of a run.
-
-    Attributes:
-      worker: number of this one, from 0.
-      num_workers: how many they are.
-    """
+    """Number of this process of a run, from 0, and how many they are."""
 
     worker: int = 0
     num_workers: int = 1

@@ -45,11 +45,7 @@ def offset(rows: tf.Tensor) -> tf.Tensor | int:
 
 
 def mean_share(values: tf.Tensor) -> tf.Tensor:
-    """This replica's share of the mean over the global batch.
-
-    Args:
-      values: (n,) of this replica, one of each example.
-    """
+    """This replica's share of the mean over the global batch, of its (n,)."""
     return tf.nn.compute_average_loss(values)
 
 

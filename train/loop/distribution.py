@@ -56,14 +56,9 @@ def synchronize_batch_norms(
 def separate_random_states(
     model: keras.Model, strategy: tf.distribute.Strategy, worker: int
 ) -> None:
-    """Lets each replica draw dropout masks of its own.
+    """Lets each replica of each process draw dropout masks of its own.
 
     To be called after each restore: a checkpoint holds the first replica's.
-
-    Args:
-      model: made in the strategy's scope.
-      strategy: of the replicas.
-      worker: number of this process.
     """
     for variable in model.non_trainable_variables:
         if tf.as_dtype(variable.dtype).is_integer:
@@ -76,36 +71,32 @@ def separate_random_states(
 @functools.cache
 def _made(strategy: str, tpu: str) -> tf.distribute.Strategy:
     """One for a process: a second one would mix up its exchanges with it."""
+    resolvers = tf.distribute.cluster_resolver
     if strategy == "mirrored":
         devices = tf.config.list_logical_devices("GPU")
         devices = devices or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([d.name for d in devices])
     if strategy == "multi_worker":
         processes = cluster.of(strategy)
-        # None: that of TF_CONFIG.
-        resolver = _slurm_resolver(processes) if cluster.is_slurm() else None
+        resolver = None  # That of TF_CONFIG.
+        if cluster.is_slurm():
+            # It is asked for addresses only: GPUs are those that Slurm lets a
+            # task see, and TensorFlow counts them.
+            slurm = resolvers.SlurmClusterResolver(
+                gpus_per_node=processes.num_workers,
+                gpus_per_task=1,
+                auto_set_gpu=False,
+            )
+            resolver = resolvers.SimpleClusterResolver(
+                slurm.cluster_spec(),
+                task_type="worker",
+                task_id=processes.worker,
+                rpc_layer="grpc",
+            )
         return tf.distribute.MultiWorkerMirroredStrategy(resolver)
     if strategy == "tpu":
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu)
+        resolver = resolvers.TPUClusterResolver(tpu)
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
         return tf.distribute.TPUStrategy(resolver)
     return tf.distribute.get_strategy()
-
-
-def _slurm_resolver(
-    processes: cluster.Cluster,
-) -> tf.distribute.cluster_resolver.ClusterResolver:
-    # It is asked for addresses only: GPUs are those that Slurm lets a task
-    # see, and TensorFlow counts them.
-    slurm = tf.distribute.cluster_resolver.SlurmClusterResolver(
-        gpus_per_node=processes.num_workers,
-        gpus_per_task=1,
-        auto_set_gpu=False,
-    )
-    return tf.distribute.cluster_resolver.SimpleClusterResolver(
-        slurm.cluster_spec(),
-        task_type="worker",
-        task_id=processes.worker,
-        rpc_layer="grpc",
-    )

@@ -11,10 +11,8 @@ class GuardedUpdate:
     """One update of a learner, made before its forward pass.
 
     Where the loss or a gradient of the global batch is not finite, no weight
-    moves, no state of the optimizer, and no moving statistic.
-
-    Args:
-      learner: with `optimizer` and `max_gradient_norm` (0: no clipping) set.
+    moves, no state of the optimizer, and no moving statistic. A
+    `max_gradient_norm` of 0 clips nothing.
     """
 
     def __init__(self, learner: keras.Model):

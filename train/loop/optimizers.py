@@ -1,5 +1,8 @@
 """The optimizer that flags describe, and LARS."""
 
+import functools
+import math
+
 import keras
 from keras import ops
 
@@ -9,18 +12,40 @@ from train.loop.training_options import TrainingOptions
 def learning_rate(
     options: TrainingOptions,
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """Warm-up and cosine decay where asked, by step."""
+    """Warm-up, halving and cosine decay where asked, by step."""
     rate = options.learning_rate
-    if not options.cosine_decay and not options.warmup_steps:
-        return rate
-    # alpha=1 holds the rate after the warm-up.
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if options.warmup_steps else rate,
-        warmup_target=rate if options.warmup_steps else None,
-        warmup_steps=options.warmup_steps,
-        decay_steps=max(1, options.steps - options.warmup_steps),
-        alpha=0.0 if options.cosine_decay else 1.0,
+    if options.cosine_decay or options.warmup_steps:
+        # alpha=1 holds the rate after the warm-up.
+        rate = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0 if options.warmup_steps else rate,
+            warmup_target=rate if options.warmup_steps else None,
+            warmup_steps=options.warmup_steps,
+            decay_steps=max(1, options.steps - options.warmup_steps),
+            alpha=0.0 if options.cosine_decay else 1.0,
+        )
+    return (
+        Halving(rate, options.halving_steps) if options.halving_steps else rate
     )
+
+
+class Halving(keras.optimizers.schedules.LearningRateSchedule):
+    """rate * 0.5 ** (step / halving_steps), of a number or a schedule."""
+
+    def __init__(self, rate, halving_steps: int):
+        self.rate, self.halving_steps = rate, halving_steps
+
+    def __call__(self, step):
+        rate = self.rate(step) if callable(self.rate) else self.rate
+        share = ops.cast(step, "float32") / self.halving_steps
+        return rate * ops.power(0.5, share)
+
+
+def is_decayed(variable) -> bool:
+    """Whether weight decay is for it: not for biases, norms and slopes.
+
+    Those have one dimension, or one value.
+    """
+    return len(variable.shape) > 1 and math.prod(variable.shape) > 1
 
 
 def make_optimizer(
@@ -28,20 +53,22 @@ def make_optimizer(
 ) -> keras.optimizers.Optimizer:
     """Built for the model; takes gradients of the global batch.
 
-    Weight decay leaves out biases and norms: all that has one dimension.
+    Weight decay is for what `is_decayed` names.
     """
     rate, decay = learning_rate(options), options.weight_decay
     if options.optimizer == "adam":
-        optimizer = keras.optimizers.Adam(rate)
+        optimizer = keras.optimizers.Adam(rate, epsilon=options.adam_epsilon)
     else:
         makers = {
-            "adamw": keras.optimizers.AdamW,
+            "adamw": functools.partial(
+                keras.optimizers.AdamW, epsilon=options.adam_epsilon
+            ),
             "lamb": keras.optimizers.Lamb,
             "lars": LARS,
         }
         optimizer = makers[options.optimizer](rate, weight_decay=decay)
         optimizer.exclude_from_weight_decay(
-            [v for v in model.trainable_variables if len(v.shape) <= 1]
+            [v for v in model.trainable_variables if not is_decayed(v)]
         )
     # Keras would sum gradients over replicas once more. It has no public way to
     # say so, and a second exchange of all of them is too dear.
@@ -59,8 +86,8 @@ class LARS(keras.optimizers.Optimizer):
     For each weight w with gradient g, with g' = g + weight_decay * w:
       rate = learning_rate * trust_coefficient * |w| / |g'|
       velocity = momentum * velocity + rate * g';  w = w - velocity
-    Vectors (biases, norms) take g and the learning rate as they are, as where
-    a norm is 0.
+    Others than `is_decayed` names take g and the learning rate as they are, as
+    where a norm is 0.
 
     Args:
       learning_rate: a number or schedule; SimCLR: 0.3 * batch / 256.
@@ -94,9 +121,9 @@ class LARS(keras.optimizers.Optimizer):
         rate = ops.cast(learning_rate, variable.dtype)
         gradient = ops.cast(gradient, variable.dtype)
         velocity = self._velocities[self._get_variable_index(variable)]
-        if len(variable.shape) > 1:
+        if is_decayed(variable):
             gradient = gradient + self.decay * variable
-            of_weights, of_gradient = ops.norm(variable), ops.norm(gradient)
+            of_weights, of_gradient = _norm(variable), _norm(gradient)
             both = ops.logical_and(of_weights > 0, of_gradient > 0)
             # Divides by 1 where it is not used.
             trust = of_weights / ops.where(both, of_gradient, 1.0)
@@ -111,3 +138,8 @@ class LARS(keras.optimizers.Optimizer):
             "weight_decay": self.decay,
             "trust_coefficient": self.trust_coefficient,
         }
+
+
+def _norm(x):
+    # That of Keras takes no more than two dimensions.
+    return ops.sqrt(ops.sum(ops.square(x)))

@@ -33,10 +33,8 @@ class StepRecords:
     clips of each step whose update was left out.
 
     Args:
-      index: of the records.
       options: seed of their order, how many may be bad, and how many steps
         may be skipped.
-      folder: the run directory.
       start: step of the checkpoint that the run goes on from.
 
     Raises:
@@ -93,8 +91,7 @@ class StepRecords:
     def explained(self, steps: Sequence[Step]) -> Iterator[None]:
         """Around what reads: where nothing can be read, a `UserError`.
 
-        Args:
-          steps: those since the last `flush`.
+        The steps are those since the last `flush`.
         """
         try:
             yield

@@ -13,9 +13,6 @@ class StopSignal:
     Several processes must stop at the same step: each gives its vote to a
     step, and heeds the votes of the step before.
 
-    Args:
-      num_processes: that train together.
-
     Attributes:
       reason: why to stop; "" as long as this process knows none.
     """

@@ -17,18 +17,12 @@ TENSORBOARD_FOLDER = "tensorboard"
 # 0 or 1 of each step; where it is 1, the other figures say nothing.
 SKIPPED = "skipped"
 
-_LOSSES = "losses"
-_GROUP_OF = {
-    "learning_rate": "optimizer",
-    "gradient_norm": "optimizer",
-    SKIPPED: "optimizer",
-    "alignment": "embedding",
-    "uniformity": "embedding",
-    "h_norm": "embedding",
-    "effective_rank": "embedding",
-    "channel_activity": "separation",
-    "si_sdr_improvement_db": "separation",
+_GROUPS = {
+    "optimizer": ("learning_rate", "gradient_norm", SKIPPED),
+    "embedding": ("alignment", "uniformity", "h_norm", "effective_rank"),
+    "separation": ("channel_activity", "si_sdr_improvement_db"),
 }
+_GROUP_OF = {name: group for group in _GROUPS for name in _GROUPS[group]}
 
 
 class Step(NamedTuple):
@@ -62,11 +56,8 @@ class TrainingLog:
     "skipped" is how many were.
 
     Args:
-      folder: the run directory.
       start_step: the step that the run goes on from; what was told of later
         ones is dropped, in both.
-      batch_size: examples of a step.
-      tensorboard: whether to write for TensorBoard.
 
     Attributes:
       note: the last losses and the speed as a short text.
@@ -84,6 +75,8 @@ class TrainingLog:
         self.note = ""
         self._batch_size = batch_size
         self._since, self._waited = time.monotonic(), 0.0
+        # The first step is traced: it does not count for the speed.
+        self._begun = self._uncounted = 0
         self._file = folder / HISTORY_FILE
         header, *rows = csv_table.rows_written(self._file) or [[]]
         kept = [row for row in rows if step_of(row, self._file) <= start_step]
@@ -102,6 +95,9 @@ class TrainingLog:
     def waiting(self) -> Iterator[None]:
         """Around what waits for data."""
         start = time.monotonic()
+        if self._begun == 1:
+            self._since, self._waited, self._uncounted = start, 0.0, 1
+        self._begun += 1
         yield
         self._waited += time.monotonic() - start
 
@@ -132,15 +128,16 @@ class TrainingLog:
             notes.append(f"{skipped} skipped" if notes else "all skipped")
         now = time.monotonic()
         spent = max(now - self._since, 1e-9)
-        rate = len(steps) * self._batch_size / spent
+        rate = (len(steps) - self._uncounted) * self._batch_size / spent
         waiting = self._waited / spent
-        self._since, self._waited = now, 0.0
+        self._since, self._waited, self._uncounted = now, 0.0, 0
+        self._begun = max(self._begun, 2)
         notes.append(f"{rate:.3g} examples/s, {waiting:.1%} waiting for data")
         self.note = ", ".join(notes)
         with self.writer.as_default(steps[-1].number):
             for name, value in row.items():
                 if not math.isnan(value):
-                    group = _GROUP_OF.get(name, _LOSSES)
+                    group = _GROUP_OF.get(name, "losses")
                     tf.summary.scalar(f"{group}/{name}", value)
             tf.summary.scalar("speed/examples_per_second", rate)
             tf.summary.scalar("speed/waiting_for_data", waiting)

@@ -82,7 +82,6 @@ def train(
         "skipped" (see `GuardedUpdate`).
       make_dataset: see `MakeDataset`.
       options: steps and intervals.
-      folder: the run directory.
       index: of the records behind the batches; those that cannot be read are
         listed in the run directory.
       at_step: each called with 0 before training and with every step after
@@ -195,7 +194,10 @@ class _Devices:
         """Scalars, read status and votes of the global batch."""
         shares = self._strategy.run(self._learner.train_step, args=(batch,))
         votes = self._strategy.run(lambda: tf.identity(vote))
-        return self._sum(shares), self._gather(read_status), self._sum(votes)
+        read_status = tf.nest.map_structure(
+            lambda value: self._strategy.gather(value, axis=0), read_status
+        )
+        return self._sum(shares), read_status, self._sum(votes)
 
     def figures(self, batch) -> dict[str, float]:
         """Diagnostics of the global batch, and the learning rate."""
@@ -213,11 +215,6 @@ class _Devices:
     def _sum(self, shares):
         return tf.nest.map_structure(
             lambda share: self._strategy.reduce("SUM", share, axis=None), shares
-        )
-
-    def _gather(self, values):
-        return tf.nest.map_structure(
-            lambda value: self._strategy.gather(value, axis=0), values
         )
 
 

@@ -18,10 +18,17 @@ class TrainingOptions(RunOptions):
     output: str = option(
         "",
         "Run directory: configuration, checkpoints and results go here.",
+        required=True,
         runtime_only=True,
     )
+    splits: tuple[str, ...] = option(
+        (), "Splits to train on; labels are not read. Empty: all but eval."
+    )
     seed: int = option(
-        1, "Seed of initial weights, data order and augmentation.", minimum=0
+        1,
+        "Seed of initial weights, data order and augmentation.",
+        minimum=0,
+        group="Training",
     )
     steps: int = option(
         1_700_000, "Training steps in all.", minimum=0, runtime_only=True
@@ -36,14 +43,21 @@ class TrainingOptions(RunOptions):
         "Slurm describes. tpu: the one that --tpu names.",
         choices=("default", "mirrored", "multi_worker", "tpu"),
         runtime_only=True,
+        group="Devices",
     )
     tpu: str = option(
-        "", "Name or address of the TPU; local: this one.", runtime_only=True
+        "",
+        "Name or address of the TPU; local: this one.",
+        runtime_only=True,
+        needs={"strategy": ("tpu",)},
     )
-    optimizer: str = option("adam", "Optimizer.", choices=OPTIMIZERS)
+    optimizer: str = option(
+        "adam", "Optimizer.", choices=OPTIMIZERS, group="Optimizer"
+    )
     weight_decay: float = option(
         0.0,
-        "Weight decay of adamw, lamb or lars; biases and norms have none.",
+        "Weight decay of adamw, lamb or lars; biases, norms and slopes have "
+        "none.",
         minimum=0,
     )
     learning_rate: float = option(1e-4, "Peak learning rate.", minimum=0)
@@ -52,6 +66,18 @@ class TrainingOptions(RunOptions):
     )
     cosine_decay: bool = option(
         False, "Let the learning rate fall to 0 at the last step, as a cosine."
+    )
+    halving_steps: int = option(
+        0,
+        "Steps in which the learning rate falls by half, bit by bit. 0: it "
+        "does not.",
+        minimum=0,
+    )
+    adam_epsilon: float = option(
+        1e-7,
+        "Added to the root of the second moment, with adam and adamw.",
+        minimum=0,
+        needs={"optimizer": ("adam", "adamw")},
     )
     max_gradient_norm: float = option(
         0.0,
@@ -70,6 +96,7 @@ class TrainingOptions(RunOptions):
         "of them than this, in 100 steps, end the run.",
         minimum=0,
         runtime_only=True,
+        group="Checkpoints, logs and what may go wrong",
     )
     checkpoint_every: int = option(
         1000, "Steps between checkpoints.", minimum=1, runtime_only=True
@@ -94,6 +121,7 @@ class TrainingOptions(RunOptions):
         "Steps between examples to see and hear in TensorBoard. 0: none.",
         minimum=0,
         runtime_only=True,
+        needs={"tensorboard": ()},
     )
     max_bad_fraction: float = option(
         MAX_BAD_FRACTION,
@@ -108,6 +136,11 @@ class TrainingOptions(RunOptions):
             raise ValueError(
                 f"--weight_decay={self.weight_decay:g} is not for "
                 "--optimizer=adam: take adamw"
+            )
+        if self.warmup_steps > self.steps > 0:
+            raise ValueError(
+                f"--warmup_steps={self.warmup_steps} is above --steps="
+                f"{self.steps}: the learning rate would never be reached"
             )
 
 

@@ -51,7 +51,6 @@ def find_sample_rate_hz(
 
     Args:
       arrays: see `read_state_dict`.
-      given_hz: what the user says, or None.
 
     Raises:
       UserError: it is neither in the arrays nor given, or both differ.

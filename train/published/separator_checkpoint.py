@@ -6,6 +6,7 @@ import re
 import numpy as np
 import tensorflow as tf
 
+from data.run import content
 from data.run.errors import UserError
 from models.separation.reference_weights import is_model_variable
 
@@ -38,6 +39,12 @@ def find_prefix(path: str) -> pathlib.Path:
             "one with its folder, such as FOLDER/model.ckpt-5"
         )
     return folder / wanted[0]
+
+
+def sha256(prefix: pathlib.Path) -> str:
+    """Digest of the files of a checkpoint."""
+    files = prefix.parent.glob(f"{prefix.name}.*")
+    return content.files_sha256({file.suffix: file for file in files})
 
 
 def read_network(prefix: pathlib.Path) -> dict[str, np.ndarray]:

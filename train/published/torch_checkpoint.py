@@ -56,9 +56,6 @@ def read(path: str | os.PathLike) -> object:
     Both formats are read: the zip archive of torch 1.6 and later, and the
     pickles followed by raw storages of before.
 
-    Args:
-      path: the file.
-
     Returns:
       Dicts, lists, tuples, numbers and strings. Tensors are NumPy arrays;
       those that shared a storage share it here. Other objects of NumPy are

@@ -27,6 +27,9 @@ from models.separation.separator import Separator
 from models.separation.stitching import stitch, window_starts
 from train.separation.separate_config import SeparateConfig
 
+# In accounts and the dataset's summary: clips and samples beyond full scale.
+CLIPPED = "channels_clipped"
+
 
 @dataclasses.dataclass(frozen=True)
 class SeparateTask:
@@ -71,10 +74,8 @@ def separate(
     Clips that cannot be read are left out and listed in bad_records.csv.
 
     Args:
-      info: the dataset.
       files: processor name -> saved separator.
       folder: where the new shards go.
-      config: how to separate.
       runner: what runs the job; None: this process.
 
     Returns:
@@ -131,6 +132,7 @@ def separate(
         folder=folder,
         processors=tuple(files),
         num_channels=num_channels,
+        summary=info.summary | {CLIPPED: _tell_of_clipped(accounts)},
     )
     separated = shard_statistics.finish(separated, by_split)
     logging.info(
@@ -161,6 +163,7 @@ def _write_shard(
         sample_rate_hz=index.info.sample_rate_hz,
     )
     account, failed = ShardStatistics(index.info.sample_rate_hz), []
+    clipped = collections.Counter()
     clips = _read(index, account, failed, advance)
     with ShardWriter(path) as writer:
         while batch := list(itertools.islice(clips, task.batch_size)):
@@ -177,7 +180,36 @@ def _write_shard(
                     for name, channels in separated.items()
                 }
                 writer.write(example_schema.with_channels(record, encoded))
-    return account.as_json() | writer.as_json() | {"bad_records": failed}
+                samples = sum(
+                    encoding.num_clipped(channels[number])
+                    for channels in separated.values()
+                )
+                clipped.update(clips=samples > 0, samples=samples)
+    return (
+        account.as_json()
+        | writer.as_json()
+        | {
+            "bad_records": failed,
+            CLIPPED: {n: clipped[n] for n in ("clips", "samples")},
+        }
+    )
+
+
+def _tell_of_clipped(accounts: Sequence[dict]) -> dict[str, int]:
+    """Sums of what was clipped, after a warning where anything was."""
+    total = {
+        name: sum(account[CLIPPED][name] for account in accounts)
+        for name in ("clips", "samples")
+    }
+    if total["clips"]:
+        logging.warning(
+            "%d clips have channels beyond full scale: %d samples of them are "
+            "stored clipped. Separated on the fly (--separator of "
+            "pretraining) they stay whole.",
+            total["clips"],
+            total["samples"],
+        )
+    return total
 
 
 def _read(

@@ -20,7 +20,6 @@ class SeparationExamples:
     of two as in training. A clip and its channels have one color scale.
 
     Args:
-      separator: that is trained.
       dataset: of (mixtures, read_status), as it is trained on.
       every: steps between examples; 0: none.
     """

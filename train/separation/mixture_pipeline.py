@@ -3,10 +3,20 @@
 import tensorflow as tf
 
 from data.audio import codec
+from data.run.errors import UserError
 from data.shards import example_schema
 from data.shards.record_check import parse_checked
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import shuffled_examples
+
+
+def check_pairs(index: RecordIndex) -> None:
+    """Raises `UserError` where no two clips can be added."""
+    if len(index.present) < 2:
+        raise UserError(
+            f"{index.info.folder} has one clip to train on, and MixIT adds "
+            "two: write shards with more clips, or name more --splits"
+        )
 
 
 def batches_of_pairs(
@@ -19,8 +29,8 @@ def batches_of_pairs(
 ) -> tf.data.Dataset:
     """Endless batches of two clips each, cut at random times.
 
-    Neighbours of the shuffled stream make a pair; a clip shorter than the
-    crop is padded with zeros.
+    Neighbours of the shuffled stream make a pair, never a clip with itself; a
+    clip shorter than the crop is padded with zeros.
 
     Args:
       index: of the records.
@@ -32,7 +42,11 @@ def batches_of_pairs(
     Returns:
       Batches (n, 2, crop_samples) float32, each with POSITION and FAILED
       (n, 2), where n is the share of one replica.
+
+    Raises:
+      UserError: there is only one clip.
     """
+    check_pairs(index)
     context = context or tf.distribute.InputContext()
     audio_format = index.info.audio_format
 

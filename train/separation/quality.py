@@ -18,7 +18,10 @@ from data.shards.dataset_info import DatasetInfo
 from data.shards.record_check import parse_checked
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import examples_in_order
-from models.metrics.si_sdr import mixit_matched_score, oracle_matched_score
+from models.metrics.si_sdr import (
+    mixit_matched_improvement,
+    oracle_matched_improvement,
+)
 from models.separation.separator import Separator
 from train.separation.finished import measured_splits
 from train.separation.separation_config import SeparationConfig
@@ -100,15 +103,15 @@ def _score(separator: Separator, clips: list[np.ndarray]) -> dict[str, float]:
         length = min(first.shape[1], second.shape[1])
         scenes = np.stack([first.sum(0)[:length], second.sum(0)[:length]])
         estimates = separate(scenes.sum(0)[None])[0].numpy()
-        mixit.extend(mixit_matched_score(scenes, estimates).improvement_db)
+        mixit.extend(mixit_matched_improvement(scenes, estimates))
     for stems in clips:
         loudness = np.sum(stems**2, axis=1)
         loudest = stems[np.argsort(-loudness)[: separator.num_sources]]
         estimates = separate(loudest.sum(0)[None])[0].numpy()
-        score = oracle_matched_score(loudest, estimates)
+        improvement_db = oracle_matched_improvement(loudest, estimates)
         # A source that sounds alone is its own mixture: nothing to gain.
-        if len(score.references) > 1:
-            oracle.extend(score.improvement_db)
+        if len(improvement_db) > 1:
+            oracle.extend(improvement_db)
     return {
         "si_sdr_improvement_mixit_db": float(np.mean(mixit)),
         "si_sdr_improvement_oracle_db": float(np.mean(oracle)),

@@ -12,18 +12,24 @@ class SeparateConfig(RunnerOptions):
     """Flags of train/separate_shards.py."""
 
     shards: str = option(
-        "", "Folder of shards, of data/write_shards.py.", runtime_only=True
+        "",
+        "Folder of shards, of data/write_shards.py.",
+        required=True,
+        runtime_only=True,
     )
     separator: str = option(
         "",
         "Run directory of train_separation or import_separator.",
+        required=True,
         runtime_only=True,
     )
     processors: tuple[str, ...] = option(
-        (), "Kept checkpoints to separate with. Empty: all of the run."
+        (),
+        "Kept checkpoints to separate with. Empty: all of the run.",
+        group="Separation",
     )
     output: str = option(
-        "", "Folder of the shards to write.", runtime_only=True
+        "", "Folder of the shards to write.", required=True, runtime_only=True
     )
     batch_size: int = option(
         8,

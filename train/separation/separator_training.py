@@ -14,7 +14,7 @@ from train.loop import training_loop
 from train.loop.optimizers import make_optimizer
 from train.separation.examples import SeparationExamples
 from train.separation.learner import SeparationLearner
-from train.separation.mixture_pipeline import batches_of_pairs
+from train.separation.mixture_pipeline import batches_of_pairs, check_pairs
 from train.separation.separation_config import SeparationConfig
 
 
@@ -25,8 +25,11 @@ def train_separator(
     """Trains to `config.steps` and keeps the processors it names.
 
     Raises:
-      UserError: the flags do not make a network, or the loss diverges.
+      UserError: the flags do not make a network, there is nothing to train
+        on, or the loss diverges.
     """
+    index = RecordIndex.of(info, info.training_splits(config.splits))
+    check_pairs(index)
     strategy = training_loop.prepare(config)
     with strategy.scope():
         try:
@@ -46,7 +49,6 @@ def train_separator(
         learner.optimizer = make_optimizer(config, learner)
     logging.info("TDCN++ with %d parameters", separator.count_params())
     crop_samples = round(config.crop_seconds * info.sample_rate_hz)
-    index = RecordIndex.of(info, info.training_splits(config.splits))
 
     def make_dataset(step, context=None):
         return batches_of_pairs(

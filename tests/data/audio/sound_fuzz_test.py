@@ -2,26 +2,39 @@
 
 import functools
 import io
+import pathlib
+import tempfile
 
 import numpy as np
 import pytest
 import soundfile
 
-from data.audio import codec, encoding
+from data.audio import codec, encoding, sound_file
 from data.ingest import clip_shards, header_scan, ingest_job
 from data.jobs.decoder_pool import DecoderPool
+from tests.data import containers
 from tests.data.ingested import clips, rejects
 from tests.data.jobs import bad_decoder
 from tests.data.write_shards_test import config
 
 RATE_HZ = 16000
+# Suffix and sub-type, by libsndfile.
 FORMATS = {
-    "wav16": (".wav", "WAV", "PCM_16"),
-    "wav24": (".wav", "WAV", "PCM_24"),
-    "float": (".wav", "WAV", "FLOAT"),
-    "flac": (".flac", "FLAC", "PCM_16"),
-    "ogg": (".ogg", "OGG", "VORBIS"),
-    "mp3": (".mp3", "MP3", "MPEG_LAYER_III"),
+    "wav16": (".wav", "PCM_16"),
+    "wav24": (".wav", "PCM_24"),
+    "float": (".wav", "FLOAT"),
+    "flac": (".flac", "PCM_16"),
+    "ogg": (".ogg", "VORBIS"),
+    "mp3": (".mp3", "MPEG_LAYER_III"),
+}
+# And by FFmpeg.
+FORMATS |= {
+    suffix[1:]: (suffix, "")
+    for suffix in (
+        *(".aac", ".ac3", ".aiff", ".amr", ".avi", ".caf", ".flv", ".m4a"),
+        *(".m4b", ".mka", ".mov", ".mpg", ".oga", ".opus", ".rm", ".ts"),
+        *(".tta", ".wave", ".webm", ".wma", ".wv"),
+    )
 }
 ABSURD = (0, 1, 3, 255, 1025, 65535, 2**31 - 1, 2**31, 2**32 - 1)
 # Where a WAV header has its channels, rate, bytes a second, block size, bits
@@ -33,11 +46,17 @@ WAV_FIELDS = ((22, 2), (24, 4), (28, 4), (32, 2), (34, 2), (40, 4))
 def sound(audio_format, number):
     """A file of noise, 0.25 to 0.5 s."""
     rng = np.random.default_rng(number)
-    _, container, subtype = FORMATS[audio_format]
+    suffix, subtype = FORMATS[audio_format]
     audio = rng.uniform(-0.9, 0.9, rng.integers(4000, 8000))
-    stream = io.BytesIO()
-    soundfile.write(stream, audio, RATE_HZ, subtype, format=container)
-    return stream.getvalue()
+    if subtype:
+        stream = io.BytesIO()
+        container = suffix[1:].upper()
+        soundfile.write(stream, audio, RATE_HZ, subtype, format=container)
+        return stream.getvalue()
+    rate_hz = containers.RATES_HZ.get(suffix, 44100)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, f"a{suffix}")
+        return containers.write(path, audio, rate_hz).read_bytes()
 
 
 def truncated(rng, data):
@@ -111,15 +130,19 @@ def write_intact(folder):
     """Makes the folder; file name → what a shard should hold of it."""
     folder.mkdir()
     expected = {}
-    for audio_format, (suffix, *_) in FORMATS.items():
-        for number in range(100, 105):
+    for audio_format, (suffix, subtype) in FORMATS.items():
+        for number in range(100, 105 if subtype else 101):
             data = sound(audio_format, number)
             name = f"intact {number} {audio_format}{suffix}"
             (folder / name).write_bytes(data)
-            # Not `soundfile.read`: it seeks, after which MP3 rounds otherwise.
-            with soundfile.SoundFile(io.BytesIO(data)) as file:
-                audio = file.read(dtype="float32")
-            assert 4000 <= audio.size < 8000
+            if subtype:
+                # Not `soundfile.read`: it seeks, after which MP3 rounds
+                # otherwise.
+                with soundfile.SoundFile(io.BytesIO(data)) as file:
+                    audio = file.read(dtype="float32")
+                assert 4000 <= audio.size < 8000
+            else:
+                audio = sound_file.read_clip(folder / name, RATE_HZ).audio
             encoded = encoding.encode(audio, "pcm16", RATE_HZ)
             expected[name] = codec.decode(encoded, "pcm16").numpy()
     return expected
@@ -128,11 +151,15 @@ def write_intact(folder):
 def assert_intact_are_exact(info, expected):
     found = clips(info)
     for name, audio in expected.items():
-        np.testing.assert_array_equal(found[name][0], audio, err_msg=name)
+        # Two decoders of MP3 may round differently.
+        atol = 1 / 32768 if name.endswith("mp3") else 0
+        np.testing.assert_allclose(
+            found[name][0], audio, rtol=0, atol=atol, err_msg=name
+        )
 
 
 @pytest.mark.parametrize(
-    "cases", [200, pytest.param(10000, marks=pytest.mark.long)]
+    "cases", [120, pytest.param(2000, marks=pytest.mark.long)]
 )
 def test_damaged_files_are_read_or_listed_and_intact_ones_exact(
     tmp_path, cases
@@ -153,14 +180,16 @@ def test_damaged_files_are_read_or_listed_and_intact_ones_exact(
     assert read | refused.keys() == names
     kinds = info.summary["rejects"]
     assert kinds.keys() <= {
-        *("crashed", "damaged", "empty", "non_finite", "not_audio"),
-        *("silent", "too_short", "undecodable"),
+        *("crashed", "damaged", "empty", "no_sound", "non_finite"),
+        *("not_audio", "silent", "too_short", "unsupported"),
     }
+    assert info.summary["in_part"].keys() <= {"bad_packets", "cut_short"}
+    assert not info.summary["other_files"]
     # A header that lies of its length makes no flood of clips.
     assert sum(kinds.values()) < cases
     # Both happen often, so that both are tested.
     damaged_but_read = len(read) - len(expected)
-    assert 0.2 * cases < damaged_but_read < 0.6 * cases
+    assert 0.2 * cases < damaged_but_read < 0.9 * cases
     for audio, _ in clips(info).values():
         assert 1 <= audio.size <= 160000
 
@@ -174,7 +203,7 @@ def test_decoders_that_crash_or_hang_cost_their_file_alone(
         for where in ("header", "clip"):
             file = folder / f"{what} in {where}.wav"
             file.write_bytes(sound("wav16", 0))
-    monkeypatch.setattr(header_scan, "read_seconds", bad_decoder.read_seconds)
+    monkeypatch.setattr(header_scan, "read_header", bad_decoder.read_header)
     monkeypatch.setattr(clip_shards, "ClipReader", bad_decoder.ClipReader)
     # Long enough for real files on a busy machine.
     info = ingest_job.run(options(tmp_path, item_timeout_seconds=3.0))

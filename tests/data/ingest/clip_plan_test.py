@@ -8,7 +8,7 @@ from data.run.errors import UserError
 from data.sources.recording_files import Recording, Segment
 from tests.data.sources.manifests import touch
 
-RECORDING = Recording("a.wav", 1, 1)
+RECORDING = Recording("a.wav")
 
 
 @pytest.mark.parametrize(

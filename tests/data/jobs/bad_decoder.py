@@ -11,10 +11,10 @@ import time
 from data.ingest import clip_shards, header_scan
 
 
-def read_seconds(path, *options):
+def read_header(path, *options):
     """Crashes or hangs at files named so, "in header"."""
     _spring(path, "in header")
-    return header_scan.read_seconds(path, *options)
+    return header_scan.read_header(path, *options)
 
 
 class ClipReader(clip_shards.ClipReader):

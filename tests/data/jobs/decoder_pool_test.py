@@ -118,10 +118,10 @@ def test_workers_hush_c_libraries_end_first_and_need_no_tensorflow(
 ):
     path = write(tmp_path / "a.wav")
     reader = ClipReader(str(tmp_path), 8000, 0.1, -80, "flac")
-    clip = ClipPlan(Recording("a.wav", 1, 1), 0.0, 1.0, True)
+    clip = ClipPlan(Recording("a.wav"), 0.0, 1.0, True)
     calls = [
         (reader.read, clip),
-        (header_scan.read_seconds, str(path), 0.1),
+        (header_scan.read_header, str(path), 0.1),
         (SceneMaker(0, 0.5, 8000, "flac").read, ScenePlan(1)),
         (look_around,),
     ]

@@ -39,9 +39,21 @@ def test_a_terminal_line_is_rewritten(clock, capsys, monkeypatch):
         shown.update(done)
     shown.finish()
     assert capsys.readouterr().err == (
-        "\r\x1b[2Kjob: 20/40 clips (50%), 20 clips/s, 1s left"
+        "\r\x1b[2Kjob: 20/40 clips (50%), 1s"
         "\r\x1b[2Kjob: 40/40 clips (100%), 20 clips/s, 2s"
         "\r\x1b[2Kjob: 40/40 clips (100%), 20 clips/s, 2s\n"
+    )
+
+
+def test_start_up_is_not_in_the_rate(clock, capsys):
+    shown = Progress("job", 800, "steps")
+    clock.now += 60  # To trace.
+    for done in range(1, 12):
+        clock.now += 2
+        shown.update(done)
+    assert capsys.readouterr().err == (
+        "job: 1/800 steps (0%), 1m02s\n"
+        "job: 11/800 steps (1%), 0.5 steps/s, 26m18s left\n"
     )
 
 

@@ -89,7 +89,7 @@ def test_a_rerun_makes_only_what_is_not_done(tmp_path):
 
 
 def test_changed_tasks_are_redone_and_foreign_shards_removed(tmp_path, caplog):
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="absl")
     run(tmp_path, tasks())
     index = tmp_path / "index.json"
     index.write_text("of five files")

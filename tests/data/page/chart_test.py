@@ -54,7 +54,7 @@ def test_bars_are_as_high_as_their_counts():
     levels = LevelHistogram(-96, 3)
     for level_db in (-200, -30.2, -30.3, 5, -np.inf):
         levels.add(level_db)
-    chart = bar_chart("RMS", levels, "clips")
+    chart = bar_chart("RMS", levels)
     texts = ["below −96 dB: 1 clips", "−33 to −30 dB: 2 clips"]
     texts.append("3 dB and more: 1 clips")
     assert chart.text == "; ".join(["RMS", *texts])
@@ -62,5 +62,5 @@ def test_bars_are_as_high_as_their_counts():
     assert chart.note == "1 clips of digital silence not shown"
     heights = [np.ptp(bar[:, 1]) for bar in _paths(chart.drawing, "--c0")]
     np.testing.assert_allclose(heights, heights[0] * np.array([1, 2, 1]))
-    empty = bar_chart("RMS", LevelHistogram(-96, 3), "clips")
+    empty = bar_chart("RMS", LevelHistogram(-96, 3))
     assert empty.text == "RMS" and not _paths(empty.drawing, "--c0")

@@ -11,11 +11,13 @@ from data.run.flag_fields import option
 @dataclasses.dataclass(frozen=True)
 class Config:
     rate_hz: int = option(16000, "rate, Hz", minimum=1, maximum=99999)
-    seconds: float = option(2.5, "length, s", minimum=0)
+    seconds: float = option(
+        2.5, "length, s", minimum=0, needs={"mode": ("slow",)}
+    )
     limit: int | None = option(None, "a limit")
     mode: str = option("slow", "how", choices=("slow", "fast"))
-    name: str = option("", "a name")
-    quiet: bool = option(False, "say less")
+    name: str = option("", "a name", required=True)
+    quiet: bool = option(False, "say less", group="Talk", needs={"limit": ()})
     steps: tuple[str, ...] = option(("0", "500"), "steps")
 
     def __post_init__(self):
@@ -69,3 +71,54 @@ def test_wrong_values_are_refused(parse, argument, message):
     with pytest.raises((flags.Error, UserError)) as caught:
         parse(argument)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        ((), []),
+        (("--seconds=3",), []),
+        (("--mode=fast",), []),
+        (
+            ("--mode=fast", "--seconds=2.5"),
+            ["--seconds has no effect with --mode=fast"],
+        ),
+        (("--quiet",), ["--quiet has no effect with --limit=None"]),
+        (("--quiet", "--limit=2"), []),
+    ],
+)
+def test_a_flag_without_effect_is_told(parse, arguments, told, caplog):
+    parse(*arguments)
+    assert caplog.messages == told
+
+
+def test_the_page_has_required_flags_first_and_the_rest_by_subject():
+    assert flag_fields.help_page(Config, "About.\n") == (
+        """About.
+
+Required:
+  --name=...
+      A name.
+
+Other flags:
+  --rate_hz=...
+      Rate, Hz. Default: 16000.
+  --seconds=...
+      Length, s. Default: 2.5.
+  --limit=...
+      A limit.
+  --mode=...
+      How. One of: slow, fast. Default: slow.
+
+Talk:
+  --[no]quiet
+      Say less. Default: no.
+  --steps=...
+      Steps. Default: 0,500.
+
+All commands:
+  --flagfile=FILE
+      Reads flags from a file, one a line.
+  --help
+      This page."""
+    )

@@ -65,7 +65,7 @@ def test_a_run_goes_on_from_the_same_content_only(tmp_path, caplog):
     (tmp_path / "a/kept").mkdir()
     with pytest.raises(UserError, match="--input held something else than y"):
         start(tmp_path / "a", inputs={"input": "2"}, input="y")
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="absl")
     start(tmp_path / "a", inputs={"input": "1"}, remake=True)
     assert (tmp_path / "a/model").exists() and not caplog.text
     start(tmp_path / "a", inputs={"input": "2"}, input="y", remake=True)

@@ -38,20 +38,12 @@ def test_a_cut_shard_is_truncated_and_a_missing_one_missing(info):
     (info.folder / "train-1.tfrecord").unlink()
     # The same when seen before it happened.
     for seen in (index, index_of(info)):
-        assert causes(seen, range(9)) == [
-            *["passing"] * 2,
-            *["truncated"] * 2,
-            *["missing_file"] * 4,
-            "passing",
-        ]
+        parts = ["passing"] * 2, ["truncated"] * 2, ["missing_file"] * 4
+        assert causes(seen, range(9)) == [*sum(parts, []), "passing"]
     (info.folder / shard_offsets.OFFSETS_FILE).unlink()
     rows = examine(index_of(info), range(1, 5))
-    assert [row.cause for row in rows] == [
-        "passing",
-        "truncated",
-        "truncated",
-        "missing_file",
-    ]
+    wanted = ["passing", "truncated", "truncated", "missing_file"]
+    assert [row.cause for row in rows] == wanted
     assert rows[2].offset == "" and "not 924" in rows[2].reason
 
 

@@ -34,16 +34,17 @@ def test_a_shard_alone(info):
         assert alone.place(number) == ("train-1.tfrecord", number)
 
 
+# All but the last two of the first shard.
+LEFT = [0, 1, *range(4, 11)]
+
+
 def test_of_a_cut_shard_the_first_records_are_present(info):
     file = info.folder / "train-0.tfrecord"
     third = index_of(info).offset_of[2]
-    cut(file, third + 20)
-    np.testing.assert_array_equal(index_of(info).present, [0, 1, *range(4, 11)])
-    cut(file, third)
-    np.testing.assert_array_equal(index_of(info).present, [0, 1, *range(4, 11)])
-    np.testing.assert_array_equal(
-        _without_offsets(info).present, [0, 1, *range(4, 11)]
-    )
+    for size in third + 20, third:
+        cut(file, size)
+        assert index_of(info).present.tolist() == LEFT
+    assert _without_offsets(info).present.tolist() == LEFT
 
 
 def test_a_damaged_length_hides_nothing_where_offsets_are_known(info):
@@ -51,10 +52,9 @@ def test_a_damaged_length_hides_nothing_where_offsets_are_known(info):
     assert len(index_of(info).present) == 11
     index = _without_offsets(info)
     # Its end is wrong by one byte, and that is no length.
-    np.testing.assert_array_equal(index.present, [0, 1, *range(4, 11)])
+    assert index.present.tolist() == LEFT
     # There is nothing at the end of the shard, so nothing is read by mistake.
-    size = info.splits["train"][0].num_bytes
-    np.testing.assert_array_equal(index.offset_of[2:4], size)
+    assert set(index.offset_of[2:4]) == {info.splits["train"][0].num_bytes}
 
 
 def test_nothing_to_read_is_told(info):

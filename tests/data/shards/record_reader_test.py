@@ -145,6 +145,27 @@ def test_a_raising_function_costs_the_record(info):
     )
 
 
+@pytest.mark.parametrize("clips", [2, 3, 5])
+def test_no_pair_holds_one_record_twice(clips, tmp_path):
+    info = write_shards(tmp_path, CLIPS[:clips], num_shards=1)
+    found = names(read(index_of(info), 40 * clips))
+    assert all(a != b for a, b in zip(found[::2], found[1::2], strict=True))
+    for start in range(0, 40 * clips, clips):
+        assert sorted(found[start : start + clips]) == NAMES[:clips]
+
+
+@pytest.mark.parametrize("clips, bad", [(3, (1,)), (4, (0, 3)), (7, (0, 1))])
+def test_nor_where_records_are_replaced(clips, bad, tmp_path):
+    info = write_shards(tmp_path, CLIPS[:clips], num_shards=1)
+    index = index_of(info)
+    for number in bad:
+        flip(info.folder / "train-0.tfrecord", index.offset_of[number] + 30)
+    elements = read(index, 90)
+    assert sum(failed > 0 for _, _, failed in elements) > 20
+    found = names(elements)
+    assert all(a != b for a, b in zip(found[::2], found[1::2], strict=True))
+
+
 def test_one_record_by_its_number(info):
     index = index_of(info)
     for number, name in enumerate(STORED):

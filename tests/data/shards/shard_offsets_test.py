@@ -7,14 +7,14 @@ from data.shards import example_schema, shard_offsets
 from data.shards.shard_writer import ShardWriter
 
 
-def record(size, clip_id="a", labels=(), audio=b""):
+def example(size, clip_id="a", labels=(), audio=b""):
     return example_schema.serialize(
         example_schema.ClipRecord(clip_id, "b" * size, 0.0, labels, audio, 0)
     )
 
 
 def test_offsets_are_where_the_records_start(tmp_path):
-    records = [record(size) for size in (7, 0, 100)]
+    records = [example(size) for size in (7, 0, 100)]
     with ShardWriter(tmp_path / "a") as writer:
         for record in records:
             writer.write(record)
@@ -33,7 +33,7 @@ def test_the_digest_of_sound_is_blind_to_labels_only(tmp_path):
         [{}, {"labels": (0, 2)}, {"audio": b"other"}, {"clip_id": "other"}]
     ):
         with ShardWriter(tmp_path / str(number)) as writer:
-            writer.write(record(7, **options))
+            writer.write(example(7, **options))
         digests.add(writer.as_json()["sound_sha256"])
         if number == 1:
             assert len(digests) == 1

@@ -72,20 +72,23 @@ def test_tables_are_read_as_published(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name, is_named",
+    "video, name, is_named",
     [
-        ("some/where/Y_b-_3_40000.OGG", False),
-        ("_b-_3_40000_ 30.000.wav", True),
-        ("Y_b-_3_40000_000030.wav", True),
-        ("_b-_3_40000_30000_40000.flac", True),
-        ("Y_b-_3_40000_30.000-40.000.mp3", True),
+        ("_b-_3_40000", "some/where/Y_b-_3_40000.OGG", False),
+        ("_b-_3_40000", "_b-_3_40000_ 30.000.wav", True),
+        ("_b-_3_40000", "Y_b-_3_40000_000030.wav", True),
+        ("_b-_3_40000", "_b-_3_40000_30000_40000.flac", True),
+        ("_b-_3_40000", "Y_b-_3_40000_30.000-40.000.mp3", True),
+        # The Y is the id's own.
+        ("Yabcdefghij", "Yabcdefghij.wav", False),
+        ("Yabcdefghik", "YYabcdefghik_30.wav", True),
     ],
 )
 def test_files_are_named_by_video_with_or_without_times(
-    tmp_path, name, is_named
+    tmp_path, video, name, is_named
 ):
     touch(tmp_path / "in", name)
-    found = read(tmp_path, eval=row("_b-_3_40000"))
+    found = read(tmp_path, eval=row(video))
     [recording] = found.recordings
     assert recording.path == name and recording.split == "eval"
     wanted = Segment(0, 10, True) if is_named else Segment(30, 40, True)
@@ -100,21 +103,17 @@ def test_other_names_are_of_no_segment(tmp_path):
         "_b-_3_40000_31.wav",
         "_b-_3_40000_30.000_40.000_1.wav",
         "y_b-_3_40000.wav",
+        "Y123456789_.wav",
         "b/00000000000.wav",  # Of two files the first counts.
     )
     touch(tmp_path / "in", *names, "a/00000000000.wav")
-    found = read(tmp_path, train=row("_b-_3_40000") + row("0" * 11))
+    touch(tmp_path / "in", "00000000000.jpg")  # After what sounds.
+    videos = ("_b-_3_40000", "123456789_x", "0" * 11)
+    found = read(tmp_path, train="".join(map(row, videos)))
     assert list(found_of(found)) == ["a/00000000000.wav"]
     assert found.counts["files_unused"] == len(names)
-    assert [name for name, _, _ in found.missing] == ["_b-_3_40000_30.000"]
-
-
-def test_an_id_that_begins_with_y_is_not_cut(tmp_path):
-    names = ("Yabcdefghij.wav", "YYabcdefghik_7.wav", "Y123456789_.wav")
-    touch(tmp_path / "in", *names)
-    rows = row("Yabcdefghij") + row("Yabcdefghik", 7) + row("123456789_x")
-    found = read(tmp_path, train=rows)
-    assert list(found_of(found)) == ["YYabcdefghik_7.wav", "Yabcdefghij.wav"]
+    missing = [name for name, _, _ in found.missing]
+    assert missing == ["_b-_3_40000_30.000", "123456789_x_30.000"]
 
 
 def test_several_segments_of_a_video(tmp_path):
@@ -211,11 +210,11 @@ def test_published_embeddings_are_refused(tmp_path):
     with pytest.raises(UserError, match=message):
         read(tmp_path, train=GOOD)
     record.write_bytes(b"other records")
-    with pytest.raises(UserError, match=r"no .wav.*\(found: 1 .tfrecord\)"):
+    with pytest.raises(UserError, match="no segment of it has sound in --inp"):
         read(tmp_path, train=GOOD)
     # Beside sound they are but files of another type.
     touch(tmp_path / "in", "aaaaaaaaaaa.wav", "b.wav")
-    assert read(tmp_path, train=GOOD).counts["files_of_other_types"] == 1
+    assert read(tmp_path, train=GOOD).others == ("bal_train/-_.tfrecord",)
 
 
 def test_from_videos_to_shards_and_their_shards_are_no_input(tmp_path):

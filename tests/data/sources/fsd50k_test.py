@@ -19,16 +19,16 @@ DEV = (
 EVAL = "fname,labels,mids\n" + '37199,"Accordion,Music","/m/0mkg,/m/04rlf"\n'
 
 
-def published(tmp_path, dev=DEV, evaluation=EVAL, vocabulary=VOCABULARY):
+def published(tmp_path, dev=DEV):
     """A folder as published, with one recording converted, one missing."""
     root = tmp_path / "in"
     touch(root / "FSD50K.dev_audio", "64760.wav", "16399.flac", "37199.wav")
-    touch(root / "FSD50K.eval_audio", "37199.wav")
+    touch(root / "FSD50K.eval_audio", "37199.json", "37199.wav", "37199.xml")
     truth = root / "FSD50K.ground_truth"
     truth.mkdir()
     (truth / "dev.csv").write_text(dev)
-    (truth / "eval.csv").write_text(evaluation)
-    (truth / "vocabulary.csv").write_text(vocabulary)
+    (truth / "eval.csv").write_text(EVAL)
+    (truth / "vocabulary.csv").write_text(VOCABULARY)
     return str(root)
 
 
@@ -40,7 +40,10 @@ def test_rows_name_recordings_by_number_and_part(tmp_path):
         "FSD50K.eval_audio/37199.wav": (("Accordion", "Music"), "eval"),
     }
     assert found.class_names[1:] == ("Accordion", "Chink_and_clink", "Music")
-    assert found.counts == {"files_of_other_types": 3, "files_unused": 1}
+    assert found.counts == {"files_unused": 1}
+    assert [name.split("/")[1] for name in found.others] == [
+        *("37199.json", "37199.xml", "dev.csv", "eval.csv", "vocabulary.csv")
+    ]
     [(name, kind, reason)] = found.missing
     assert (name, kind) == ("FSD50K.dev_audio/007.wav", "no_such_file")
     assert reason.startswith("line 4 of") and "dev.csv" in reason
@@ -67,9 +70,3 @@ def test_a_wrong_row_is_told_with_its_line(tmp_path, dev, message):
     with pytest.raises(UserError, match=message) as caught:
         fsd50k.read(published(tmp_path, dev))
     assert "\n" not in str(caught.value)
-
-
-def test_a_wrong_vocabulary_is_told(tmp_path):
-    root = published(tmp_path, vocabulary="index,label,mid\n" + VOCABULARY)
-    with pytest.raises(UserError, match="vocabulary.csv, line 1: the number"):
-        fsd50k.read(root)

@@ -12,8 +12,9 @@ def read(folder, table=None, eval_folds=(), classes=()):
     """The manifest of a folder, by the text of a table."""
     labels = ""
     if table is not None:
-        labels = str(folder / "l.csv")
-        (folder / "l.csv").write_bytes(table.encode("utf-8", "surrogateescape"))
+        labels = f"{folder}.csv"
+        with open(labels, "wb") as file:
+            file.write(table.encode("utf-8", "surrogateescape"))
     return sound_folder.read(
         str(folder), labels, eval_folds=eval_folds, classes=classes
     )
@@ -28,9 +29,9 @@ def test_audio_is_found_at_any_depth_in_order_of_path(tmp_path):
     touch(tmp_path, ".hidden.wav", ".git/e.wav")
     found = read(tmp_path)
     paths = [recording.path for recording in found.recordings]
-    assert paths == ["b.WAV", "d.mp3", "x/c.Ogg", "x/y/z/a.flac"]
-    assert found.recordings[0].num_bytes == 4
-    assert found.counts == {"files_of_other_types": 1}
+    assert paths == [
+        *("b.WAV", "d.mp3", "notes.txt", "x/c.Ogg", "x/y/z/a.flac")
+    ]
 
 
 def test_the_first_sub_folder_is_the_label(tmp_path):
@@ -40,6 +41,27 @@ def test_the_first_sub_folder_is_the_label(tmp_path):
         "dog/b.wav": ("dog",),
         "cat bird/deep/c.wav": ("cat bird",),
     }
+
+
+@pytest.mark.parametrize(
+    "files, told",
+    [
+        (("audio/a.wav", "audio/b.wav"), True),
+        (("audio/a.wav", "c.wav"), True),
+        (("dog/a.wav", "cat/b.wav"), False),
+        (("a.wav", "b.wav"), False),
+    ],
+)
+def test_a_sub_folder_that_is_the_only_class_is_told(
+    files, told, tmp_path, caplog
+):
+    """As where --input is the root of a dataset."""
+    touch(tmp_path, *files)
+    read(tmp_path)
+    assert ("audio, so that is the only class" in caplog.text) == told
+    caplog.clear()
+    read(tmp_path, "filename,labels\n" + f"{files[0]},x\n")
+    assert not caplog.text
 
 
 def test_links_are_followed_once_and_broken_ones_kept(tmp_path):
@@ -85,7 +107,7 @@ def test_files_without_row_are_kept_and_rows_without_file_listed(tmp_path):
         "a.wav": (("x",), "eval"),
         "b.wav": ((), "train"),
     }
-    assert found.counts["files_without_row"] == 1
+    assert [r.is_named for r in found.recordings] == [True, False]
     [(name, kind, reason)] = found.missing
     assert (name, kind) == ("gone.wav", "no_such_file")
     assert reason.startswith("line 3 of")
@@ -165,13 +187,14 @@ def test_a_missing_folder_or_one_without_audio_is_told(tmp_path):
     touch(tmp_path, "x.m4a", "y.m4a", "file.txt")
     with pytest.raises(UserError, match="--input=.*x.m4a is not a folder"):
         read(tmp_path / "x.m4a")
-    with pytest.raises(UserError, match=r"no .wav.*\(found: 2 .m4a, 1 .txt\)"):
-        read(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="--input=.*empty has no file at any d"):
+        read(tmp_path / "empty")
 
 
 def test_a_table_is_read_as_written(tmp_path):
     touch(tmp_path, "007.wav")
-    file = tmp_path / "l.csv"
+    file = tmp_path.parent / "l.csv"
     with pytest.raises(UserError, match="--labels=.*l.csv does not exist"):
         sound_folder.read(str(tmp_path), str(file), "fname", "cls")
     file.write_text("\ufefffname,cls,fold\n007.wav,NA;nan,01\n")

@@ -3,7 +3,9 @@ import itertools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from data.audio import codec
 from data.run.errors import UserError
 from data.shards.record_index import RecordIndex
 from evaluate.embeddings.baselines import log_mel_statistics
@@ -53,7 +55,7 @@ def test_each_clip_equals_the_model_on_that_clip_alone(toy):
             store.clips[number], encoder.model(audio)[0], atol=1e-5
         )
     counts = np.bincount(store.window_clip)
-    np.testing.assert_array_equal(counts, [1, 1, 2, 144, 5])
+    np.testing.assert_array_equal(counts, [1, 1, 3, 145, 6])
 
 
 def test_a_shard_without_a_usable_clip_gives_arrays_of_the_right_size(
@@ -77,7 +79,7 @@ def test_log_mel_statistics_equal_numpy_on_the_log_mel(toy):
     log_mel = model.frontend(stored_audio(2)[None, : model.window_samples])
     log_mel = np.asarray(log_mel, np.float64)[0]
     expected = np.concatenate([log_mel.mean(0), log_mel.std(0)])
-    assert store.windows.shape == (1 + 1 + 2 + 144 + 5, 2 * 64)
+    assert store.windows.shape == (1 + 1 + 3 + 145 + 6, 2 * 64)
     np.testing.assert_allclose(store.windows[2], expected, atol=1e-4)
 
 
@@ -86,5 +88,19 @@ def test_refuses_embeddings_that_are_not_finite(toy):
     broken = dataclasses.replace(
         encoder, encode_batch=lambda windows: windows[:, :2] * np.nan
     )
-    with pytest.raises(UserError, match="153 of 153 windows .*clip train/0"):
+    with pytest.raises(UserError, match="156 of 156 windows .*clip train/0"):
         embed_shard(broken, index_of(info))
+
+
+def test_clips_that_are_not_valid_are_refused_by_name(toy, monkeypatch):
+    info, encoder = toy
+    decode = codec.decode
+
+    def spoiled(encoded, audio_format):
+        audio = decode(encoded, audio_format)
+        # Of the third clip only, which has 1.7 s.
+        return tf.where(tf.size(audio) == 27200, audio * 1e30, audio)
+
+    monkeypatch.setattr(codec, "decode", spoiled)
+    with pytest.raises(UserError, match="clip train/2 .* NaN, infinite or"):
+        embed_shard(encoder, index_of(info))

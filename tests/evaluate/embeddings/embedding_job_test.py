@@ -1,4 +1,5 @@
 import csv
+from unittest import mock
 
 import pytest
 
@@ -85,16 +86,11 @@ def test_bad_records_are_listed_and_repaired_shards_embedded_again(
     assert (row["shard"], row["record"]) == ("train.tfrecord", "1")
     assert (row["cause"], row["clip_id"]) == ("checksum", "train/1")
     shard.write_bytes(whole)
-    made = []
-    embed_shard = embedding_job.embed_shard
-
-    def spy(representation, index, advance):
-        made.append(index.shards[0].file)
-        return embed_shard(representation, index, advance)
-
+    spy = mock.Mock(wraps=embedding_job.embed_shard)
     monkeypatch.setattr(embedding_job, "embed_shard", spy)
     repaired = embed(encoder, info, folder)
-    assert made == ["train.tfrecord"]
+    [made] = spy.call_args_list
+    assert made.args[1].shards[0].file == "train.tfrecord"
     assert clip_ids(folder, repaired) == tuple(f"train/{k}" for k in range(5))
     assert not (folder / "bad_records.csv").exists()
 

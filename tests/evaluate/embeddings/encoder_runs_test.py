@@ -57,7 +57,7 @@ def test_refuses_an_unfinished_run_and_a_damaged_model(run):
 def test_refuses_missing_folders(toy, run):
     with pytest.raises(UserError, match="nowhere does not exist: is the path"):
         open_shards([str(toy / "nowhere")], "")
-    with pytest.raises(UserError, match="nowhere does not exist: make shards"):
+    with pytest.raises(UserError, match="nowhere does not exist: name"):
         open_shards([str(run)], str(toy / "nowhere"))
 
 

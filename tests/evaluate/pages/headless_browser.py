@@ -14,6 +14,7 @@ import time
 import pytest
 
 _BINARIES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_BROWSER = next(filter(None, map(shutil.which, _BINARIES)), None)
 _TIMEOUT_S = 60.0
 _SWITCHES = (
     "--headless",
@@ -25,13 +26,8 @@ _SWITCHES = (
 )
 
 
-def find_browser() -> str | None:
-    """Path of an installed Chromium or Chrome; None without one."""
-    return next(filter(None, map(shutil.which, _BINARIES)), None)
-
-
 NEEDS_BROWSER = pytest.mark.skipif(
-    find_browser() is None,
+    _BROWSER is None,
     reason="no Chromium or Chrome is installed (apt-get install chromium)",
 )
 
@@ -54,7 +50,7 @@ class HeadlessBrowser:
         redirected = 'exec "$@" 3<&0 4>&1 >/dev/null 2>&1'
         profile = f"--user-data-dir={self._profile.name}"
         self._process = subprocess.Popen(
-            ["sh", "-c", redirected, "-", find_browser(), *_SWITCHES, profile],
+            ["sh", "-c", redirected, "-", _BROWSER, *_SWITCHES, profile],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

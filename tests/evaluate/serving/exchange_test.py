@@ -17,8 +17,8 @@ import tensorflow as tf
 from evaluate.serving import saved_model
 from evaluate.serving.served_runs import ENCODER
 from models.embedding_model import EmbeddingModel
+from tests import ROOT
 
-ROOT = pathlib.Path(__file__).parents[3]
 # Of `make test` and `make test-newest`, less the one that this runs in.
 OTHERS = [
     ROOT / name / "bin" / "python"

@@ -37,7 +37,10 @@ def test_frame_count(front_end, samples, frames):
 @BOTH
 def test_any_leading_axes(front_end):
     waveform, layer = _noise(2, 3, 700), front_end()
-    np.testing.assert_array_equal(layer(waveform)[1, 2], layer(waveform[1, 2]))
+    together, alone = layer(waveform)[1, 2], layer(waveform[1, 2])
+    # 257 energies may be summed in another order: a relative 257 roundings of
+    # each sum, 1.5e-5 in nats and 6.7e-5 in decibels.
+    np.testing.assert_allclose(together, alone, rtol=0, atol=7e-5)
 
 
 @pytest.mark.parametrize(

@@ -28,19 +28,3 @@ def test_large_logits_stay_finite_with_their_gradient():
         losses, _ = coincidence_loss(logits)
     np.testing.assert_allclose(losses, [1000, 90], rtol=1e-6)
     assert np.isfinite(tape.gradient(losses, logits)).all()
-
-
-def test_split_over_replicas_equals_whole():
-    logits = np.random.default_rng(1).normal(size=(6, 6)).astype("f4")
-    whole = coincidence_loss(logits)
-    graph = tf.function(
-        coincidence_loss,
-        input_signature=[
-            tf.TensorSpec([None, None]),
-            tf.TensorSpec([], tf.int32),
-        ],
-    )
-    parts = [graph(logits[k : k + 2], k) for k in (0, 2, 4)]
-    for place, expected in enumerate(whole):
-        joined = np.concatenate([part[place] for part in parts])
-        np.testing.assert_allclose(joined, expected, rtol=1e-6)

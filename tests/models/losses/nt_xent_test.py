@@ -28,25 +28,6 @@ def test_loss_and_gradient_are_those_of_the_reference(agrees, case):
     agrees("NT-Xent: gradient (relative)", "SimCLR", difference, 1e-5)
 
 
-def test_split_over_replicas_equals_whole():
-    """In a graph that knows neither the batch nor where a replica starts."""
-    z_a, z_b = np.random.default_rng(1).normal(size=(2, 6, 7)).astype("f4")
-    graph = tf.function(
-        lambda a, b, all_a, all_b, offset: nt_xent(
-            a, b, 0.2, all_a, all_b, offset
-        ),
-        input_signature=[tf.TensorSpec([None, 7])] * 4
-        + [tf.TensorSpec([], tf.int32)],
-    )
-    whole = nt_xent(z_a, z_b, 0.2)
-    parts = [
-        graph(z_a[k : k + 2], z_b[k : k + 2], z_a, z_b, k) for k in (0, 2, 4)
-    ]
-    for place, expected in enumerate(whole):
-        joined = np.concatenate([part[place] for part in parts])
-        np.testing.assert_allclose(joined, expected, rtol=1e-6)
-
-
 def test_small_losses_keep_their_digits():
     """Two pairs at right angles: log(1 + 2 exp(-1 / t)) for each anchor."""
     z = np.array([[1, 0], [0, 1]], "float32")

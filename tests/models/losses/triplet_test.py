@@ -38,21 +38,6 @@ def test_by_hand(margin):
     np.testing.assert_array_equal(active, np.array(expected) > 0)
 
 
-def test_split_over_replicas_equals_whole():
-    rng = np.random.default_rng(1)
-    h_a, h_p = rng.normal(size=(2, 6, 5)).astype("f4")
-    graph = tf.function(
-        lambda a, p, all_p, offset: triplet_loss(a, p, 0.3, all_p, offset),
-        input_signature=[tf.TensorSpec([None, 5])] * 3
-        + [tf.TensorSpec([], tf.int32)],
-    )
-    whole = triplet_loss(h_a, h_p, 0.3)
-    parts = [graph(h_a[k : k + 2], h_p[k : k + 2], h_p, k) for k in (0, 2, 4)]
-    for place, expected in enumerate(whole):
-        joined = np.concatenate([part[place] for part in parts])
-        np.testing.assert_allclose(joined, expected, atol=1e-6)
-
-
 def test_gradient_reaches_the_three_of_an_active_triplet_only():
     anchors = tf.constant(_at(0, 200, 88, 119))
     positives = tf.constant(_at(*POSITIVES))

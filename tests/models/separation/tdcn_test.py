@@ -48,7 +48,7 @@ def test_dilation_may_exceed_the_clip(frames):
 @pytest.mark.parametrize(
     "layer",
     [
-        FeatureNorm(axis=(1, 2), epsilon=0.5),
+        FeatureNorm(axis=(1, 2)),
         ScaledDense(3, use_bias=True, initial_scale=0.3),
         TDCNBlock(5, kernel_size=5, dilation=4, initial_scale=0.2),
         TDCN(4, 5, num_dilations=3, num_repeats=2, kernel_size=5),

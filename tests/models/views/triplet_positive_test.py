@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from models.frontend.log_mel import LogMel
+from models.views import triplet_positive
 from models.views.triplet_positive import NUM_DRAWS, TripletPositive
 
 FRONTEND = LogMel()
@@ -19,11 +20,11 @@ def _uniform(way, clips, seed=2):
     return uniform
 
 
-def _positives(way, log_mel, second=None, **sizes):
+def _positives(way, log_mel, second=None):
     clips = len(log_mel)
     normal = np.random.default_rng(3).normal(size=log_mel.shape).astype("f4")
     second = log_mel if second is None else second
-    positives = TripletPositive(FRONTEND, **sizes)(
+    positives = TripletPositive(FRONTEND)(
         log_mel, second, _uniform(way, clips), normal
     )
     return np.asarray(positives), normal
@@ -31,10 +32,10 @@ def _positives(way, log_mel, second=None, **sizes):
 
 def test_noise_multiplies_each_energy():
     log_mel, energy = _patches(5)
-    positives, normal = _positives(NOISE, log_mel, noise_deviation=0.3)
+    positives, normal = _positives(NOISE, log_mel)
     np.testing.assert_allclose(
         FRONTEND.energy(positives),
-        energy * (1 + np.abs(0.3 * normal)),
+        energy * (1 + np.abs(0.5 * normal)),
         rtol=1e-4,
         atol=1e-6,
     )
@@ -44,7 +45,7 @@ def test_mixing_adds_another_clip_at_the_ratio():
     log_mel, energy = _patches(4)
     energy[2:] *= 100
     log_mel = np.array(FRONTEND.of_energy(energy))
-    positives, _ = _positives(MIXING, log_mel, mix_ratio=0.25)
+    positives, _ = _positives(MIXING, log_mel)
     added = np.asarray(FRONTEND.energy(positives)) - energy
     partners = []
     for own, extra in zip(energy, added, strict=True):
@@ -78,11 +79,12 @@ def test_silent_clips_neither_add_nor_receive():
     np.testing.assert_allclose(positives, log_mel, atol=1e-5)
 
 
-def test_shift_is_circular_in_time_and_truncated_in_frequency():
+def test_shift_is_circular_in_time_and_truncated_in_frequency(monkeypatch):
+    monkeypatch.setattr(triplet_positive, "_SHIFT_BANDS", 3)
     clips, frames, bands = 2000, 9, 7
     index = np.arange(frames * bands, dtype="f4").reshape(frames, bands)
     log_mel = np.broadcast_to(index, (clips, frames, bands))
-    positives, _ = _positives(SHIFT, log_mel, shift_bands=3)
+    positives, _ = _positives(SHIFT, log_mel)
     silence = np.log(0.001)
     seen = np.zeros((frames, 7))
     for positive in positives:

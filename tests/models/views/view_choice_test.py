@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models.views.view_choice import (
-    choose_processor,
+    choose,
     choose_signals,
     crop_starts,
     replace_silent,
@@ -13,7 +13,7 @@ UNIFORM = np.random.default_rng(1).uniform(size=(2, 30000)).astype("float32")
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_processors_are_drawn_uniformly(count):
-    drawn = np.bincount(choose_processor(UNIFORM[0], count), minlength=count)
+    drawn = np.bincount(choose(UNIFORM[0], count), minlength=count)
     assert len(drawn) == count
     np.testing.assert_allclose(drawn / 30000, 1 / count, atol=0.01)
 
@@ -41,7 +41,7 @@ def test_chan_vs_chan_takes_two_different_channels():
 
 def test_the_largest_draw_stays_in_range():
     largest = np.array([np.nextafter(np.float32(1), np.float32(0))])
-    assert choose_processor(largest, 3)[0] == 2
+    assert choose(largest, 3)[0] == 2
     assert choose_signals(largest, largest, "mix_vs_chan", 5)[1][0] == 5
     for last in (6, 2**20 + 1, 2**24 - 1):
         assert crop_starts(largest, largest, last + 5, 5, 9)[0][0] == last

@@ -1,5 +1,4 @@
 import dataclasses
-import logging
 import shutil
 
 import keras
@@ -9,19 +8,15 @@ import pytest
 from data.run import run_directory
 from data.run.errors import UserError
 from tests.evaluate.toy_import import write_toy_import
+from tests.train.contrastive import pretraining_test
 from tests.train.small_shards import noise_clips, write_shards
 from train.contrastive import pretraining
-from train.contrastive.contrastive_config import ContrastiveConfig
 
-CONFIG = ContrastiveConfig(
+CONFIG = dataclasses.replace(
+    pretraining_test.CONFIG,
     steps=0,
-    batch_size=2,
     comparison="mix_vs_mix",
     objective="similarity",
-    width=0.0625,
-    embedding_dim=5,
-    head_units=6,
-    projection_dim=4,
     warmup_steps=0,
     learning_rate=0.01,
 )
@@ -66,7 +61,7 @@ def test_starts_with_every_weight_of_the_other_run(shards, initial, tmp_path):
 def test_bottleneck_of_another_size_stays_fresh(
     shards, initial, tmp_path, caplog
 ):
-    caplog.set_level(logging.INFO, logger="absl")
+    caplog.set_level("INFO", logger="absl")
     theirs = keras.saving.load_model(initial / "embedding_model.keras")
     ours = _pretrain(
         shards, tmp_path, initial_encoder=str(initial), embedding_dim=3

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from data.run.errors import UserError
 from models.separation.separator import Separator
 from tests.readme_commands import ROOT
 from tests.train.small_shards import noise_clips, write_shards
-from train.contrastive import pretraining
+from train.contrastive import inputs, pretraining
 from train.contrastive.contrastive_config import ContrastiveConfig
 from train.contrastive.learner import ContrastiveLearner
 from train.contrastive.view_pipeline import AUGMENT, NOISE, POSITIVE, VIEWS
@@ -20,6 +21,7 @@ from train.separation.separation_config import SeparationConfig
 
 CONFIG = ContrastiveConfig(
     steps=3,
+    warmup_steps=0,
     batch_size=2,
     width=0.0625,
     embedding_dim=5,
@@ -36,6 +38,31 @@ def shards(tmp_path_factory):
     halves = [np.stack([0.5 * clip, 0.5 * clip]) for clip in clips]
     folder = tmp_path_factory.mktemp("shards")
     return write_shards(folder, clips, {"P": halves, "Q": halves})
+
+
+def test_inputs_are_sound_and_networks_not_labels_nor_paths(tmp_path):
+    clips = noise_clips(3, 3000)
+
+    def digests(name="in", labels=None, sound=clips, **options):
+        info = write_shards(tmp_path / name, sound, labels=labels)
+        config = ContrastiveConfig(shards=str(info.folder), **options)
+        return inputs.digests(config, info)
+
+    first = digests()
+    assert first.keys() == {"shards"}
+    assert digests("moved") == first
+    assert digests(labels=((1,), (), (0, 1))) == first
+    assert digests(sound=[*clips[1:], clips[0]]) != first
+    folder = tmp_path / "separator" / "processors"
+    folder.mkdir(parents=True)
+    record = {"stage": processor_files.STAGE}
+    (folder.parent / "config.json").write_text(json.dumps(record))
+    (folder / "N.keras").write_bytes(b"weights")
+    separator = {"separator": str(folder.parent), "comparison": "mix_vs_chan"}
+    second = digests(**separator)
+    assert second.keys() == {"shards", "separator"}
+    (folder / "N.keras").write_bytes(b"others")
+    assert digests(**separator)["separator"] != second["separator"]
 
 
 def _pretrain(info, folder, **changes):

@@ -54,7 +54,13 @@ def probe(tmp_path, monkeypatch):
 
 def _config(**flags):
     return ContrastiveConfig(
-        **{"steps": 100, "probe_every": 10, "probe_shards": "elsewhere"} | flags
+        **{
+            "steps": 100,
+            "warmup_steps": 0,
+            "probe_every": 10,
+            "probe_shards": "elsewhere",
+        }
+        | flags
     )
 
 

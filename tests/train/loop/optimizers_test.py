@@ -3,8 +3,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models.separation.separator import Separator
 from train.loop.optimizers import LARS, learning_rate, make_optimizer
 from train.loop.training_options import OPTIMIZERS, TrainingOptions
+from train.separation.separation_config import SeparationConfig
 
 RATE, DECAY = 0.2, 0.3
 
@@ -106,9 +108,39 @@ def test_cosine_falls_to_zero_at_the_last_step(warmup_steps):
     share = np.minimum(after, 12) / 12
     expected = RATE * (1 + np.cos(np.pi * share)) / 2
     np.testing.assert_allclose(rates, expected, atol=1e-7)
-    # A run shorter than its warm-up.
-    rates = _rates([0, 3, 10], warmup_steps=6, steps=3, cosine_decay=True)
-    np.testing.assert_allclose(rates, [0.0, RATE / 2, 0.0], atol=1e-7)
+
+
+def test_the_rate_falls_by_half_in_so_many_steps():
+    halves = np.array([1, 0.5**0.5, 0.5, 0.25])
+    rates = _rates([0, 2, 4, 8], halving_steps=4)
+    np.testing.assert_allclose(rates, RATE * halves, rtol=1e-6)
+    # On top of a warm-up.
+    rates = _rates([0, 2, 4, 8], halving_steps=4, warmup_steps=4)
+    expected = RATE * halves * [0, 0.5, 1, 1]
+    np.testing.assert_allclose(rates, expected, rtol=1e-6)
+
+
+def test_epsilon_is_that_of_the_flag():
+    for optimizer in ("adam", "adamw"):
+        options = TrainingOptions(optimizer=optimizer, adam_epsilon=3e-5)
+        assert make_optimizer(options, _model()).epsilon == 3e-5
+    assert SeparationConfig().adam_epsilon == 1e-8
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "lars"])
+def test_no_decay_of_slopes(optimizer):
+    separator = Separator(
+        bottleneck=3, conv_channels=5, num_dilations=1, num_repeats=1
+    )
+    options = TrainingOptions(optimizer=optimizer, weight_decay=DECAY)
+    made = make_optimizer(options, separator)
+    variables = separator.trainable_variables
+    before = {v.path: np.array(v) for v in variables}
+    made.apply([tf.zeros(v.shape) for v in variables])
+    kept = {v.path for v in variables if np.array_equal(v, before[v.path])}
+    kinds = {path.split("/")[-1] for path in kept}
+    assert kinds == {"alpha", "bias", "gain", "offset", "scale"}
+    assert {p for p in before if p.endswith("alpha")} <= kept
 
 
 def test_the_optimizer_follows_the_schedule():

@@ -22,8 +22,8 @@ OPTIONS = TrainingOptions(
     batch_size=3,
     checkpoint_every=4,
     log_every=2,
-    seed=5,
     max_bad_fraction=0.2,
+    seed=5,
 )
 
 

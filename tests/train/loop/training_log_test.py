@@ -45,7 +45,7 @@ def test_figures_are_those_since_the_row_before(tmp_path, monkeypatch):
     now = 100.0
     monkeypatch.setattr(training_log.time, "monotonic", lambda: now)
     log = TrainingLog(tmp_path, 40, batch_size=6)
-    for waited, worked in ((3.0, 1.0), (0.5, 3.5)):
+    for waited, worked in ((3.0, 60.0), (0.5, 3.5)):
         with log.waiting():
             now += waited
         now += worked
@@ -53,8 +53,8 @@ def test_figures_are_those_since_the_row_before(tmp_path, monkeypatch):
     log.flush(
         [_step(k, loss=v, gradient_norm=4 * v) for k, v in losses.items()], {}
     )
-    # 2 steps in 8 seconds, 3.5 of them waiting.
-    assert log.note == "loss 3.5, 1.5 examples/s, 43.8% waiting for data"
+    # The first step is traced. The other took 4 seconds, 0.5 waiting.
+    assert log.note == "loss 3.5, 1.5 examples/s, 12.5% waiting for data"
     # A clock that stands still is no fault.
     log.flush([_step(43, loss=0.5, gradient_norm=0.25)], {})
     assert _rows(tmp_path) == [
@@ -64,7 +64,7 @@ def test_figures_are_those_since_the_row_before(tmp_path, monkeypatch):
     ]
     speeds = _shown(tmp_path).Tensors("speed/waiting_for_data")
     found = [(e.step, float(tf.make_ndarray(e.tensor_proto))) for e in speeds]
-    assert found == [(42, 0.4375), (43, 0.0)]
+    assert found == [(42, 0.125), (43, 0.0)]
 
 
 def test_skipped_steps_are_counted_and_tags_are_grouped(tmp_path):

@@ -21,11 +21,7 @@ from train.loop.optimizers import make_optimizer
 from train.loop.training_options import TrainingOptions
 
 OPTIONS = TrainingOptions(
-    steps=23,
-    checkpoint_every=5,
-    log_every=5,
-    learning_rate=0.1,
-    batch_size=4,
+    steps=23, checkpoint_every=5, log_every=5, learning_rate=0.1, batch_size=4
 )
 
 

@@ -12,12 +12,10 @@ def test_what_may_not_change_when_a_run_goes_on():
         for field in dataclasses.fields(TrainingOptions)
         if not field.metadata["runtime_only"]
     ]
-    assert (
-        fixed
-        == (
-            "seed batch_size optimizer weight_decay learning_rate "
-            "warmup_steps cosine_decay max_gradient_norm precision"
-        ).split()
+    assert " ".join(fixed) == (
+        "splits seed batch_size optimizer weight_decay learning_rate "
+        "warmup_steps cosine_decay halving_steps adam_epsilon "
+        "max_gradient_norm precision"
     )
 
 
@@ -40,7 +38,7 @@ def test_names_by_step():
 )
 def test_bad_ones_are_refused(items, message):
     with pytest.raises(ValueError, match=message):
-        ContrastiveConfig(steps=30, keep_steps=items)
+        ContrastiveConfig(steps=30, warmup_steps=0, keep_steps=items)
 
 
 def test_splits_of_the_probe_must_differ():
@@ -48,3 +46,11 @@ def test_splits_of_the_probe_must_differ():
         ContrastiveConfig(
             probe_train_splits=("a", "b"), probe_eval_splits=("b", "c")
         )
+
+
+def test_a_warm_up_past_the_last_step_is_refused():
+    message = "--warmup_steps=1000 is above --steps=999"
+    with pytest.raises(ValueError, match=message):
+        ContrastiveConfig(steps=999)
+    # Without a step there is nothing to warm up.
+    assert ContrastiveConfig(steps=0).warmup_steps == 1000

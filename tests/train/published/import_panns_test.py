@@ -87,8 +87,9 @@ def test_run_directory_says_what_it_is_and_is_kept(tmp_path):
     (tmp_path / "c.pth").unlink()
     import_panns(ImportConfig(str(tmp_path / "c.pth"), str(run)))
     assert (run / "embedding_model.keras").stat().st_mtime_ns == before
-    with pytest.raises(UserError, match="started with --checkpoint="):
-        import_panns(ImportConfig("another.pth", str(run)))
+    (tmp_path / "d.pth").write_bytes(b"another")
+    with pytest.raises(UserError, match="--checkpoint held something else"):
+        import_panns(ImportConfig(str(tmp_path / "d.pth"), str(run)))
 
 
 def test_class_names_are_kept_in_the_order_of_their_indices(tmp_path):

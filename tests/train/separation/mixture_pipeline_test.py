@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data.run.errors import UserError
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import POSITION
 from tests.train.small_shards import (
@@ -52,3 +53,9 @@ def test_pipelines_and_replicas_share_the_batch(index, replicas):
     assert_shares_make_the_whole(
         lambda count, context: _batches(index, count, 2, context), replicas
     )
+
+
+def test_one_clip_makes_no_pair(tmp_path):
+    info = write_shards(tmp_path, noise_clips(1, 90))
+    with pytest.raises(UserError, match="has one clip .* MixIT adds two"):
+        _batches(RecordIndex.of(info, ("train",)), 1)
