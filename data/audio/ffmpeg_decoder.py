@@ -1,7 +1,8 @@
 """Decodes the sound of any container, by FFmpeg's libraries (PyAV).
 
 A piece of a long file is found by its time where times tell samples, and is
-then what a decode of the whole file has there.
+then what a decode of the whole file has there, but for noise that AAC leaves
+to decoders to draw.
 """
 
 import dataclasses

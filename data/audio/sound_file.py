@@ -58,15 +58,14 @@ def read_header(path: str | os.PathLike) -> AudioHeader:
     header = None
     if (
         start.startswith(b"fLaC")
-        or (sizes and not sizes.are_wrong)
+        or (sizes and (sizes.layout or not sizes.are_wrong))
         # Chained ones have several.
         or start.count(_OGG_STREAM) == 1
     ):
         header, is_float = _libsndfile_header(path, sizes)
     if header is None:
-        header, is_float = ffmpeg_decoder.measure(
-            path, ignore_length=bool(sizes and sizes.are_wrong)
-        )
+        is_wrong = sizes is not None and sizes.are_wrong
+        header, is_float = ffmpeg_decoder.measure(path, is_wrong)
     if header.num_frames <= 0:
         raise AudioRejected(
             "empty", "it has a header but no samples: record or copy it again"
@@ -206,17 +205,21 @@ def _libsndfile_header(
     path: str | os.PathLike, sizes: wav_sizes.WavSizes | None
 ) -> tuple[AudioHeader | None, bool]:
     """Header, and whether samples are floats; None: FFmpeg is to look."""
+    is_wrong = sizes is not None and sizes.are_wrong
     promised = None
     # FFmpeg knows more codecs, and what is left of a damaged FLAC.
     with contextlib.suppress(soundfile.SoundFileError, ValueError, TypeError):
-        with _open(path) as file:
-            num_frames = file.frames
+        with _open(path, is_wrong) as file:
             if sizes is None and not _has_end(file):
                 return None, False
-            if sizes and sizes.said > sizes.there:
-                promised = num_frames * sizes.said // max(sizes.there, 1)
+            if sizes and sizes.said > sizes.there and not is_wrong:
+                promised = file.frames * sizes.said // max(sizes.there, 1)
             header = AudioHeader(
-                num_frames, file.samplerate, file.channels, promised
+                file.frames,
+                file.samplerate,
+                file.channels,
+                promised,
+                by_file_length=is_wrong,
             )
             return header, file.subtype in ("FLOAT", "DOUBLE")
     return None, False
@@ -232,7 +235,7 @@ def _read(
         # ValueError: the length read first and the one after a seek differ.
         # MemoryError: a damaged header's number of channels.
         with contextlib.suppress(RuntimeError, ValueError, MemoryError):
-            with _open(path) as file:
+            with _open(path, header.by_file_length) as file:
                 if first:
                     file.seek(first)
                 frames = file.read(count, dtype="float32", always_2d=True)
@@ -241,7 +244,11 @@ def _read(
     return ffmpeg_decoder.read(path, header, first, count)
 
 
-def _open(path: str | os.PathLike) -> soundfile.SoundFile:
+def _open(
+    path: str | os.PathLike, by_file_length: bool
+) -> contextlib.AbstractContextManager[soundfile.SoundFile]:
+    if by_file_length:
+        return wav_sizes.read(path).opened(path)
     # Bytes, since names need not be valid in the system's encoding.
     return soundfile.SoundFile(os.fsencode(path))
 

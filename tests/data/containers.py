@@ -6,8 +6,10 @@ import pathlib
 import av
 import numpy as np
 
-# By suffix: codec, container, and the options that some encoders need.
-_EXPERIMENTAL = {"strict": "-2"}
+# Of encoders: Vorbis is experimental; AAC is not to leave noise to decoders,
+# which draw it, each time another.
+_OPTIONS = {"vorbis": {"strict": "-2"}, "aac": {"aac_pns": "0"}}
+# By suffix: codec and container.
 KINDS = {
     ".3gp": ("aac", "3gp"),
     ".aac": ("aac", "adts"),
@@ -47,7 +49,8 @@ KINDS = {
     ".wv": ("wavpack", "wv"),
 }
 # Of those that do not take every rate.
-RATES_HZ = {".amr": 8000, ".rm": 8000, ".opus": 48000, ".webm": 48000}
+RATES_HZ = {".amr": 8000, ".rm": 8000, ".opus": 48000}
+RATES_HZ |= {".voc": 20000, ".webm": 48000}
 
 
 def write(
@@ -55,7 +58,7 @@ def write(
     audio: np.ndarray,
     rate_hz: int,
     kind: str = "",
-    metadata: dict[str, str] | None = None,
+    bit_rate: int | None = None,
 ) -> pathlib.Path:
     """Writes (T,) or (T, 2) audio.
 
@@ -64,7 +67,7 @@ def write(
       audio: full scale 1.
       rate_hz: that the codec takes.
       kind: one of `KINDS`; default: the suffix of the path.
-      metadata: tags.
+      bit_rate: bits a second, where the codec is to be told.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     codec, container = KINDS[kind or path.suffix]
@@ -76,13 +79,16 @@ def write(
     movable = container in ("ipod", "mov", "mp4")
     flags = {"movflags": "+faststart"} if movable else {}
     with av.open(str(path), "w", format=container, options=flags) as file:
-        file.metadata.update(metadata or {})
-        options = _EXPERIMENTAL if codec == "vorbis" else {}
         stream = file.add_stream(
-            codec, rate=rate_hz, layout=layout, options=options
+            codec,
+            rate=rate_hz,
+            layout=layout,
+            options=_OPTIONS.get(codec, {}),
         )
         if codec == "wmav2":
-            stream.bit_rate = 128_000
+            bit_rate = 128_000
+        if bit_rate:
+            stream.bit_rate = bit_rate
         context = stream.codec_context
         context.open()
         frame = av.AudioFrame.from_ndarray(
