@@ -48,7 +48,7 @@ def test_help_by_module_from_the_root(module):
 MISTAKES = {
     "data/write_shards.py": [
         (["--output=o", "--input=missing"], "missing"),
-        (["--output=o", "--input=."], "--input=. has no .wav"),
+        (["--output=o", "--input=."], "--input=. has no file"),
         (["--output=o", "--input=.", "--num_clips=3"], "--num_clips does not"),
         (
             ["--output=o", "--source=synthetic", "--min_seconds=1"],

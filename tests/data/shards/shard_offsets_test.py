@@ -8,9 +8,7 @@ from data.shards.shard_writer import ShardWriter
 
 
 def example(size, clip_id="a", labels=(), audio=b""):
-    return example_schema.serialize(
-        example_schema.ClipRecord(clip_id, "b" * size, 0.0, labels, audio, 0)
-    )
+    return example_schema.serialize(clip_id, "b" * size, 0.0, labels, audio, 0)
 
 
 def test_offsets_are_where_the_records_start(tmp_path):
