@@ -8,10 +8,12 @@
       --segments=balanced_train_segments.csv,eval_segments.csv
   python data/write_shards.py --source=synthetic --output=SHARDS
 
---source=folder takes every WAV, FLAC, OGG and MP3 file of --input, at any
-depth; names that start with a dot are passed over. Recordings are mixed down
-to mono, resampled, and cut into clips of --clip_seconds; levels are kept.
-Labels come from a CSV,
+--source=folder takes every file of --input that has sound, at any depth, in
+any container that FFmpeg reads, whatever it is called; names that start with a
+dot are passed over, and files that are no recordings are counted by suffix.
+They are bad input where the suffix is one of sounds, or a table names them.
+Recordings are mixed down to mono, resampled, and cut into clips of
+--clip_seconds; levels are kept. Labels come from a CSV,
 
   filename,labels,split            "fold" instead of "split" works too,
   yard/rooster 1.wav,rooster;dog,train          with --eval_folds=4
@@ -35,7 +37,7 @@ FSD50K.ground_truth. The splits are train, val and eval. Clips last up to 30 s:
 --source=audioset: --input has the sound that you fetched, at any depth, with
 the video's id, start and end as a name:
 
-  ID.wav  YID.wav  ID_30.wav  ID_30.000.flac  ID_30000.ogg  ID_30.000_40.000.mp3
+  ID.m4a  YID.webm  ID_30.wav  ID_30.000.flac  ID_30000.aac ID_30.000_40.000.mp3
 
 Times without a point are seconds or milliseconds, whichever the tables have.
 A file without a start in its name is the segment alone if it is no longer than
@@ -51,11 +53,15 @@ query.wav, one scene more, to try evaluate/search.py with.
 What is written to --output:
   <split>-00000-of-00004.tfrecord  clips, their order shuffled by --seed
   dataset.json                     classes, shards, counts of all kinds
-  rejects.csv                      inputs left out: file, kind, reason
+  rejects.csv                      inputs left out, or used in part: file,
+                                   kind, reason
+  recordings.csv                   those used, with the SHA-256 of each
   config.json                      these options
 
 A killed job, run again, makes the shards that are missing, with the bytes
-that it would have written uninterrupted. A finished one is left as it is.
+that it would have written uninterrupted. A finished one looks into the
+recordings again, and makes the shards anew that depend on what has changed in
+them, in labels or in splits. Sizes, dates and where folders lie do not count.
 Files are decoded in processes of their own: one that crashes its decoder, or
 takes longer than --item_timeout_seconds, is listed like other bad inputs.
 

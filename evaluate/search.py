@@ -16,6 +16,7 @@ import sys
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 import numpy as np
+from absl import logging
 
 from data.audio import sound_file
 from data.audio.sound_file import AudioRejected
@@ -29,9 +30,7 @@ from evaluate.embeddings import encoder_runs
 class SearchConfig:
     """The flags of this entry point."""
 
-    query: str = option(
-        "", "the recording: WAV, FLAC, OGG or MP3", required=True
-    )
+    query: str = option("", "the recording, of any format", required=True)
     encoder: str = option("", "run directory of pretraining", required=True)
     shards: str = option(
         "", "the collection; default: the encoder's training shards"
@@ -63,9 +62,12 @@ def read_query(path: str, sample_rate_hz: int) -> np.ndarray:
       UserError: the file is missing, or cannot be used as audio.
     """
     try:
-        return sound_file.read_clip(path, sample_rate_hz).audio
+        clip = sound_file.read_clip(path, sample_rate_hz)
     except AudioRejected as error:
         raise UserError(f"--query={path}: {error.reason}") from error
+    for told in filter(None, (clip.header.cut_short, clip.bad_packets)):
+        logging.warning("--query=%s: %s", path, told)
+    return clip.audio
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def read(
     header: AudioHeader,
     first: int = 0,
     count: int | None = None,
-) -> tuple[np.ndarray, int]:
+) -> tuple[np.ndarray, int, int]:
     """Decodes a piece of a file.
 
     Packets that cannot be decoded are skipped; where times tell samples, they
@@ -104,7 +104,8 @@ def read(
       count: how long it is; None: to the end. Shorter where the file ends.
 
     Returns:
-      (T, channels) float32, and the number of packets skipped.
+      (T, channels) float32, the number of packets skipped, and the frame of
+      the file where the first of them is.
 
     Raises:
       AudioRejected: none of it can be decoded.
@@ -313,7 +314,7 @@ class _Sound:
         first: int,
         end: float,
         seek_to: int | None = None,
-    ) -> tuple[np.ndarray, int]:
+    ) -> tuple[np.ndarray, int, int]:
         """See `read`; `seek_to` is a frame before `first`.
 
         Raises:
@@ -324,7 +325,9 @@ class _Sound:
             lead = self._seek(seek_to)
             at = None
         pieces = _Pieces(header.sample_rate_hz)
+        damaged_at = 0
         for packet in self._packets():
+            skipped = self._skipped
             for frame in self._decoded(packet):
                 place = None
                 if header.can_seek:
@@ -342,10 +345,12 @@ class _Sound:
                     pieces.add(start, frame)
                 else:
                     self._skipped = 0
+            if self._skipped == 1 > skipped:
+                damaged_at = max(at or 0, first)
             if at is not None and at >= end:
                 break
         end = min(end, header.num_frames)
-        return pieces.cut(first, end), self._skipped
+        return pieces.cut(first, end), self._skipped, damaged_at
 
     def _seek(self, frame: int) -> int:
         """Goes to some place before a frame; returns the lead."""

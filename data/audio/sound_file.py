@@ -37,6 +37,7 @@ class AudioClip:
       seconds: its length in the file.
       over_full_scale: whether a sample of the file was beyond +-1.
       skipped_packets: how many could not be decoded.
+      damaged_s: where in the file the first of them is.
     """
 
     header: AudioHeader
@@ -44,6 +45,18 @@ class AudioClip:
     seconds: float
     over_full_scale: bool
     skipped_packets: int = 0
+    damaged_s: float = 0.0
+
+    @property
+    def bad_packets(self) -> str:
+        """How many packets were skipped, and where; "" for none."""
+        if not self.skipped_packets:
+            return ""
+        return (
+            f"damaged at {self.damaged_s:.2f} s: {self.skipped_packets} "
+            "packets that cannot be decoded are left out; copy or export it "
+            "again"
+        )
 
 
 def read_header(path: str | os.PathLike) -> AudioHeader:
@@ -116,7 +129,7 @@ def read_clip(
     rate_hz = header.sample_rate_hz
     first = round(start_s * rate_hz)
     count = None if seconds is None else round(seconds * rate_hz)
-    frames, skipped = _read(path, header, first, count)
+    frames, skipped, damaged_at = _read(path, header, first, count)
     if not frames.size:
         raise AudioRejected(
             "damaged",
@@ -139,7 +152,12 @@ def read_clip(
         audio = audio[: round(seconds * sample_rate_hz)]
     over_full_scale = bool(np.abs(frames).max() > 1)
     return AudioClip(
-        header, audio, len(frames) / rate_hz, over_full_scale, skipped
+        header,
+        audio,
+        len(frames) / rate_hz,
+        over_full_scale,
+        skipped,
+        damaged_at / rate_hz,
     )
 
 
@@ -227,8 +245,8 @@ def _libsndfile_header(
 
 def _read(
     path: str | os.PathLike, header: AudioHeader, first: int, count: int | None
-) -> tuple[np.ndarray, int]:
-    """(T, channels) float32 of a piece, and the number of packets skipped."""
+) -> tuple[np.ndarray, int, int]:
+    """See `ffmpeg_decoder.read`."""
     left = max(0, header.num_frames - first)
     count = left if count is None else min(count, left)
     if header.by_libsndfile:
@@ -240,7 +258,7 @@ def _read(
                     file.seek(first)
                 frames = file.read(count, dtype="float32", always_2d=True)
                 if len(frames) == count:
-                    return frames, 0
+                    return frames, 0, 0
     return ffmpeg_decoder.read(path, header, first, count)
 
 

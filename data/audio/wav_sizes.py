@@ -106,7 +106,8 @@ def _layout(chunk: bytes, order: str) -> dict:
     if kind == _EXTENSIBLE:
         kind = int.from_bytes(chunk[24:26], order)
     subtype = _SUBTYPES.get((kind, bits))
-    if not (subtype and channels and rate_hz and 8 * block == channels * bits):
+    is_whole = channels and 8 * block == channels * bits
+    if not (subtype and is_whole and 0 < rate_hz < 1 << 31):
         return {}
     return {
         "samplerate": rate_hz,

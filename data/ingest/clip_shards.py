@@ -27,7 +27,7 @@ class EncodedClip:
       labels: class names.
       conversions: what was done to get it, see `shard_statistics.conversions`.
       stems, stem_names: its true sources, where they are known.
-      skipped_packets: how many could not be decoded.
+      bad_packets: what is told of those that were skipped.
     """
 
     audio: bytes
@@ -36,7 +36,7 @@ class EncodedClip:
     conversions: tuple[str, ...] = ()
     stems: tuple[bytes, ...] = ()
     stem_names: tuple[str, ...] = ()
-    skipped_packets: int = 0
+    bad_packets: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +71,7 @@ class ClipReader:
             piece.audio.size,
             clip.recording.labels,
             shard_statistics.conversions(piece, rate_hz),
-            skipped_packets=piece.skipped_packets,
+            bad_packets=piece.bad_packets,
         )
 
 
@@ -152,11 +152,8 @@ def write_clips(
             if isinstance(clip, Rejected):
                 rejects.append((plan.source, clip.kind, at + clip.reason))
                 continue
-            if clip.skipped_packets:
-                reason = (
-                    f"{at}{clip.skipped_packets} packets cannot be decoded and "
-                    "are left out: copy or export it again"
-                )
+            if clip.bad_packets:
+                reason = at + clip.bad_packets
                 in_part.append((plan.source, "bad_packets", reason))
             record = example_schema.serialize(
                 clip_id=plan.clip_id,

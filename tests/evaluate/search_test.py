@@ -7,6 +7,7 @@ from data.shards.dataset_info import DatasetInfo
 from evaluate import search
 from evaluate.measures import clip_search
 from evaluate.search import read_query
+from tests.data.sound_files import write
 from tests.evaluate.entry_point_runs import call_main
 from tests.evaluate.toy_runs import (
     RATE_HZ,
@@ -84,11 +85,29 @@ def test_the_answer_is_a_table(toy, capsys):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "cannot be opened"), (b"no audio" * 9, "not readable as audio")],
+    [
+        (None, "there is no such file"),
+        (b"no audio" * 9, "no sound file that FFmpeg knows"),
+        (b"", "0 bytes"),
+        ("folder", "a folder, not a file"),
+        ("link", "a link to nowhere, which is not there"),
+    ],
 )
 def test_refuses_a_query_that_is_not_audio(tmp_path, content, message):
     query = tmp_path / "query.wav"
-    if content is not None:
+    if content == "folder":
+        query.mkdir()
+    elif content == "link":
+        query.symlink_to("nowhere")
+    elif content is not None:
         query.write_bytes(content)
     with pytest.raises(UserError, match=f"--query=.*query.wav: .*{message}"):
         read_query(str(query), RATE_HZ)
+
+
+def test_a_query_that_is_cut_short_is_used_and_told(tmp_path, caplog):
+    path = write(tmp_path / "a.wav")
+    path.write_bytes(path.read_bytes()[:16044])
+    with caplog.at_level("WARNING"):
+        assert read_query(str(path), 16000).size == 8000
+    assert "0.50 s are there of the 1.00 s" in caplog.text

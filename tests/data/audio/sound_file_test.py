@@ -369,11 +369,14 @@ def test_bad_packets_are_skipped_counted_and_leave_their_time(tmp_path):
     header = sound_file.read_header(path)
     clip = sound_file.read_clip(path, 44100, header=header)
     assert clip.skipped_packets > 0
+    assert clip.damaged_s == pytest.approx(4, abs=0.5)
+    told = f"damaged at {clip.damaged_s:.2f} s: {clip.skipped_packets} packets"
+    assert clip.bad_packets.startswith(told)
     assert clip.audio.size == whole.size
     for part in slice(0, 100_000), slice(-100_000, None):
         np.testing.assert_allclose(clip.audio[part], whole[part], atol=1e-4)
     piece = sound_file.read_clip(path, 44100, 6.0, 2.0, header)
-    assert piece.skipped_packets == 0
+    assert (piece.skipped_packets, piece.bad_packets) == (0, "")
     np.testing.assert_allclose(
         piece.audio, whole[264600 : 264600 + 88200], atol=1e-4
     )
