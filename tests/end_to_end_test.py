@@ -36,6 +36,7 @@ TINY = {
         "--batch_size=4",
         "--clip_seconds=1.5",
         "--steps=2",
+        "--warmup_steps=0",
     ],
     "data/inspect_shards.py": ["--workers=1"],
     "evaluate/probe.py": ["--epochs=2"],

@@ -47,7 +47,7 @@ def test_datasets_are_read_as_published(tmp_path, monkeypatch):
         ("ESC-50", esc_test),
     ):
         source.published(tmp_path / name)
-        for stub in (tmp_path / name / "in").rglob("*audio/*"):
+        for stub in (tmp_path / name / "in").rglob("*audio/*.[wf]*"):
             write(stub, tone(5))
         (tmp_path / name / "in").rename(tmp_path / "found")
         (tmp_path / name).rmdir()

@@ -156,6 +156,7 @@ def test_a_finished_run_is_told_without_tensorflow(shards, finished, tmp_path):
                 f"--shards={shards.folder}",
                 f"--output={finished[0]}",
                 f"--steps={steps}",
+                "--warmup_steps=0",
             ],
             env=os.environ | {"PYTHONPATH": str(tmp_path)},
             capture_output=True,
