@@ -56,8 +56,8 @@ def test_export_serves_embedding_and_scores(toy):
     # There, it agrees with Keras.
     served = tf.saved_model.load(str(folder)).signatures
     waveform = toy_clip(0, 1.3, (0, 2))[None]
-    [embedding] = served["serving_default"](waveform=waveform).values()
-    [scores] = served["scores"](waveform=waveform).values()
+    embedding = served["serving_default"](waveform=waveform)["embedding"]
+    scores = served["scores"](waveform=waveform)["scores"]
     assert (embedding.shape, scores.shape) == ((1, 128), (1, 5))
 
 

@@ -38,7 +38,10 @@ def write_toy_report_inputs(folder: pathlib.Path) -> dict:
     measured = {"processor": "S<1>", "step": 12345}
     measured["si_sdr_improvement_mixit_db"] = 3.217
     measured["si_sdr_improvement_oracle_db"] = -1.125
-    write_json(separation / "metrics.json", {"results": [measured]})
+    write_json(
+        separation / "metrics.json",
+        {"stage": "train_separation", "results": [measured]},
+    )
     for stage in ("probe", "retrieval"):
         (folder / stage).mkdir()
         write_json(folder / stage / "metrics.json", toy_metrics(stage))

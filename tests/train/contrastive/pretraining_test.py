@@ -55,7 +55,7 @@ def test_inputs_are_sound_and_networks_not_labels_nor_paths(tmp_path):
     assert digests(sound=[*clips[1:], clips[0]]) != first
     folder = tmp_path / "separator" / "processors"
     folder.mkdir(parents=True)
-    record = {"stage": processor_files.STAGE}
+    record = {"stage": processor_files.STAGE, "config": {}}
     (folder.parent / "config.json").write_text(json.dumps(record))
     (folder / "N.keras").write_bytes(b"weights")
     separator = {"separator": str(folder.parent), "comparison": "mix_vs_chan"}
