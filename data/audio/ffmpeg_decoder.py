@@ -179,12 +179,14 @@ class _Sound:
         if self._tick.numerator != 1:  # Not a whole number of them a sample.
             grid = _GRIDS.get(self._codec.name, self._codec.frame_size)
             self._grid = grid if grid > 2 * self._tick else 0
+        # Not as a fraction: this is counted for every packet.
+        self._scale = float(self._tick / (self._grid or 1))
         self._first_pts: int | None = None
         self._first_byte = 0
         self._skipped = 0
 
     def _samples(self, ticks: int) -> int:
-        return round(ticks * self._tick / self._grid) * self._grid
+        return round(ticks * self._scale) * self._grid
 
     def _place(self, pts: int | None) -> int | None:
         if pts is None or self._first_pts is None or not self._grid:
@@ -409,6 +411,10 @@ class _Pieces:
     def cut(self, first: int, end: float) -> np.ndarray:
         """(T, channels) float32 of what is there, zeros in gaps."""
         self._flush()
+        if len(self._found) == 1 and self._found[0][0] <= first:
+            [(start, audio)] = self._found
+            last = int(min(end, start + len(audio)))
+            return audio[first - start : max(0, last - start)]
         channels = max((a.shape[1] for _, a in self._found), default=1)
         last = max((s + len(a) for s, a in self._found), default=first)
         length = max(0, int(min(end, last)) - first)
