@@ -35,8 +35,10 @@ SOURCE := --flagfile=data/flagfiles/demo_synthetic.flags
 QUERY = $(RUN)/shards/query.wav
 else
 SOURCE := --source=folder --input="$(AUDIO)" $(if $(LABELS),--labels="$(LABELS)")
-QUERY = $(shell find "$(AUDIO)" -type f \( -iname '*.wav' -o -iname '*.flac' \
-	-o -iname '*.ogg' -o -iname '*.mp3' \) -size +4k | sort | head -n 1)
+# Some recording; the suffixes of most.
+SOUNDS := wav wave flac ogg oga opus mp3 m4a mp4 aac webm mka wma aif aiff au caf
+QUERY = $(shell find "$(AUDIO)" -type f \( -false $(SOUNDS:%=-o -iname '*.%') \) \
+	-size +4k | sort | head -n 1)
 endif
 
 # Nothing can be measured without labels: known once there are shards.
