@@ -35,10 +35,10 @@ SOURCE := --flagfile=data/flagfiles/demo_synthetic.flags
 QUERY = $(RUN)/shards/query.wav
 else
 SOURCE := --source=folder --input="$(AUDIO)" $(if $(LABELS),--labels="$(LABELS)")
-# Some recording; the suffixes of most.
-SOUNDS := wav wave flac ogg oga opus mp3 m4a mp4 aac webm mka wma aif aiff au caf
-QUERY = $(shell find "$(AUDIO)" -type f \( -false $(SOUNDS:%=-o -iname '*.%') \) \
-	-size +4k | sort | head -n 1)
+# The first recording, once there are shards.
+QUERY = $(AUDIO)/$(shell "$(PY)" -c 'import csv, sys; \
+	print([*csv.reader(open(sys.argv[1], encoding="utf-8"))][1][0])' \
+	"$(RUN)/shards/recordings.csv")
 endif
 
 # Nothing can be measured without labels: known once there are shards.

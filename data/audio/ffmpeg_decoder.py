@@ -5,6 +5,7 @@ then what a decode of the whole file has there, but for noise that AAC leaves
 to decoders to draw.
 """
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -76,14 +77,18 @@ def measure(
     Raises:
       AudioRejected: it is not audio, or none of it can be decoded.
     """
-    sound = _Sound(path, ignore_length)
-    header = sound.measured() or _Sound(path, ignore_length).counted()
-    promised_s = 0 if ignore_length else sound.promised_s()
+    with _opened(path, ignore_length) as sound:
+        header = sound.measured()
+        promised_s = 0 if ignore_length else sound.promised_s()
+        is_float = sound.is_float
+    if header is None:
+        with _opened(path, ignore_length) as sound:
+            header = sound.counted()
     if promised_s > header.seconds + _CUT_S:
         promised = round(promised_s * header.sample_rate_hz)
         header = dataclasses.replace(header, promised_frames=promised)
     header = dataclasses.replace(header, by_file_length=ignore_length)
-    return header, sound.is_float
+    return header, is_float
 
 
 def read(
@@ -114,49 +119,58 @@ def read(
     lead = round(_LEAD_S * header.sample_rate_hz)
     if header.can_seek and first > 2 * lead:
         try:
-            sound = _Sound(path, header.by_file_length)
-            return sound.piece(header, first, end, first - lead)
+            with _opened(path, header.by_file_length) as sound:
+                return sound.piece(header, first, end, first - lead)
         except (_StartsLate, av.FFmpegError):
             pass  # Then from the start.
-    return _Sound(path, header.by_file_length).piece(header, first, end)
+    with _opened(path, header.by_file_length) as sound:
+        return sound.piece(header, first, end)
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike, ignore_length: bool) -> Iterator["_Sound"]:
+    more = {"ignore_length": "1"} if ignore_length else {}
+    try:
+        file = av.open(
+            "file:" + os.fsdecode(path),
+            format="wav" if ignore_length else None,
+            options=_OPTIONS | more,
+            metadata_errors="replace",
+        )
+    except (av.FFmpegError, ValueError, MemoryError) as error:
+        with open(path, "rb") as start:
+            is_mp4 = start.read(8)[4:] == b"ftyp"
+        if is_mp4:
+            raise AudioRejected(
+                "damaged",
+                "damaged from its start on: MP4 whose index is missing or "
+                "wrong, as of a recorder that was cut off; copy it again",
+            ) from error
+        raise AudioRejected(
+            "not_audio",
+            "no sound file that FFmpeg knows: convert it to WAV or FLAC, or "
+            "take it away",
+        ) from error
+    with file:
+        yield _Sound(path, file)
 
 
 class _Sound:
-    """The sound of a file, opened.
+    """The sound of an open file.
 
     Places are samples, counted in the time of packets.
     """
 
-    def __init__(self, path: str | os.PathLike, ignore_length: bool):
-        self._path = path
-        more = {"ignore_length": "1"} if ignore_length else {}
-        try:
-            self._file = av.open(
-                "file:" + os.fsdecode(path),
-                format="wav" if ignore_length else None,
-                options=_OPTIONS | more,
-                metadata_errors="replace",
-            )
-        except (av.FFmpegError, ValueError, MemoryError) as error:
-            with open(path, "rb") as file:
-                is_mp4 = file.read(8)[4:] == b"ftyp"
-            if is_mp4:
-                raise AudioRejected(
-                    "damaged",
-                    "damaged from its start on: MP4 whose index is missing or "
-                    "wrong, as of a recorder that was cut off; copy it again",
-                ) from error
-            raise AudioRejected(
-                "not_audio",
-                "no sound file that FFmpeg knows: convert it to WAV or FLAC, "
-                "or take it away",
-            ) from error
-        stream = self._file.streams.best("audio")
+    def __init__(
+        self, path: str | os.PathLike, file: av.container.InputContainer
+    ):
+        self._path, self._file = path, file
+        stream = file.streams.best("audio")
         if stream is None:
             raise AudioRejected(
                 "no_sound",
-                f"a file of type {self._file.format.name} without sound: take "
-                "it away",
+                f"a file of type {file.format.name} without sound: take it "
+                "away",
             )
         if stream.codec_context is None:
             raise AudioRejected(
@@ -168,10 +182,10 @@ class _Sound:
         self._stream, self._codec = stream, stream.codec_context
         # Files are decoded side by side already.
         self._codec.thread_count = 1
-        for other in self._file.streams:
+        for other in file.streams:
             if other is not stream:
                 other.discard = Discard.all
-        self._formats = self._file.format.name.split(",")
+        self._formats = file.format.name.split(",")
         self._rate_hz = self._codec.sample_rate
         # In samples; 0 where a damaged header says neither.
         self._tick = (stream.time_base or 0) * self._rate_hz

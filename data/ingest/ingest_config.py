@@ -154,7 +154,7 @@ class IngestConfig(RunnerOptions):
     )
     max_bad_fraction: float = option(
         0.5,
-        "share of rejected inputs past which the job stops",
+        "share of bad recordings past which the job stops",
         minimum=0,
         maximum=1,
         runtime_only=True,
