@@ -158,7 +158,7 @@ def _differences(
         if digest != inputs.get(flag, digest):
             yield (
                 f"was started when --{flag} held something else than "
-                f"{_shown(getattr(config, flag, ''))} holds now"
+                f"{_shown(getattr(config, flag, '')) or 'its default'} holds now"
             )
 
 
