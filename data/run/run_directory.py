@@ -156,9 +156,10 @@ def _differences(
             )
     for flag, digest in record.get("inputs", {}).items():
         if digest != inputs.get(flag, digest):
+            named = _shown(getattr(config, flag, "")) or "its default"
             yield (
-                f"was started when --{flag} held something else than "
-                f"{_shown(getattr(config, flag, '')) or 'its default'} holds now"
+                f"was started when --{flag} held something else than {named} "
+                "holds now"
             )
 
 
