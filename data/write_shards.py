@@ -119,8 +119,9 @@ def main() -> None:
         kinds = ", ".join(f"{count} {kind}" for kind, count in in_part.items())
         print(f"used in part: {kinds}; see {info.folder / REJECTS_FILE}")
     if others := summary["other_files"]:
-        kinds = ", ".join(f"{count} {name}" for name, count in others.items())
-        print(f"files that are no recordings: {kinds}")
+        kinds = [f"{count} {name}" for name, count in others.items()]
+        more = ", ..." if len(kinds) > 8 else ""
+        print(f"files that are no recordings: {', '.join(kinds[:8])}{more}")
     print(f"shards: {info.folder}, described in {DATASET_FILE}")
 
 

@@ -21,6 +21,7 @@ from data.run.errors import UserError
 from data.run.rejects import Reject
 from data.shards import shard_statistics
 from data.shards.dataset_info import DATASET_FILE, DatasetInfo
+from data.sources.recording_files import SOUND_SUFFIXES, suffix_of
 from data.synthetic.scenes import generate_scene
 
 STAGE = "write_shards"
@@ -96,10 +97,15 @@ def _finished(folder: pathlib.Path) -> DatasetInfo | None:
 
 
 def _are_gone(config: IngestConfig) -> bool:
-    """Whether there is no file any more."""
-    if not os.path.isdir(config.input):
-        return not os.path.exists(config.input)
-    return not any(files for _, _, files in os.walk(config.input))
+    """Whether no recording is there any more, nor what is named like one."""
+    known = recording_table.files(pathlib.Path(config.output))
+    if any(os.path.exists(os.path.join(config.input, name)) for name in known):
+        return False
+    return not any(
+        suffix_of(name) in SOUND_SUFFIXES
+        for _, _, files in os.walk(config.input, followlinks=False)
+        for name in files
+    )
 
 
 def _write_query(config: IngestConfig) -> None:

@@ -26,11 +26,9 @@ def changes(folder: pathlib.Path, recordings: Sequence[Recording]) -> str:
     Counts and first names of what was added, removed, has other sound, or
     other labels or another split.
     """
-    try:
-        table = csv_table.read(folder / RECORDINGS_FILE)
-    except UserError:  # Of a folder that another version wrote, or damaged.
+    old = {(file, start): row for _, file, start, *row in _read(folder)}
+    if not old:
         return ""
-    old = {(file, start): row for _, file, start, *row in table.rows(*_COLUMNS)}
     new = _rows(recordings)
     both = [key for key in new if key in old]
     found = {
@@ -47,6 +45,19 @@ def changes(folder: pathlib.Path, recordings: Sequence[Recording]) -> str:
         for what, keys in found.items()
         if keys
     )
+
+
+def files(folder: pathlib.Path) -> set[str]:
+    """Names of the files that were written."""
+    return {file for _, file, *_ in _read(folder)}
+
+
+def _read(folder: pathlib.Path) -> list[tuple]:
+    try:
+        table = csv_table.read(folder / RECORDINGS_FILE)
+    except UserError:  # Another version wrote the folder, or it is damaged.
+        return []
+    return list(table.rows(*_COLUMNS))
 
 
 def _rows(recordings: Sequence[Recording]) -> dict[tuple, list[str]]:
