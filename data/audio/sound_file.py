@@ -8,6 +8,8 @@ resamples, all outside the graph. Levels are kept: nothing is normalised.
 import contextlib
 import dataclasses
 import errno
+import functools
+import math
 import os
 import stat
 
@@ -136,21 +138,22 @@ def read_clip(
             f"damaged at {start_s:g} s: nothing can be decoded from there on; "
             "copy or export it again",
         )
-    not_finite = frames.size - int(np.isfinite(frames).sum())
-    if not_finite:
+    lowest, highest = float(frames.min()), float(frames.max())
+    if not (math.isfinite(lowest) and math.isfinite(highest)):
+        not_finite = frames.size - int(np.isfinite(frames).sum())
         raise AudioRejected(
             "non_finite",
             f"{not_finite} of {frames.size} samples are NaN or infinite: "
             "export it again",
         )
-    if header.full_scale != 1:
-        frames = frames / np.float32(header.full_scale)
-    audio = frames.mean(axis=1)
+    # Channel by channel: a mean over an axis of two is ten times slower.
+    total = functools.reduce(np.add, frames.T)
+    audio = total / np.float32(frames.shape[1] * header.full_scale)
     if rate_hz != sample_rate_hz:
         audio = soxr.resample(audio, rate_hz, sample_rate_hz)
     if seconds is not None:
         audio = audio[: round(seconds * sample_rate_hz)]
-    over_full_scale = bool(np.abs(frames).max() > 1)
+    over_full_scale = max(-lowest, highest) > header.full_scale
     return AudioClip(
         header,
         audio,
