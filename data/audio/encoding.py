@@ -17,7 +17,7 @@ FULL_SCALE = 32768.0
 
 def to_int16(audio: np.ndarray) -> np.ndarray:
     """Rounds float audio of any shape to 16 bits; beyond +-1 it is clipped."""
-    scaled = np.round(np.asarray(audio, np.float64) * FULL_SCALE)
+    scaled = np.rint(np.asarray(audio) * FULL_SCALE)
     return np.clip(scaled, -32768, 32767).astype("<i2")
 
 
