@@ -21,6 +21,7 @@ _HELP = {"--help", "-help", "-h", "-?", "--helpshort"}
 
 EXIT_USER_ERROR = 2
 EXIT_DISK_FULL = 3
+EXIT_OUT_OF_MEMORY = 4
 # EX_TEMPFAIL of sysexits.h: a scheduler may start the same command again.
 EXIT_STOPPED = 75
 EXIT_INTERRUPTED = 130
@@ -37,6 +38,8 @@ _NOT_OUR_FAULT = (
     errno.EIO,
     errno.ESTALE,
 )
+# By name: of Python, NumPy, and TensorFlow, which need not be loaded.
+_OUT_OF_MEMORY = {"MemoryError", "_ArrayMemoryError", "ResourceExhaustedError"}
 _MOST_FLAGFILE_BYTES = 1 << 20
 
 
@@ -51,11 +54,11 @@ def run(main: Callable[[], None], trains: bool = False) -> None:
     environment is prepared first (see `environment.prepare`, for `trains`
     too).
 
-    A `UserError`, a job that was stopped, a full disk, SIGTERM or Ctrl-C ends
-    the process with one line on stderr and an exit code of its own; any other
-    exception is a defect of ours and keeps its traceback. Whatever the
-    locale, files and streams are in UTF-8; what a terminal would act upon is
-    shown escaped.
+    A `UserError`, a job that was stopped, a full disk, too little memory,
+    SIGTERM or Ctrl-C ends the process with one line on stderr and an exit code
+    of its own; any other exception is a defect of ours and keeps its
+    traceback. Whatever the locale, files and streams are in UTF-8; what a
+    terminal would act upon is shown escaped.
     """
     environment.use_utf8()
     for stream in filter(None, (sys.stdout, sys.stderr)):
@@ -92,14 +95,20 @@ def run(main: Callable[[], None], trains: bool = False) -> None:
                     "another path, or give the right to use it",
                     EXIT_USER_ERROR,
                 )
-            if not _is_disk_full(error):
-                raise
             what, *_ = str(error).strip().splitlines() or [type(error).__name__]
-            _exit(
-                f"no space left on the disk ({what}); free some and run "
-                "again: what is finished is kept",
-                EXIT_DISK_FULL,
-            )
+            if _is_disk_full(error):
+                _exit(
+                    f"no space left on the disk ({what}); free some and run "
+                    "again: what is finished is kept",
+                    EXIT_DISK_FULL,
+                )
+            if type(error).__name__ in _OUT_OF_MEMORY:
+                _exit(
+                    f"out of memory ({what}); run again with less at once, "
+                    "such as smaller batches: what is finished is kept",
+                    EXIT_OUT_OF_MEMORY,
+                )
+            raise
 
     before = signal.signal(signal.SIGTERM, _terminate)
     try:

@@ -19,6 +19,8 @@ SHARD_SUFFIX = ".tfrecord"
 # What is read is checked: shards of others are read as well as ours.
 _Rate = Annotated[int, lambda hz: 0 < hz < 1e9, "a sample rate, Hz"]
 _Format = Annotated[str, AUDIO_FORMATS.__contains__, " or ".join(AUDIO_FORMATS)]
+# Of an empty record: its length, and two checksums.
+_LEAST_RECORD_BYTES = 16
 _Shard = Annotated[
     PlainName, lambda name: name.endswith(SHARD_SUFFIX), f"a {SHARD_SUFFIX}"
 ]
@@ -52,6 +54,13 @@ class Shard:
     num_bytes: Count
     sha256: str
     sound_sha256: str
+
+    def __post_init__(self):
+        if self.clips * _LEAST_RECORD_BYTES > self.num_bytes:
+            raise ValueError(
+                f"{self.file} cannot hold {self.clips} clips in "
+                f"{self.num_bytes} bytes"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

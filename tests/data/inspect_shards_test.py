@@ -280,7 +280,7 @@ def test_records_that_cannot_be_used_are_counted_by_cause(
 
 
 def _shard(clips):
-    return Shard(f"{clips}.tfrecord", clips, 1.0, 1, "", "")
+    return Shard(f"{clips}.tfrecord", clips, 1.0, 16 * clips, "", "")
 
 
 def test_sample_is_drawn_evenly_and_by_the_seed(shards):

@@ -68,6 +68,12 @@ def full_disk():
             "run again: what is finished is kept",
         ),
         (
+            MemoryError("Unable to allocate 9 TiB"),
+            4,
+            "error: out of memory (Unable to allocate 9 TiB); run again with "
+            "less at once, such as smaller batches: what is finished is kept",
+        ),
+        (
             PermissionError(errno.EACCES, "Permission denied", "/a/b"),
             2,
             "error: /a/b: Permission denied; name another path, or give the "

@@ -37,6 +37,11 @@ def test_a_shard_of_another_size_is_no_obstacle_to_reading(info):
         (("processors",), ["N", "N"], "processor 'N' is there twice"),
         (("processors",), ["../N"], "not the plain name of a file"),
         (("class_names",), ["a", "a"], "class 'a' is there twice"),
+        (
+            ("splits", "train", 0, "clips"),
+            1 << 62,
+            "train-0.tfrecord cannot hold 4611686018427387904 clips",
+        ),
         (("summary",), {"clips": 3}, "summary.clips is 3, not a table"),
         *(
             (("splits", "train", 0, "file"), name, told)
