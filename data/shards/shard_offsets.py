@@ -48,8 +48,8 @@ def read(info: DatasetInfo) -> dict[str, np.ndarray] | None:
     ends = np.cumsum([shard.clips for shard in shards])
     try:
         is_same = content.file_sha256(file) == info.offsets_sha256
-        is_same = is_same and len(offsets := np.load(file)) == ends[-1]
-    except OSError:
+        is_same = is_same and (offsets := np.load(file)).shape == (ends[-1],)
+    except (OSError, ValueError):
         is_same = False
     if not is_same:
         logging.warning(

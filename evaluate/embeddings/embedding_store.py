@@ -15,6 +15,9 @@ from data.run.errors import UserError
 # not read any more.
 VERSION = 3
 
+# What NumPy raises of files that are none of ours.
+_DAMAGES = (OSError, EOFError, KeyError, TypeError, ValueError)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EmbeddingStore:
@@ -34,6 +37,18 @@ class EmbeddingStore:
     clip_ids: tuple[str, ...]
     labels: np.ndarray
     class_names: tuple[str, ...]
+
+    def __post_init__(self):
+        clips = len(self.clip_ids)
+        steps = np.diff(self.window_clip, prepend=-1, append=clips)
+        if (
+            self.windows.ndim != 2
+            or self.window_clip.shape != (len(self.windows),)
+            or self.labels.shape != (clips, len(self.class_names))
+            or not steps[0] == steps.max() == steps[-1] == 1
+            or steps.min() < 0
+        ):
+            raise ValueError("windows, clips and labels do not go together")
 
     @functools.cached_property
     def clips(self) -> np.ndarray:
@@ -85,7 +100,7 @@ class EmbeddingStore:
                     labels=arrays["labels"],
                     class_names=tuple(arrays["class_names"].tolist()),
                 )
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (*_DAMAGES, zipfile.BadZipFile) as error:
             raise UserError(
                 f"{path} is damaged: delete it and run again, the others are "
                 "kept"

@@ -56,7 +56,37 @@ def test_concatenation_keeps_windows_with_their_clips():
     np.testing.assert_array_equal(both.labels[2:], second.labels)
 
 
-def test_refuses_another_version(tmp_path):
-    np.savez(tmp_path / "store.npz", version=0)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 0},
+        {"windows": np.zeros(6)},
+        {"windows": np.zeros((5, 2))},
+        {"window_clip": np.array([0, 0, 2, 2, 1, 1])},
+        {"window_clip": np.array([0, 0, 0, 2, 2, 2])},
+        {"window_clip": np.array([0, 0, 0, 1, 1, 1])},
+        {"window_clip": np.zeros((6, 1), int)},
+        {"labels": np.zeros((3, 2), "u1")},
+        {"clip_ids": np.array(["one"])},
+        {"class_names": np.array([{}])},
+    ],
+)
+def test_refuses_what_it_did_not_write(tmp_path, change):
+    file = tmp_path / "store.npz"
+    store_of([3, 1, 2]).save(file)
+    with np.load(file) as arrays:
+        np.savez(file, **(dict(arrays) | change))
     with pytest.raises(UserError, match="store.npz is damaged: delete it"):
-        EmbeddingStore.load(tmp_path / "store.npz")
+        EmbeddingStore.load(file)
+
+
+def test_refuses_other_files_and_parts(tmp_path):
+    file = tmp_path / "store.npz"
+    store_of([3, 1, 2]).save(file)
+    whole = file.read_bytes()
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    array = (tmp_path / "array.npy").read_bytes()
+    for content in (b"", b"x", whole[:-1], whole[:100], array):
+        file.write_bytes(content)
+        with pytest.raises(UserError, match="store.npz is damaged: delete it"):
+            EmbeddingStore.load(file)
