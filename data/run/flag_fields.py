@@ -67,6 +67,12 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def inherited(options_class: type, name: str, default: Any) -> Any:
+    """A field of a base class, with another default."""
+    field = options_class.__dataclass_fields__[name]
+    return dataclasses.field(default=default, metadata=field.metadata)
+
+
 def define(config_class: type, flag_values=flags.FLAGS) -> None:
     """Defines one flag for each field of `config_class`."""
     if flag_values is flags.FLAGS:

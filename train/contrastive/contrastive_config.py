@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from data.run.flag_fields import option
+from data.run.flag_fields import inherited, option
 from train.loop.training_options import TrainingOptions, parse_kept_steps
 
 COMPARISONS = ("mix_vs_mix", "mix_vs_chan", "chan_vs_chan")
@@ -21,9 +21,7 @@ class ContrastiveConfig(TrainingOptions):
     """Flags of train/pretrain_contrastive.py; defaults are the slides' where
     they state a value, and our choice elsewhere."""
 
-    steps: int = option(
-        200_000, "Training steps in all.", minimum=0, runtime_only=True
-    )
+    steps: int = inherited(TrainingOptions, "steps", 200_000)
     batch_size: int = option(512, "Clips in a batch.", minimum=2)
     micro_batch_size: int = option(
         0,
@@ -33,12 +31,8 @@ class ContrastiveConfig(TrainingOptions):
         runtime_only=True,
         group="Devices",
     )
-    warmup_steps: int = option(
-        1000, "Steps over which the learning rate rises from 0.", minimum=0
-    )
-    cosine_decay: bool = option(
-        True, "Let the learning rate fall to 0 at the last step, as a cosine."
-    )
+    warmup_steps: int = inherited(TrainingOptions, "warmup_steps", 1000)
+    cosine_decay: bool = inherited(TrainingOptions, "cosine_decay", True)
     shards: str = option(
         "",
         "Folder of shards: of write_shards, or of separate_shards.",

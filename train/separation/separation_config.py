@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from data.run.flag_fields import option
+from data.run.flag_fields import inherited, option
 from train.loop.training_options import TrainingOptions, parse_kept_steps
 
 MIXIT_SEARCHES = ("exact", "least_squares")
@@ -18,19 +18,8 @@ class SeparationConfig(TrainingOptions):
     steps are the slides'. The batch is ours: the reference has 3 pairs.
     """
 
-    halving_steps: int = option(
-        2_000_000,
-        "Steps in which the learning rate falls by half, bit by bit. 0: it "
-        "does not.",
-        minimum=0,
-    )
-    adam_epsilon: float = option(
-        1e-8,
-        "Added to the root of the second moment, with adam and adamw.",
-        minimum=0,
-        needs={"optimizer": ("adam", "adamw")},
-    )
-
+    halving_steps: int = inherited(TrainingOptions, "halving_steps", 2_000_000)
+    adam_epsilon: float = inherited(TrainingOptions, "adam_epsilon", 1e-8)
     shards: str = option(
         "",
         "Folder of shards, of data/write_shards.py.",
