@@ -83,7 +83,8 @@ def others_by_suffix(files: Iterable[str]) -> list[Reject]:
         (
             f"*{suffix}" if suffix.startswith(".") else suffix,
             "no_recording",
-            f"{count} files that are no recordings, such as {first[suffix]}",
+            f"no sound in {first[suffix]}"
+            + (f" and {count - 1} more" if count > 1 else ""),
         )
         for suffix, count in count_suffixes(files)
     ]

@@ -473,15 +473,15 @@ def test_what_a_file_is_called_does_not_matter(tmp_path, monkeypatch, capsys):
     assert rejects(tmp_path) == {
         "*.jpg": (
             "no_recording",
-            "2 files that are no recordings, such as x.jpg",
+            "no sound in x.jpg and 1 more",
         ),
         "*.m3u8": (
             "no_recording",
-            "1 files that are no recordings, such as list.m3u8",
+            "no sound in list.m3u8",
         ),
         "*.txt": (
             "no_recording",
-            "1 files that are no recordings, such as notes.txt",
+            "no sound in notes.txt",
         ),
         "d.mp3": (
             "not_audio",
