@@ -2,9 +2,11 @@
 
 import fractions
 import pathlib
+import subprocess
 
 import av
 import numpy as np
+import soundfile
 
 # Of encoders: Vorbis is experimental; AAC is not to leave noise to decoders,
 # which draw it, each time another.
@@ -51,6 +53,21 @@ KINDS = {
 # Of those that do not take every rate.
 RATES_HZ = {".amr": 8000, ".rm": 8000, ".opus": 48000}
 RATES_HZ |= {".voc": 20000, ".webm": 48000}
+
+
+def write_by_program(
+    path: pathlib.Path, audio: np.ndarray, rate_hz: int, kind: str
+) -> pathlib.Path:
+    """Has the program `ffmpeg` write (T,) audio; see `write`."""
+    codec, container = KINDS[kind]
+    source = path.with_suffix(".source.wav")
+    if codec == "vorbis":
+        audio = np.stack([audio, audio], axis=1)
+    soundfile.write(source, audio, rate_hz, "FLOAT")
+    options = ["-strict", "-2", "-c:a", codec, "-f", container]
+    command = ["ffmpeg", "-v", "error", "-i", source, *options, path]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return path
 
 
 def write(
