@@ -46,8 +46,8 @@ class GuardedUpdate:
         # fault.
         dtype = loss_dtype(*gradients)
         scale = optimizer.scale_loss(tf.constant(1.0, dtype))
-        norms = [tf.cast(tf.norm(g), dtype) for g in gradients]
-        norm = tf.norm(tf.stack(norms)) / scale
+        squares = [tf.cast(tf.nn.l2_loss(g), dtype) for g in gradients]
+        norm = tf.sqrt(2 * tf.add_n(squares)) / scale
         finite = tf.math.is_finite(cross_replica.total(scalars["loss"]))
         overflows = ~tf.math.is_finite(norm) & (scale > 1)
         norm = tf.where(overflows, tf.zeros_like(norm), norm)

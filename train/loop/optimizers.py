@@ -1,9 +1,9 @@
-"""The optimizer that flags describe, and LARS."""
+"""The optimizer that flags describe: Adam in one kernel, LAMB, or LARS."""
 
-import functools
 import math
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from train.loop.training_options import TrainingOptions
@@ -56,17 +56,15 @@ def make_optimizer(
     Weight decay is for what `is_decayed` names.
     """
     rate, decay = learning_rate(options), options.weight_decay
+    epsilon = options.adam_epsilon
     if options.optimizer == "adam":
-        optimizer = keras.optimizers.Adam(rate, epsilon=options.adam_epsilon)
+        optimizer = FusedAdam(rate, epsilon=epsilon)
     else:
-        makers = {
-            "adamw": functools.partial(
-                keras.optimizers.AdamW, epsilon=options.adam_epsilon
-            ),
-            "lamb": keras.optimizers.Lamb,
-            "lars": LARS,
-        }
-        optimizer = makers[options.optimizer](rate, weight_decay=decay)
+        optimizer = {
+            "adamw": lambda: FusedAdamW(rate, decay, epsilon=epsilon),
+            "lamb": lambda: keras.optimizers.Lamb(rate, weight_decay=decay),
+            "lars": lambda: LARS(rate, weight_decay=decay),
+        }[options.optimizer]()
         optimizer.exclude_from_weight_decay(
             [v for v in model.trainable_variables if not is_decayed(v)]
         )
@@ -77,6 +75,48 @@ def make_optimizer(
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(model.trainable_variables)
     return optimizer
+
+
+class _FusedStep:
+    """The step of Keras' Adam in a kernel of TensorFlow.
+
+    A weight and its two moments are read and written once, and the graph has
+    a few nodes a variable instead of twenty. All variables are of one type.
+    """
+
+    def _backend_update_step(self, gradients, variables, learning_rate):
+        """Keras has no public place for what all variables share."""
+        dtype = variables[0].dtype
+        step = tf.cast(self.iterations + 1, dtype)
+        beta_1 = tf.constant(self.beta_1, dtype)
+        beta_2 = tf.constant(self.beta_2, dtype)
+        shared = {
+            "lr": tf.cast(learning_rate, dtype),
+            "beta1": beta_1,
+            "beta2": beta_2,
+            "beta1_power": beta_1**step,
+            "beta2_power": beta_2**step,
+            "epsilon": tf.constant(self.epsilon, dtype),
+        }
+        super()._backend_update_step(gradients, variables, shared)
+
+    def update_step(self, gradient, variable, shared):
+        number = self._get_variable_index(variable)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[number].value.handle,
+            v=self._velocities[number].value.handle,
+            grad=tf.cast(gradient, variable.dtype),
+            **shared,
+        )
+
+
+class FusedAdam(_FusedStep, keras.optimizers.Adam):
+    """Adam, see `_FusedStep`."""
+
+
+class FusedAdamW(_FusedStep, keras.optimizers.AdamW):
+    """AdamW, likewise."""
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")

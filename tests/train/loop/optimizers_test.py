@@ -4,7 +4,13 @@ import pytest
 import tensorflow as tf
 
 from models.separation.separator import Separator
-from train.loop.optimizers import LARS, learning_rate, make_optimizer
+from train.loop.optimizers import (
+    LARS,
+    FusedAdam,
+    FusedAdamW,
+    learning_rate,
+    make_optimizer,
+)
 from train.loop.training_options import OPTIMIZERS, TrainingOptions
 from train.separation.separation_config import SeparationConfig
 
@@ -60,8 +66,7 @@ def test_decay_with_adam_is_refused():
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
 def test_each_name_makes_its_optimizer(precision):
     """With a loss scale for float16 only."""
-    optimizers = keras.optimizers
-    kinds = (optimizers.Adam, optimizers.AdamW, optimizers.Lamb, LARS)
+    kinds = (FusedAdam, FusedAdamW, keras.optimizers.Lamb, LARS)
     for name, kind in zip(OPTIMIZERS, kinds, strict=True):
         options = TrainingOptions(
             optimizer=name, learning_rate=RATE, precision=precision
@@ -72,6 +77,52 @@ def test_each_name_makes_its_optimizer(precision):
         assert made.built
         assert type(made.inner_optimizer if is_scaled else made) is kind
         assert float(made.learning_rate) == pytest.approx(RATE)
+
+
+def _adam_by_hand(weight, gradients, rate, decay):
+    """Kingma and Ba, algorithm 1 (epsilon beside the corrected root: 2.1)."""
+    m = v = 0.0
+    for step, gradient in enumerate(gradients, start=1):
+        weight = weight - rate(step - 1) * decay * weight
+        m = 0.9 * m + 0.1 * gradient
+        v = 0.999 * v + 0.001 * gradient**2
+        size = rate(step - 1) * (1 - 0.999**step) ** 0.5 / (1 - 0.9**step)
+        weight = weight - size * m / (v**0.5 + 1e-3)
+    return weight, m, v
+
+
+@pytest.mark.parametrize(
+    "dtype, within", [("float32", 3e-5), ("float64", 1e-7)]
+)
+@pytest.mark.parametrize("kind, decay", [(FusedAdam, 0.0), (FusedAdamW, 0.3)])
+def test_adam_by_hand(kind, decay, dtype, within):
+    """With a schedule, in a graph and without; rates are float32."""
+    rng = np.random.default_rng(0)
+    starts = [rng.normal(size=shape) for shape in ((3, 4), (5,), ())]
+    gradients = [[rng.normal(size=s.shape) for s in starts] for _ in range(4)]
+    rates = keras.optimizers.schedules.CosineDecay(0.1, 5)
+    options = {"weight_decay": decay} if decay else {}
+    optimizer = kind(rates, epsilon=1e-3, **options)
+    variables = [keras.Variable(start, dtype=dtype) for start in starts]
+    optimizer.build(variables)
+    for number, values in enumerate(gradients):
+        values = [tf.constant(value, dtype) for value in values]
+        apply = optimizer.apply
+        (tf.function(apply) if number % 2 else apply)(values)
+    found = zip(
+        variables, optimizer._momentums, optimizer._velocities, strict=True
+    )
+    for place, (start, of_variable) in enumerate(
+        zip(starts, found, strict=True)
+    ):
+        wanted = _adam_by_hand(
+            start,
+            [g[place] for g in gradients],
+            lambda k: float(rates(k)),
+            decay,
+        )
+        for value, expected in zip(of_variable, wanted, strict=True):
+            np.testing.assert_allclose(np.array(value), expected, within)
 
 
 def test_gradients_are_not_summed_once_more():
