@@ -20,6 +20,15 @@ def _plain_name(name: str) -> bool:
     )
 
 
+def _can_be_path(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
+PathName = Annotated[str, _can_be_path, "a path"]
+
 PlainName = Annotated[str, _plain_name, "the plain name of a file"]
 """One that leads out of no folder, and hides in none."""
 

@@ -17,6 +17,7 @@ from data.run import json_file, run_lock
 from data.run.atomic_write import remove_leftovers, write_json
 from data.run.errors import UserError
 from data.run.flag_fields import option
+from data.run.json_file import PathName
 
 CONFIG_FILE = "config.json"
 # Of stages that train, and of those that measure.
@@ -27,7 +28,7 @@ METRICS_FILE = "metrics.json"
 class Config(TypedDict, total=False):
     """Values of a run's flags, which a run of another time may lack."""
 
-    shards: str
+    shards: PathName
 
 
 class Record(TypedDict):
@@ -37,7 +38,7 @@ class Record(TypedDict):
     config: Config
     inputs: NotRequired[dict[str, str]]
     command: NotRequired[list[str]]
-    working_directory: NotRequired[str]
+    working_directory: NotRequired[PathName]
     versions: NotRequired[dict[str, str]]
 
 

@@ -15,7 +15,7 @@ from data.run import (
     run_directory,
 )
 from data.run.errors import UserError
-from data.run.json_file import Count
+from data.run.json_file import Count, PathName
 from data.run.run_directory import HISTORY_FILE, METRICS_FILE
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings.encoder_runs import unique_names
@@ -35,7 +35,7 @@ class Measured(TypedDict):
 
     name: str
     kind: str
-    encoder: NotRequired[str | None]
+    encoder: NotRequired[PathName | None]
     identity: NotRequired[str]
     mAP: float | None
     AUC: _Figure
@@ -54,7 +54,7 @@ class Separated(TypedDict):
 
 class _Measure(TypedDict):
     stage: str
-    shards: NotRequired[str]
+    shards: NotRequired[PathName]
     shards_sha256: NotRequired[str]
     train_splits: NotRequired[list[str]]
     eval_splits: NotRequired[list[str]]

@@ -5,7 +5,7 @@ import pytest
 
 from data.run import json_file
 from data.run.errors import UserError
-from data.run.json_file import Count, PlainName
+from data.run.json_file import Count, PathName, PlainName
 
 
 class Row(TypedDict):
@@ -21,6 +21,7 @@ class Table:
     rows: dict[str, list[Row]] = dataclasses.field(default_factory=dict)
     even: Annotated[int, lambda n: n % 2 == 0, "an even number"] = 0
     is_full: bool = False
+    place: PathName | None = None
 
     def __post_init__(self):
         if self.count == 13:
@@ -62,6 +63,8 @@ def test_what_is_as_the_schema_says_is_made(tmp_path):
         ('{"count": 1, "is_full": 1}', "is_full is 1, not true or false"),
         ('{"count": 1, "other": 1}', "other is no field that is known"),
         ('{"count": 1, "folder": "/"}', "folder is no field that is known"),
+        (r'{"count": 1, "place": "a\u0000"}', "not null"),
+        (r'{"count": 1, "place": "\ud800"}', "not null"),
         ('{"count": 1, "rows": []}', "rows is [], not a table"),
         ('{"count": 1, "rows": {"x": {}}}', "rows.x is {}, not a list"),
         ('{"count": 1, "rows": {"x": [{}]}}', "it has no rows.x[0].name"),
