@@ -202,4 +202,5 @@ def read(path: str | pathlib.Path, *stages: str) -> Record:
 
 
 def _shown(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    is_several = isinstance(value, list | tuple)
+    return ",".join(map(str, value)) if is_several else str(value)

@@ -70,6 +70,9 @@ def test_a_run_goes_on_from_the_same_content_only(tmp_path, caplog):
     assert (tmp_path / "a/model").exists() and not caplog.text
     start(tmp_path / "a", inputs={"input": "2"}, input="y", remake=True)
     assert "--input held something else than y holds now: it" in caplog.text
+    start(tmp_path / "b", inputs={"steps": "1"})
+    with pytest.raises(UserError, match="--steps held something else than 0,5"):
+        start(tmp_path / "b", inputs={"steps": "2"})
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert names == [run_lock.LOCK_FILE, CONFIG_FILE]
     assert run_directory.read(tmp_path / "a")["inputs"] == {"input": "2"}
