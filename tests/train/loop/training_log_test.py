@@ -102,6 +102,9 @@ def _run(folder, start, stop, offset=0.0, every=10):
         with log.writer.as_default():
             tf.summary.scalar("probe/mAP", step / 1000, step)
     log.writer.close()
+    # Names tell runs of one second apart by their process, which is one here.
+    [events] = (folder / "tensorboard").glob("events.out.*")
+    events.rename(events.with_name(f"{start:03d}.tfevents"))
 
 
 def test_steps_that_are_run_again_show_once(tmp_path):
