@@ -27,7 +27,7 @@ def test_a_batch_that_is_not_finite_leaves_no_trace(flags):
     """In weights, moving statistics and all of the optimizer."""
     learner = make_learner(warmup_steps=2, **flags)
     learner.optimizer = make_optimizer(learner.config, learner)
-    step = tf.function(learner.train_step, jit_compile=False)
+    step = tf.function(learner.train_step, jit_compile=False, autograph=False)
     variables = {v.path: v for v in learner.variables}
     variables |= {v.path: v for v in learner.optimizer.variables}
     assert float(step(_batch(learner, 1))["skipped"]) == 0

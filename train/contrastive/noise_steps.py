@@ -36,5 +36,5 @@ def make_step(config: ContrastiveConfig) -> Callable[[], float]:
         patch = model.window_frames, model.frontend.mel_bands
         batch[POSITIVE] = tf.random.uniform((n, NUM_DRAWS))
         batch[NOISE] = tf.random.normal((n, *patch))
-    step = tf.function(learner.train_step, jit_compile=False)
+    step = tf.function(learner.train_step, jit_compile=False, autograph=False)
     return lambda: float(step(batch)["loss"])

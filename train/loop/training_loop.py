@@ -189,7 +189,7 @@ class _Devices:
     def __init__(self, strategy: tf.distribute.Strategy, learner: keras.Model):
         self._strategy, self._learner = strategy, learner
 
-    @tf.function(jit_compile=False)
+    @tf.function(jit_compile=False, autograph=False)
     def train(self, batch, read_status, vote):
         """Scalars, read status and votes of the global batch."""
         shares = self._strategy.run(self._learner.train_step, args=(batch,))
@@ -206,7 +206,7 @@ class _Devices:
         figures["learning_rate"] = tf.convert_to_tensor(rate)
         return {name: float(value) for name, value in figures.items()}
 
-    @tf.function(jit_compile=False)
+    @tf.function(jit_compile=False, autograph=False)
     def _diagnose(self, batch):
         return self._sum(
             self._strategy.run(self._learner.diagnostics, args=(batch,))

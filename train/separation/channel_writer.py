@@ -8,7 +8,6 @@ import pathlib
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-import tensorflow as tf
 from absl import logging
 
 from data.audio import codec, encoding
@@ -26,9 +25,13 @@ from data.shards.shard_writer import ShardWriter
 from models.separation.separator import Separator
 from models.separation.stitching import stitch, window_starts
 from train.separation.separate_config import SeparateConfig
+from train.separation.traced_separators import TracedSeparators
 
 # In accounts and the dataset's summary: clips and samples beyond full scale.
 CLIPPED = "channels_clipped"
+
+# One a process, for all of its shards.
+_run = TracedSeparators()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,7 +155,7 @@ def _write_shard(
     advance: Callable[[], None],
 ) -> dict:
     run_each = {
-        name: _compile(_load(file, digest, task.precision))
+        name: functools.partial(_run, _load(file, digest, task.precision))
         for file, (name, digest) in zip(
             task.files, task.processors, strict=True
         )
@@ -287,11 +290,6 @@ def _load(file: str, digest: str, precision: str) -> Separator:
     other = Separator(**{**separator.get_config(), "dtype": precision})
     other.set_weights(separator.get_weights())
     return other
-
-
-@functools.cache
-def _compile(separator: Separator) -> Callable:
-    return tf.function(separator, input_signature=[tf.TensorSpec([None, None])])
 
 
 def common_channels(separators: dict[str, Separator], info: DatasetInfo) -> int:

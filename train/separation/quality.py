@@ -1,7 +1,9 @@
 """How well the kept processors separate scenes whose sources are known."""
 
+import functools
 import itertools
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -25,6 +27,7 @@ from models.metrics.si_sdr import (
 from models.separation.separator import Separator
 from train.separation.finished import measured_splits
 from train.separation.separation_config import SeparationConfig
+from train.separation.traced_separators import TracedSeparators
 
 # Enough for a mean that is stable to some 0.2 dB (our choice).
 MAX_CLIPS = 100
@@ -50,10 +53,11 @@ def measure(
     index = RecordIndex.of(info, splits)
     bad_records = BadRecords.of_run(index, folder, config.max_bad_fraction)
     clips = _clips_with_stems(index, bad_records)
-    results = []
+    run, results = TracedSeparators(), []
     for name, step in config.processors().items():
         separator = saved_network.load(processor_path(folder, name), Separator)
-        scores = _score(separator, clips)
+        separate = functools.partial(run, separator)
+        scores = _score(separate, separator.num_sources, clips)
         logging.info(
             "%s (step %d): SI-SDR improvement %.2f dB MixIT-assigned, "
             "%.2f dB oracle-matched",
@@ -94,10 +98,12 @@ def _clips_with_stems(
     return [*itertools.islice(clips, MAX_CLIPS)]
 
 
-def _score(separator: Separator, clips: list[np.ndarray]) -> dict[str, float]:
-    separate = tf.function(
-        separator, input_signature=[tf.TensorSpec([None, None])]
-    )
+def _score(
+    separate: Callable[[np.ndarray], tf.Tensor],
+    num_sources: int,
+    clips: list[np.ndarray],
+) -> dict[str, float]:
+    """Figures of (B, T) -> (B, num_sources, T)."""
     mixit, oracle = [], []
     for first, second in zip(clips[0::2], clips[1::2], strict=False):
         length = min(first.shape[1], second.shape[1])
@@ -106,7 +112,7 @@ def _score(separator: Separator, clips: list[np.ndarray]) -> dict[str, float]:
         mixit.extend(mixit_matched_improvement(scenes, estimates))
     for stems in clips:
         loudness = np.sum(stems**2, axis=1)
-        loudest = stems[np.argsort(-loudness)[: separator.num_sources]]
+        loudest = stems[np.argsort(-loudness)[:num_sources]]
         estimates = separate(loudest.sum(0)[None])[0].numpy()
         improvement_db = oracle_matched_improvement(loudest, estimates)
         # A source that sounds alone is its own mixture: nothing to gain.

@@ -319,8 +319,11 @@ def test_channels_beyond_full_scale_are_counted_and_told(
     info, files, tmp_path, caplog
 ):
     """Those of four times the mixture."""
-    run = tf.function(lambda x: tf.stack([4 * x, -x], axis=1))
-    with mock.patch.object(channel_writer, "_compile", lambda _: run):
+
+    def run(_, waveforms):
+        return tf.stack([4 * waveforms, -waveforms], axis=1)
+
+    with mock.patch.object(channel_writer, "_run", run):
         separated = channel_writer.separate(
             info, {"P": files["P"]}, tmp_path / "out", CONFIG
         )
