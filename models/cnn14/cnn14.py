@@ -5,12 +5,10 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
+from models.cnn14.batch_norm import BatchNorm
 from models.numerics.configured_model import ConfiguredModel
 from models.numerics.precision import loss_dtype, wide_dtype
 
-# PyTorch's defaults, in which the published weights were trained: momentum
-# 0.1 there is 0.9 here.
-_BATCH_NORM = {"epsilon": 1e-5, "momentum": 0.9}
 NUM_BLOCKS = 6
 # Five poolings by two: shorter patches would leave no frame.
 MIN_FRAMES = 2 ** (NUM_BLOCKS - 1)
@@ -68,7 +66,7 @@ class CNN14(ConfiguredModel):
             )
         self.embedding_dim = h_dim
 
-        self.bn0 = keras.layers.BatchNormalization(name="bn0", **_BATCH_NORM)
+        self.bn0 = BatchNorm(name="bn0")
         self.blocks = [
             ConvBlock(
                 channels,
@@ -146,10 +144,7 @@ class ConvBlock(keras.layers.Layer):
             )
             for name in ("conv1", "conv2")
         )
-        self.bn1, self.bn2 = (
-            keras.layers.BatchNormalization(name=name, **_BATCH_NORM)
-            for name in ("bn1", "bn2")
-        )
+        self.bn1, self.bn2 = (BatchNorm(name=name) for name in ("bn1", "bn2"))
         self.relu = keras.layers.ReLU(name="relu")
         self.average = keras.layers.AveragePooling2D(pool, name="average")
         self.drop = keras.layers.Dropout(dropout, name="drop")

@@ -15,7 +15,7 @@ from models.metrics.alignment_uniformity import alignment, uniformity
 from models.metrics.effective_rank import effective_rank
 from models.views.spec_augment import SpecAugment
 from models.views.triplet_positive import TripletPositive
-from train.contrastive import accumulated_gradients
+from train.contrastive import accumulated_gradients, fused_batch_norm
 from train.contrastive.contrastive_config import ContrastiveConfig
 from train.contrastive.view_pipeline import AUGMENT, NOISE, POSITIVE, VIEWS
 from train.loop import cross_replica
@@ -43,6 +43,7 @@ class ContrastiveLearner(keras.Model):
     ):
         super().__init__()
         self.embedding_model = embedding_model
+        fused_batch_norm.use_in(embedding_model.encoder)
         self.config = config
         self.make_views = make_views
         self.max_gradient_norm = config.max_gradient_norm
