@@ -1,1 +1,1 @@
-"""The CNN14 encoder."""
+"""The CNN14 encoder: `cnn14`, of its `convolution` and `batch_norm`."""

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from models.cnn14.batch_norm import BatchNorm
+from models.cnn14.convolution import Convolution
 from models.numerics.configured_model import ConfiguredModel
 from models.numerics.precision import loss_dtype, wide_dtype
 
@@ -139,10 +140,7 @@ class ConvBlock(keras.layers.Layer):
         self.filters = filters
         self.pool = pool
         self.conv1, self.conv2 = (
-            keras.layers.Conv2D(
-                filters, 3, padding="same", use_bias=False, name=name
-            )
-            for name in ("conv1", "conv2")
+            Convolution(filters, name=name) for name in ("conv1", "conv2")
         )
         self.bn1, self.bn2 = (BatchNorm(name=name) for name in ("bn1", "bn2"))
         self.relu = keras.layers.ReLU(name="relu")
