@@ -112,8 +112,8 @@ def _sorting(keys: np.ndarray) -> np.ndarray:
     order = order[np.argsort(high[order], kind="stable")]
     if keys.itemsize > 4:
         leading = (keys >> (8 * keys.itemsize - 32))[order]
-        ties = np.append(False, leading[1:] == leading[:-1])
-        ties[:-1] |= ties[1:]
+        ties = leading == np.append(leading[1:], ~leading[-1:])
+        ties[1:] |= ties[:-1]
         tied = order[ties]
         order[ties] = tied[np.argsort(keys[tied])]
     return order

@@ -28,7 +28,7 @@ def score_sets():
     near = 1 + 1e-13 * random.integers(-20, 20, 300)
     infinite = np.where(noise > 1, np.inf, np.where(noise < -1, -np.inf, 0))
     zeros = np.where(noise > 0, 0.0, -0.0)
-    scales = np.exp(40 * noise) * random.choice([-1, 1], 300)
+    scales = np.exp(20 * noise) * random.choice([-1, 1], 300)
     denormal = noise * 1e-44
     integers = random.integers(-9, 9, 300)
     floats = [noise, near, infinite, zeros, scales, denormal]
