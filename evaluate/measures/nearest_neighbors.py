@@ -5,7 +5,7 @@ import numpy as np
 # Squared, the similarities that are held at once: 4 MB of them.
 BLOCK_ROWS = 1024
 # Rows that a query is compared with at once.
-_ROWS = 1 << 16
+_ROWS = 1 << 17
 
 
 class Collection:

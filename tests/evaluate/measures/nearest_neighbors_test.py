@@ -49,7 +49,7 @@ def collections():
 
 
 @pytest.mark.parametrize("name", collections())
-@pytest.mark.parametrize("rows", [7, 100, 1 << 16])
+@pytest.mark.parametrize("rows", [7, 100, 1 << 17])
 def test_equals_sorting_all_similarities_in_float64(name, rows, monkeypatch):
     collection = collections()[name]
     queries = np.concatenate([collection[:6], np.zeros_like(collection[:1])])
