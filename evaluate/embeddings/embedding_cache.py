@@ -5,6 +5,7 @@ import os
 import pathlib
 import tempfile
 from collections.abc import Sequence
+from typing import TypeVar
 
 from absl import logging
 
@@ -12,8 +13,10 @@ from data.run import content
 from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings import embedding_job
-from evaluate.embeddings.embedding_store import EmbeddingStore
+from evaluate.embeddings.embedding_store import ClipStore, EmbeddingStore
 from evaluate.embeddings.encoders import Representation
+
+_Store = TypeVar("_Store", ClipStore, EmbeddingStore)
 
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -33,12 +36,16 @@ def embeddings(
     Raises:
       UserError: see `embedding_job.run`.
     """
-    info.shards_of(splits)
-    stores = []
-    for split in splits:
-        if any(shard.clips for shard in info.splits[split]):
-            stores += _of_split(representation, info, split)
-    return EmbeddingStore.concatenate(stores)
+    return _joined(EmbeddingStore, representation, info, splits)
+
+
+def clip_embeddings(
+    representation: Representation,
+    info: DatasetInfo,
+    splits: Sequence[str],
+) -> ClipStore:
+    """As `embeddings`, without reading windows."""
+    return _joined(ClipStore, representation, info, splits)
 
 
 def cache_folder(representation: Representation) -> pathlib.Path:
@@ -47,12 +54,29 @@ def cache_folder(representation: Representation) -> pathlib.Path:
     return pathlib.Path(representation.cache) / f"{representation.kind}-{key}"
 
 
+def _joined(
+    store: type[_Store],
+    representation: Representation,
+    info: DatasetInfo,
+    splits: Sequence[str],
+) -> _Store:
+    info.shards_of(splits)
+    stores = []
+    for split in splits:
+        if any(shard.clips for shard in info.splits[split]):
+            stores += _of_split(store, representation, info, split)
+    return store.concatenate(stores)
+
+
 def _of_split(
-    representation: Representation, info: DatasetInfo, split: str
-) -> list[EmbeddingStore]:
+    store: type[_Store],
+    representation: Representation,
+    info: DatasetInfo,
+    split: str,
+) -> list[_Store]:
     folder = cache_folder(representation)
     try:
-        return _stores(representation, info, split, folder)
+        return _stores(store, representation, info, split, folder)
     except OSError as error:
         if error.errno not in _READ_ONLY:
             raise
@@ -63,27 +87,28 @@ def _of_split(
             error.strerror,
         )
     with tempfile.TemporaryDirectory() as folder:
-        return _stores(representation, info, split, pathlib.Path(folder))
+        return _stores(store, representation, info, split, pathlib.Path(folder))
 
 
 def _stores(
+    store: type[_Store],
     representation: Representation,
     info: DatasetInfo,
     split: str,
     folder: pathlib.Path,
-) -> list[EmbeddingStore]:
+) -> list[_Store]:
     accounts = embedding_job.run(representation, info, [split], folder)
     files = [folder / account["shard"] for account in accounts]
-    stores = [_load_or_remove(file) for file in files]
+    stores = [_load_or_remove(store, file) for file in files]
     if None in stores:
         embedding_job.run(representation, info, [split], folder)
-        stores = [EmbeddingStore.load(file) for file in files]
+        stores = [store.load(file) for file in files]
     return stores
 
 
-def _load_or_remove(file: pathlib.Path) -> EmbeddingStore | None:
+def _load_or_remove(store: type[_Store], file: pathlib.Path) -> _Store | None:
     try:
-        return EmbeddingStore.load(file)
+        return store.load(file)
     except UserError:
         logging.warning("%s is damaged: embedding that shard again", file)
         file.unlink()

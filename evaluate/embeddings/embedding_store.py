@@ -1,11 +1,12 @@
 """Embeddings of clips, with their ids and labels, in memory and on disk."""
 
+import contextlib
 import dataclasses
 import functools
 import os
 import pathlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -17,6 +18,50 @@ VERSION = 3
 
 # What NumPy raises of files that are none of ours.
 _DAMAGES = (OSError, EOFError, KeyError, TypeError, ValueError)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ClipStore:
+    """The embeddings of some clips, without those of their windows.
+
+    Attributes:
+      clips: (clips, d) float32.
+      clip_ids: one for each clip.
+      labels: (clips, C) uint8, multi-hot.
+      class_names: C names.
+    """
+
+    clips: np.ndarray
+    clip_ids: tuple[str, ...]
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+
+    def __post_init__(self):
+        clips = len(self.clip_ids)
+        if (
+            self.clips.shape[:1] != (clips,)
+            or self.clips.ndim != 2
+            or self.labels.shape != (clips, len(self.class_names))
+        ):
+            raise ValueError("clips and labels do not go together")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "ClipStore":
+        """Reads these parts of what `EmbeddingStore.save` wrote.
+
+        Raises:
+          UserError: as `EmbeddingStore.load`.
+        """
+        with _arrays(path) as arrays:
+            return cls(arrays["clips"], *_of_clips(arrays))
+
+    @classmethod
+    def concatenate(cls, stores: Sequence["ClipStore"]) -> "ClipStore":
+        """The clips of several stores of one data set, in that order."""
+        return cls(
+            np.concatenate([store.clips for store in stores]),
+            *_joined(stores),
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,25 +131,10 @@ class EmbeddingStore:
         Raises:
           UserError: the file is missing, damaged, or of another version.
         """
-        try:
-            with (
-                pathlib.Path(path).open("rb") as file,
-                np.load(file, allow_pickle=False) as arrays,
-            ):
-                if arrays["version"] != VERSION:
-                    raise ValueError(f"version {arrays['version']}")
-                return cls(
-                    windows=arrays["windows"],
-                    window_clip=arrays["window_clip"],
-                    clip_ids=tuple(arrays["clip_ids"].tolist()),
-                    labels=arrays["labels"],
-                    class_names=tuple(arrays["class_names"].tolist()),
-                )
-        except (*_DAMAGES, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"{path} is damaged: delete it and run again, the others are "
-                "kept"
-            ) from error
+        with _arrays(path) as arrays:
+            return cls(
+                arrays["windows"], arrays["window_clip"], *_of_clips(arrays)
+            )
 
     @classmethod
     def concatenate(
@@ -115,9 +145,41 @@ class EmbeddingStore:
             return stores[0]
         counts = np.concatenate([np.bincount(s.window_clip) for s in stores])
         return cls(
-            windows=np.concatenate([store.windows for store in stores]),
-            window_clip=np.repeat(np.arange(len(counts)), counts),
-            clip_ids=tuple(i for store in stores for i in store.clip_ids),
-            labels=np.concatenate([store.labels for store in stores]),
-            class_names=stores[0].class_names,
+            np.concatenate([store.windows for store in stores]),
+            np.repeat(np.arange(len(counts)), counts),
+            *_joined(stores),
         )
+
+
+@contextlib.contextmanager
+def _arrays(path: str | os.PathLike) -> Iterator[Mapping[str, np.ndarray]]:
+    """The arrays of a file; each is read where it is asked for."""
+    try:
+        with (
+            pathlib.Path(path).open("rb") as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
+            if arrays["version"] != VERSION:
+                raise ValueError(f"version {arrays['version']}")
+            yield arrays
+    except (*_DAMAGES, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} is damaged: delete it and run again, the others are kept"
+        ) from error
+
+
+def _of_clips(arrays: Mapping[str, np.ndarray]) -> tuple:
+    """`clip_ids`, `labels` and `class_names`."""
+    return (
+        tuple(arrays["clip_ids"].tolist()),
+        arrays["labels"],
+        tuple(arrays["class_names"].tolist()),
+    )
+
+
+def _joined(stores: Sequence[ClipStore | EmbeddingStore]) -> tuple:
+    return (
+        tuple(i for store in stores for i in store.clip_ids),
+        np.concatenate([store.labels for store in stores]),
+        stores[0].class_names,
+    )

@@ -7,7 +7,7 @@ import numpy as np
 
 from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
-from evaluate.embeddings.embedding_cache import embeddings
+from evaluate.embeddings.embedding_cache import clip_embeddings
 from evaluate.embeddings.encoders import load_encoders
 from evaluate.measures.nearest_neighbors import nearest_neighbors
 from evaluate.measures.results import format_table, listed
@@ -43,7 +43,7 @@ def search(
     if not is_valid(query):
         raise UserError(f"--query {WHY_NOT}")
     [encoder] = load_encoders([run], info)
-    store = embeddings(encoder, info, splits)
+    store = clip_embeddings(encoder, info, splits)
     embedding = encoder.encode(encoder.cut_windows(query)).mean(axis=0)
     rows, similarities = nearest_neighbors(embedding[None], store.clips, top)
     return [

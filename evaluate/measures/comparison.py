@@ -23,8 +23,9 @@ from evaluate.measures.comparison_config import (
 from evaluate.measures.probe_classifier import score_clips, train_classifier
 from evaluate.measures.query_by_example import has_pairs, query_by_example
 from evaluate.measures.results import result
-from models.metrics.average_precision import average_precision
-from models.metrics.roc import area_under_roc
+from models.metrics import ranking
+from models.metrics.average_precision import precision_area
+from models.metrics.roc import roc_area
 
 
 def probe(config: ProbeConfig, info: DatasetInfo) -> list[dict]:
@@ -51,13 +52,11 @@ def probe(config: ProbeConfig, info: DatasetInfo) -> list[dict]:
         train = embeddings(row, info, config.train_splits)
         held_out = embeddings(row, info, config.eval_splits)
         scores = score_clips(train_classifier(train, config), held_out)
-        return result(
-            row,
-            info.class_names,
-            held_out.labels.sum(axis=0),
-            average_precision(held_out.labels, scores),
-            area_under_roc(held_out.labels, scores),
+        clips = held_out.labels.sum(axis=0)
+        ap_and_auc = ranking.of_classes(
+            held_out.labels, scores, precision_area, roc_area
         )
+        return result(row, info.class_names, clips, *ap_and_auc)
 
     return _measure_all(rows, measure, config, info, PROBE, splits)
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from evaluate.measures.nearest_neighbors import cosine_similarity
 from models.metrics.average_precision import average_precision
+from models.numerics.columns import columns
 
 
 def query_by_example(
@@ -34,8 +35,10 @@ def query_by_example(
       negative.
     """
     values = np.full(labels.shape[1], np.nan)
-    for number in has_pairs(labels).nonzero()[0]:
-        has_class = labels[:, number] != 0
+    can_be_ranked = has_pairs(labels)
+    for number, has_class in enumerate(columns(labels != 0)):
+        if not can_be_ranked[number]:
+            continue
         random = np.random.default_rng([seed, number])
         with_class = _draw(np.flatnonzero(has_class), positives, random)
         without = _draw(np.flatnonzero(~has_class), negatives, random)
@@ -60,13 +63,15 @@ def pair_average_precision(
       positives: (P, d), P >= 2.
       negatives: (N, d), N >= 1.
     """
-    upper = np.triu_indices(len(positives), k=1)
-    matching = cosine_similarity(positives, positives)[upper]
-    other = cosine_similarity(positives, negatives).ravel()
-    relevant = np.repeat([1, 0], [len(matching), len(other)])
     # Ranking by distance, nearest first, is ranking by similarity.
-    scores = np.concatenate([matching, other])
-    return float(average_precision(relevant, scores))
+    scores = cosine_similarity(
+        positives, np.concatenate([positives, negatives])
+    )
+    rows, columns = map(np.arange, scores.shape)
+    # Right of the diagonal: each pair of positives once, and the others.
+    pairs = rows[:, None] < columns
+    relevant = np.broadcast_to(columns < len(rows), scores.shape)[pairs]
+    return float(average_precision(relevant, scores[pairs]))
 
 
 def _draw(

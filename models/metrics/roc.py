@@ -1,15 +1,16 @@
 """Area under the ROC curve, and d-prime."""
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
-from models.metrics.average_precision import checked
+from models.metrics import ranking
+from models.metrics.ranking import Ranking
 
 
 def area_under_roc(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """The share of (relevant, other) pairs in the right order; ties are half.
 
-    Computed from the sum of ranks (Mann-Whitney U).
+    Computed by counting (Mann-Whitney U).
 
     Args:
       labels: (N, C), or (N,) for one class; non-zero is relevant.
@@ -22,12 +23,22 @@ def area_under_roc(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     Raises:
       ValueError: the shapes differ, or a score is NaN.
     """
-    labels, scores = checked(labels, scores)
-    positives = np.count_nonzero(labels, axis=0)
-    pairs = positives * (len(labels) - positives)
-    ranks = stats.rankdata(scores, axis=0)
-    wins = np.sum(ranks * labels, axis=0) - positives * (positives + 1) / 2
-    return np.where(pairs > 0, wins / np.maximum(pairs, 1), np.nan)
+    [values] = ranking.of_classes(labels, scores, roc_area)
+    return values
+
+
+def roc_area(ranked: Ranking) -> float:
+    """AUC of one class; NaN where all items are relevant, or none is."""
+    hits = ranked.hits
+    positives = hits[-1] if hits.size else 0
+    pairs = positives * (ranked.count - positives)
+    if not pairs:
+        return float("nan")
+    steps = np.diff(hits, prepend=0)
+    # Others at or above each relevant item, and those above it: half of the
+    # sum are the pairs lost. In integers, so nothing is rounded.
+    others = (ranked.items - hits) + (ranked.above - (hits - steps))
+    return float((pairs - (steps @ others) / 2) / pairs)
 
 
 def d_prime(auc: np.ndarray | float) -> np.ndarray:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from data.run.errors import UserError
-from evaluate.embeddings.embedding_store import EmbeddingStore
+from evaluate.embeddings.embedding_store import ClipStore, EmbeddingStore
 
 
 def store_of(counts, first=0):
@@ -90,3 +90,39 @@ def test_refuses_other_files_and_parts(tmp_path):
         file.write_bytes(content)
         with pytest.raises(UserError, match="store.npz is damaged: delete it"):
             EmbeddingStore.load(file)
+
+
+def test_clips_are_read_without_their_windows(tmp_path):
+    first, second = store_of([2, 1]), store_of([1, 3], first=100)
+    loaded = []
+    for number, store in enumerate((first, second)):
+        file = tmp_path / f"{number}.npz"
+        store.save(file)
+        with np.load(file) as arrays:
+            # Whatever the windows are.
+            np.savez(file, **(dict(arrays) | {"windows": np.array([{}])}))
+        loaded.append(ClipStore.load(file))
+    both = ClipStore.concatenate(loaded)
+    whole = EmbeddingStore.concatenate([first, second])
+    np.testing.assert_array_equal(both.clips, whole.clips)
+    np.testing.assert_array_equal(both.labels, whole.labels)
+    assert both.clip_ids == whole.clip_ids
+    assert both.class_names == whole.class_names
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 0},
+        {"clips": np.zeros((2, 2), "f4")},
+        {"clips": np.zeros(3, "f4")},
+        {"labels": np.zeros((3, 2), "u1")},
+    ],
+)
+def test_refuses_clips_that_do_not_go_together(tmp_path, change):
+    file = tmp_path / "store.npz"
+    store_of([3, 1, 2]).save(file)
+    with np.load(file) as arrays:
+        np.savez(file, **(dict(arrays) | change))
+    with pytest.raises(UserError, match="store.npz is damaged: delete it"):
+        ClipStore.load(file)
