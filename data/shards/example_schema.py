@@ -17,7 +17,7 @@ Audio format, sample rate, class names and processors are the dataset's, in
 its `dataset.json`. Files are TFRecord, uncompressed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from data.shards.example_message import Example
 
@@ -49,16 +49,18 @@ def serialize(
 ) -> bytes:
     """One clip, its sounds encoded, as the bytes of a `tf.train.Example`."""
     example = Example()
-    _put_int64(example, VERSION_KEY, [VERSION])
-    _put_bytes(example, CLIP_ID, [clip_id.encode()])
-    _put_bytes(example, SOURCE, [source.encode()])
-    example.features.feature[START_S].float_list.value.append(start_s)
-    _put_int64(example, LABELS, sorted(labels))
-    _put_bytes(example, AUDIO, [audio])
-    _put_int64(example, NUM_SAMPLES, [num_samples])
+    feature = example.features.feature
+    feature[VERSION_KEY].int64_list.value[:] = [VERSION]
+    feature[CLIP_ID].bytes_list.value[:] = [clip_id.encode()]
+    feature[SOURCE].bytes_list.value[:] = [source.encode()]
+    feature[START_S].float_list.value[:] = [start_s]
+    feature[LABELS].int64_list.value[:] = sorted(labels)
+    feature[AUDIO].bytes_list.value[:] = [audio]
+    feature[NUM_SAMPLES].int64_list.value[:] = [num_samples]
     if stems:
-        _put_bytes(example, STEMS, stems)
-        _put_bytes(example, STEM_NAMES, [name.encode() for name in stem_names])
+        names = [name.encode() for name in stem_names]
+        feature[STEMS].bytes_list.value[:] = stems
+        feature[STEM_NAMES].bytes_list.value[:] = names
     return example.SerializeToString(deterministic=True)
 
 
@@ -68,7 +70,8 @@ def with_channels(
     """The same example with each processor's encoded channels added."""
     example = Example.FromString(serialized)
     for processor, encoded in channels.items():
-        _put_bytes(example, channels_key(processor), encoded)
+        key = channels_key(processor)
+        example.features.feature[key].bytes_list.value[:] = encoded
     return example.SerializeToString(deterministic=True)
 
 
@@ -77,16 +80,3 @@ def without_labels(serialized: bytes) -> bytes:
     example = Example.FromString(serialized)
     example.features.feature[LABELS].Clear()
     return example.SerializeToString(deterministic=True)
-
-
-def _put_bytes(example: Example, key: str, values: Iterable[bytes]) -> None:
-    _fill(example.features.feature[key].bytes_list, values)
-
-
-def _put_int64(example: Example, key: str, values: Iterable[int]) -> None:
-    _fill(example.features.feature[key].int64_list, values)
-
-
-def _fill(of_kind, values: Iterable) -> None:
-    of_kind.SetInParent()  # It has its kind, though it may be empty.
-    of_kind.value[:] = values
