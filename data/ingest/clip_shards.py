@@ -68,7 +68,9 @@ class ClipReader:
             encoding.encode(piece.audio, self.audio_format, rate_hz),
             piece.audio.size,
             clip.recording.labels,
-            shard_statistics.conversions(piece, rate_hz),
+            shard_statistics.conversions(
+                piece.header, piece.over_full_scale, rate_hz
+            ),
             bad_packets=piece.bad_packets,
         )
 
