@@ -1,8 +1,4 @@
-"""Shards of clips: cut from recordings, or synthetic scenes with stems.
-
-TensorFlow is imported where a shard is written: the processes that read or
-make the clips do without it.
-"""
+"""Shards of clips: cut from recordings, or synthetic scenes with stems."""
 
 import dataclasses
 import functools
@@ -14,7 +10,9 @@ from data.audio import encoding, sound_file
 from data.ingest.clip_plan import ClipPlan, ScenePlan
 from data.jobs.decoder_pool import Item
 from data.run.rejects import Rejected
-from data.shards import shard_statistics
+from data.shards import example_schema, shard_statistics
+from data.shards.shard_writer import ShardWriter
+from data.synthetic.scenes import generate_scene
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +68,9 @@ class ClipReader:
             encoding.encode(piece.audio, self.audio_format, rate_hz),
             piece.audio.size,
             clip.recording.labels,
-            shard_statistics.conversions(piece, rate_hz),
+            shard_statistics.conversions(
+                piece.header, piece.over_full_scale, rate_hz
+            ),
             bad_packets=piece.bad_packets,
         )
 
@@ -85,9 +85,6 @@ class SceneMaker:
     audio_format: str
 
     def read(self, plan: ScenePlan) -> EncodedClip:
-        # Loads scipy, which processes that read recordings do without.
-        from data.synthetic.scenes import generate_scene
-
         scene = generate_scene(
             self.seed, plan.number, self.seconds, self.sample_rate_hz
         )
@@ -140,9 +137,6 @@ def write_clips(
       Its account: what `ShardStatistics` and `ShardWriter` tell, the `rejects`,
       and those used `in_part`.
     """
-    from data.shards import example_schema
-    from data.shards.shard_writer import ShardWriter
-
     index_of = dict(task.label_numbers)
     account = shard_statistics.ShardStatistics(task.reader.sample_rate_hz)
     rejects, in_part = [], []

@@ -9,7 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 from absl import logging
 
-from data.jobs.decoder_process import DecoderProcess, Died, TookTooLong
+from data.jobs.decoder_process import (
+    DecoderProcess,
+    Died,
+    TookTooLong,
+    can_fork,
+)
 from data.run.errors import UserError
 from data.run.rejects import Rejected
 
@@ -40,6 +45,10 @@ class DecoderPool(contextlib.AbstractContextManager):
     def __init__(self, workers: int = 0, item_timeout_s: float | None = None):
         self._workers = workers or _num_cores()
         self._timeout_s = item_timeout_s
+        # Now, while there are no threads; else as they are needed.
+        self._unused = [
+            DecoderProcess() for _ in range(self._workers if can_fork() else 0)
+        ]
         # A thread for each process, which waits for it.
         self._threads = concurrent.futures.ThreadPoolExecutor(self._workers)
         self._process_of: dict[int, DecoderProcess] = {}
@@ -52,7 +61,7 @@ class DecoderPool(contextlib.AbstractContextManager):
     def __exit__(self, *error) -> None:
         self._end = concurrent.futures.CancelledError()
         for _ in range(2):  # One may just be starting: until threads end.
-            for process in list(self._process_of.values()):
+            for process in [*self._unused, *self._process_of.values()]:
                 process.kill()
             self._threads.shutdown(cancel_futures=True)
 
@@ -114,7 +123,11 @@ class DecoderPool(contextlib.AbstractContextManager):
         process = self._process_of.get(thread)
         if process is None or process.is_over:
             self._go_on()
-            process = self._process_of[thread] = DecoderProcess()
+            try:
+                process = self._unused.pop()
+            except IndexError:
+                process = DecoderProcess()
+            self._process_of[thread] = process
         self._go_on()
         return process
 

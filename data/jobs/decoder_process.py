@@ -19,6 +19,9 @@ from collections.abc import Callable
 from data.run.rejects import Rejected
 
 _TICK_S = 0.25
+# Libraries that run threads as soon as they are loaded. That of NumPy does too,
+# and ends them before each fork.
+_RUN_THREADS = {"tensorflow", "grpc"}
 _FROM_OUTSIDE = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
 
 
@@ -44,15 +47,25 @@ class Died(Exception):
         self.is_killed = exit_code == -signal.SIGKILL
 
 
+def can_fork() -> bool:
+    """Whether a fork is as safe as a fresh process, and spares its imports.
+
+    Any other thread may hold a lock, which nobody would ever let go in a fork.
+    """
+    runs_alone = threading.active_count() == 1
+    is_light = not _RUN_THREADS & sys.modules.keys()
+    return sys.platform == "linux" and runs_alone and is_light
+
+
 class DecoderProcess:
-    """A fresh process, which imports no more than what its calls need."""
+    """A process forked from this one where it can be, or else a fresh one."""
 
     # A start looks at all processes, as no two threads may at the same time.
     _lock = threading.Lock()
 
     def __init__(self):
-        # Not forked: a fork of a process that runs TensorFlow can hang.
-        context = multiprocessing.get_context("spawn")
+        method = "fork" if can_fork() else "spawn"
+        context = multiprocessing.get_context(method)
         self._pipe, other = context.Pipe()
         self._process = context.Process(
             target=_serve, args=(other,), daemon=True
@@ -102,6 +115,7 @@ def _serve(pipe: multiprocessing.connection.Connection) -> None:
     """The life of a process: ends when the pipe's other end is gone."""
     # Ctrl-C reaches the whole group; the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Not as the parent has it.
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(OSError):  # Linux, for want of memory: me first.
         pathlib.Path("/proc/self/oom_score_adj").write_text("500")

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from data.run import csv_table
 from data.run.errors import UserError
 from data.shards import example_schema, record_check
+from data.shards.example_message import Example
 from data.shards.record_index import RecordIndex, file_size
 from data.shards.record_reader import read_record
 from data.shards.shard_offsets import FRAME_BYTES, HEADER_BYTES
@@ -84,7 +85,7 @@ def clip_id(index: RecordIndex, number: int) -> str:
         with index.file_of(number).open("rb") as stream:
             stream.seek(index.offset_of[number] + HEADER_BYTES)
             content = stream.read(max(0, index.size_of[number] - FRAME_BYTES))
-        feature = tf.train.Example.FromString(content).features.feature
+        feature = Example.FromString(content).features.feature
         [name] = feature[example_schema.CLIP_ID].bytes_list.value
         return name.decode()
     except (OSError, DecodeError, ValueError):

@@ -6,8 +6,9 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from data.audio import codec
-from data.shards import example_schema
+from data.shards import example_parser, example_schema
 from data.shards.dataset_info import DatasetInfo
+from data.shards.example_message import Example
 
 
 def parse_checked(
@@ -16,7 +17,7 @@ def parse_checked(
     processors: Sequence[str] = (),
     stems: bool = False,
 ) -> dict[str, tf.Tensor]:
-    """`example_schema.parse`, of a record that may hold anything.
+    """`example_parser.parse`, of a record that may hold anything.
 
     Version, labels and the lengths of all that is wanted are checked; audio
     is checked further where it is decoded.
@@ -30,7 +31,7 @@ def parse_checked(
     Raises:
       InvalidArgumentError: when run, of a record that does not fit.
     """
-    clip = example_schema.parse(
+    clip = example_parser.parse(
         serialized, processors, info.num_channels, stems
     )
     num_samples = clip[example_schema.NUM_SAMPLES]
@@ -65,7 +66,7 @@ def find_fault(serialized: bytes, info: DatasetInfo) -> tuple[str, str] | None:
     all of its audio decoded. None where nothing is wrong.
     """
     try:
-        feature = tf.train.Example.FromString(serialized).features.feature
+        feature = Example.FromString(serialized).features.feature
     except DecodeError:
         return "not_an_example", "its bytes are no tf.train.Example"
     for key, kind in _SINGLE_VALUES.items():

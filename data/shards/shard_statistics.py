@@ -5,7 +5,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 
-from data.audio.sound_file import AudioClip
+from data.audio.audio_header import AudioHeader
 from data.shards import shard_offsets
 from data.shards.dataset_info import DatasetInfo, Shard
 
@@ -18,14 +18,22 @@ CONVERSIONS = (
 )
 
 
-def conversions(clip: AudioClip, sample_rate_hz: int) -> tuple[str, ...]:
-    """Those of `CONVERSIONS` that were done to a clip to get it."""
+def conversions(
+    header: AudioHeader, over_full_scale: bool, sample_rate_hz: int
+) -> tuple[str, ...]:
+    """Those of `CONVERSIONS` that were done to a clip to get it.
+
+    Args:
+      header: of its recording.
+      over_full_scale: whether a sample was beyond +-1.
+      sample_rate_hz: of the clip.
+    """
     done = (
-        clip.header.sample_rate_hz < sample_rate_hz,
-        clip.header.sample_rate_hz > sample_rate_hz,
-        clip.header.num_channels > 1,
-        clip.over_full_scale,
-        clip.header.full_scale != 1,
+        header.sample_rate_hz < sample_rate_hz,
+        header.sample_rate_hz > sample_rate_hz,
+        header.num_channels > 1,
+        over_full_scale,
+        header.full_scale != 1,
     )
     return tuple(itertools.compress(CONVERSIONS, done))
 

@@ -3,12 +3,12 @@
 import dataclasses
 
 import numpy as np
-import tensorflow as tf
 
 from data.audio import codec
 from data.audio.encoding import FULL_SCALE
 from data.shards import example_schema
 from data.shards.dataset_info import DatasetInfo
+from data.shards.example_message import Example
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ def read(
       channels: whether its channels are wanted.
       stems: whether its stems are.
     """
-    features = tf.train.Example.FromString(serialized).features.feature
+    features = Example.FromString(serialized).features.feature
 
     def texts(key: str) -> list[str]:
         values = features[key].bytes_list.value

@@ -5,7 +5,7 @@ length of the result, and `rate_hz` the sample rate.
 """
 
 import numpy as np
-from scipy import fft
+import scipy  # Its fft is loaded where a scene is made.
 
 Rng = np.random.Generator
 
@@ -110,16 +110,16 @@ def recolor(audio: np.ndarray, rng: Rng, rate_hz: int) -> np.ndarray:
     gains_db = rng.normal(0.0, 5.0, octaves.size)
     gains_db += rng.uniform(-3.0, 3.0) * (octaves - octaves.mean())
     # The padding keeps the filter's short response from wrapping around.
-    padded = fft.next_fast_len(audio.size + 512, real=True)
+    padded = scipy.fft.next_fast_len(audio.size + 512, real=True)
     bins_hz = np.arange(padded // 2 + 1) * (rate_hz / padded)
     # Gains follow the bins coarsely (a few Hz): interpolating logarithms at
     # every bin of a long waveform would cost more than the transforms.
     grid_hz = np.linspace(0.0, bins_hz[-1], 513)
     grid_octaves = np.log2(np.maximum(grid_hz, 1.0) / 62.5)
     grid_gains = 10.0 ** (np.interp(grid_octaves, octaves, gains_db) / 20.0)
-    spectrum = fft.rfft(audio, padded)
+    spectrum = scipy.fft.rfft(audio, padded)
     spectrum *= np.interp(bins_hz, grid_hz, grid_gains)
-    return fft.irfft(spectrum, padded)[: audio.size]
+    return scipy.fft.irfft(spectrum, padded)[: audio.size]
 
 
 def swept_noise(
@@ -141,7 +141,8 @@ def swept_noise(
     distance = np.log2(ratios) / width_octaves
     noise = rng.standard_normal((num_frames, frame))
     # (frames, frame)
-    frames = fft.irfft(fft.rfft(noise) * np.exp(-0.5 * distance**2), frame)
+    spectra = scipy.fft.rfft(noise) * np.exp(-0.5 * distance**2)
+    frames = scipy.fft.irfft(spectra, frame)
     # Frames are independent, so sine windows add up to constant power.
     frames *= np.sin(np.pi * (np.arange(frame) + 0.5) / frame)
     halves = frames.reshape(num_frames, 2, hop)

@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -303,6 +304,44 @@ def test_tensorflow_is_not_needed_for_help():
     )
     command = [sys.executable, "-c", program]
     assert subprocess.check_output(command, cwd=ROOT) == b"False\n"
+
+
+def test_shards_are_written_without_tensorflow_or_what_is_not_needed(tmp_path):
+    for name in ("tensorflow", "keras", "pandas"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')")
+    for number in range(3):
+        write(tmp_path / "in" / f"{number}.wav", tone(1, 44100), 44100)
+    (tmp_path / "in" / "bad.wav").write_text("bad")
+    folder = config(tmp_path, output=str(tmp_path / "folder"))
+    scenes = synthetic(tmp_path, output=str(tmp_path / "scenes"))
+    for options, flags in (
+        (folder, [f"--input={folder.input}"]),
+        (
+            scenes,
+            [
+                "--source=synthetic",
+                "--num_clips=9",
+                "--scene_seconds=0.5",
+                "--clips_per_shard=3",
+            ],
+        ),
+    ):
+        out = tmp_path / "out"
+        done = subprocess.run(
+            [
+                sys.executable,
+                ROOT / "data" / "write_shards.py",
+                f"--output={out}",
+                *flags,
+            ],
+            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        ingest_job.run(options)
+        assert contents(out) == contents(pathlib.Path(options.output))
+        shutil.rmtree(out)
 
 
 def test_two_workers_write_the_same_and_the_counts_are_told(

@@ -1,5 +1,6 @@
 """Items that crash or hang are given up; the others are read."""
 
+import ast
 import contextlib
 import functools
 import os
@@ -170,21 +171,79 @@ def test_crashes_on_and_on_end_the_job(tmp_path, monkeypatch):
 
 
 JOB = """
-import functools, pathlib, signal
-from tests.data.jobs.decoder_pool_test import items, rest, results
+import functools, pathlib, signal, sys, threading, time
+from tests.data.jobs.decoder_pool_test import *
 
 # Ignored where the tests themselves run in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 folder = pathlib.Path("{folder}")
+parents.append("is known to forks")
+{before}
 print({job})
 """
+parents = []
+
+
+def is_forked():
+    return parents != []
+
+
+def run_job(folder, job, before=""):
+    """Runs a job in a process that has not loaded TensorFlow, unlike ours."""
+    program = JOB.format(folder=folder, job=job, before=before)
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "before, told",
+    [
+        ("", "True"),
+        ("sys.modules['tensorflow'] = sys", "False"),
+        (
+            "threading.Thread(target=time.sleep, args=(9,), daemon=True)"
+            ".start()",
+            "False",
+        ),
+    ],
+)
+def test_processes_are_forked_where_nothing_else_runs(tmp_path, before, told):
+    done = run_job(tmp_path, "results([('a', is_forked)])", before)
+    assert (done.stdout, done.stderr) == (f"[{told}]\n", "")
+
+
+def test_forks_that_crash_or_hang_are_replaced_by_fresh_processes(tmp_path):
+    job = (
+        "[str(r) for r in results([*items(folder, range(4), crash=(1,), "
+        "hang=(2,)), ('forked', is_forked)], 1, 1.0)]"
+    )
+    done = run_job(tmp_path, job)
+    assert done.returncode == 0, done.stderr
+    found = ast.literal_eval(done.stdout)
+    assert found[0] == "0" and found[3:] == ["3", "False"]
+    assert "ended its process twice (SIGSEGV)" in found[1]
+    assert "took longer than --item_timeout_seconds=1" in found[2]
+    assert sprung(tmp_path / "notes") == [1, 1, 2]
+
+
+def test_a_fork_that_somebody_ends_ends_the_job(tmp_path):
+    job = "results(items(folder, [8], crash=(8,), how=signal.SIGTERM))"
+    done = run_job(
+        tmp_path, job, "signal.signal(signal.SIGTERM, lambda *_: None)"
+    )
+    assert "died (SIGTERM) at number 8: see the lines above" in done.stderr
+    assert sprung(tmp_path / "notes") == [8]
 
 
 @contextlib.contextmanager
 def job_of_its_own(folder, job, sprung_first):
     """A process, with a group of its own, once some traps are sprung."""
     process = subprocess.Popen(
-        [sys.executable, "-c", JOB.format(folder=folder, job=job)],
+        [sys.executable, "-c", JOB.format(folder=folder, job=job, before="")],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -211,7 +270,7 @@ def test_workers_that_hang_end_with_their_parent(tmp_path, how):
     with job_of_its_own(tmp_path, hanging, [0, 7]) as process:
         command = ["ps", "-o", "pid=", "--ppid", str(process.pid)]
         workers = subprocess.check_output(command, text=True).split()
-        assert len(workers) == 3  # Two and Python's resource tracker.
+        assert len(workers) == 2
         if how == signal.SIGKILL:
             process.kill()
         else:  # As Ctrl-C does, which is for the parent alone.

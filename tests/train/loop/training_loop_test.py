@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from data.run.errors import Stopped, UserError
-from data.shards import example_schema
+from data.shards import example_parser, example_schema
 from data.shards.record_index import RecordIndex
 from data.shards.record_reader import FAILED, POSITION, shuffled_examples
 from tests.train.small_shards import noise_clips, write_shards
@@ -209,7 +209,7 @@ def test_a_step_that_is_not_finite_is_listed_with_its_clips(
     assert row["skipped"] == "1" and np.isfinite(float(row["loss"]))
 
     def to_id(position, record):
-        return example_schema.parse(record)[example_schema.CLIP_ID]
+        return example_parser.parse(record)[example_schema.CLIP_ID]
 
     stream = shuffled_examples(index, to_id, OPTIONS.seed, 4)
     clips = [clip.numpy().decode() for clip, _ in stream.take(4)]

@@ -10,7 +10,7 @@ import tensorflow as tf
 from data.audio import codec
 from data.run import content
 from data.run.errors import UserError
-from data.shards import example_schema
+from data.shards import example_parser, example_schema
 from data.shards.dataset_info import DatasetInfo
 from data.shards.record_index import RecordIndex
 from models.separation.separator import Separator
@@ -53,7 +53,7 @@ def _channels(info, name="P"):
     found = {}
     for shard in info.splits["train"]:
         for record in tf.data.TFRecordDataset(str(info.folder / shard.file)):
-            clip = example_schema.parse(record, (name,), 2)
+            clip = example_parser.parse(record, (name,), 2)
             sounds = [
                 clip[example_schema.AUDIO],
                 *clip[example_schema.channels_key(name)],
@@ -93,7 +93,7 @@ def _labels(info):
     found = {}
     for shard in info.splits["train"]:
         for record in tf.data.TFRecordDataset(str(info.folder / shard.file)):
-            clip = example_schema.parse(record)
+            clip = example_parser.parse(record)
             for label in clip[example_schema.LABELS].numpy():
                 found[clip[example_schema.CLIP_ID].numpy().decode()] = label
     return found
@@ -179,7 +179,7 @@ def test_a_clip_with_a_bad_stem_is_left_out_too(files, tmp_path):
     separated = channel_writer.separate(info, files, out, CONFIG)
     assert [*_channels(separated)] == ["clip0", "clip3", "clip4"]
     for record in tf.data.TFRecordDataset(str(out / "train-0.tfrecord")):
-        clip = example_schema.parse(record, stems=True)
+        clip = example_parser.parse(record, stems=True)
         assert clip[example_schema.STEMS] == clip[example_schema.AUDIO]
     causes = [cause for *_, cause in _bad_records(out)]
     assert causes == ["checksum", "wrong_shape"]
