@@ -12,7 +12,7 @@ from tests.agreement import (  # noqa: F401
 from tests.skips import pytest_tell_skips  # noqa: F401
 
 # Programs that tests start find this as if the shell had said it.
-environment.prepare(trains=True)
+environment.prepare()
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 

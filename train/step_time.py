@@ -34,4 +34,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     flag_fields.define(ContrastiveConfig)
-    entry_point.run(main, trains=True)
+    entry_point.run(main)

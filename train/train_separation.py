@@ -51,4 +51,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     flag_fields.define(SeparationConfig)
-    entry_point.run(main, trains=True)
+    entry_point.run(main)

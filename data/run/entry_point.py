@@ -47,12 +47,11 @@ class _Terminated(KeyboardInterrupt):
     """SIGTERM came, as Ctrl-C may."""
 
 
-def run(main: Callable[[], None], trains: bool = False) -> None:
+def run(main: Callable[[], None]) -> None:
     """Parses the flags and calls `main`.
 
     `main`, not the file that it stands in, imports TensorFlow: the
-    environment is prepared first (see `environment.prepare`, for `trains`
-    too).
+    environment is prepared first (see `environment.prepare`).
 
     A `UserError`, a job that was stopped, a full disk, too little memory,
     SIGTERM or Ctrl-C ends the process with one line on stderr and an exit code
@@ -67,7 +66,7 @@ def run(main: Callable[[], None], trains: bool = False) -> None:
 
     def checked(argv: list[str]) -> None:
         _plain_log()
-        for sentence in environment.prepare(trains):
+        for sentence in environment.prepare():
             logging.warning("%s", sentence)
         try:
             if len(argv) > 1:

@@ -26,7 +26,7 @@ def use_utf8() -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def prepare(trains: bool) -> list[str]:
+def prepare() -> list[str]:
     """Sets the variables that a program of ours needs.
 
     To be called before TensorFlow or Keras is imported.
@@ -34,13 +34,9 @@ def prepare(trains: bool) -> list[str]:
     Keras: neither variables of the shell nor the user's keras.json (backend,
     float type, image format) change what we compute.
 
-    oneDNN: on for training, off for what embeds, unless the shell says
-    otherwise. Left to itself, TensorFlow takes it on some CPUs only, and
-    without it a training step takes up to four times as long; but one clip is
-    embedded faster without by an encoder of width 1 (`make bench-onednn`).
-
-    Args:
-      trains: whether most of the program's time goes into training.
+    oneDNN: on, unless the shell says otherwise. Left to itself, TensorFlow
+    takes it on some CPUs only, and without it a training step takes up to four
+    times as long (`make bench-onednn`).
 
     Returns:
       A sentence for each variable of the shell that is not followed.
@@ -62,7 +58,7 @@ def prepare(trains: bool) -> list[str]:
     os.environ["KERAS_HOME"] = os.devnull
     # On other processors the kernels are others, not measured by us.
     if platform.machine() in ("x86_64", "AMD64"):
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", str(int(trains)))
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     # Its C++ side tells of missing GPUs as errors; real ones reach Python.
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
         sys.meta_path.insert(0, _QuietImport())

@@ -10,5 +10,5 @@ from absl import logging
 from data.run import environment
 
 # Of a program that is not ours, and that no entry point has prepared.
-for _sentence in environment.prepare(trains=False):
+for _sentence in environment.prepare():
     logging.warning("%s", _sentence)

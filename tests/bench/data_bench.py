@@ -6,7 +6,7 @@ take the ratios, not the absolute figures, from one machine to another.
 
 from data.run import environment
 
-environment.prepare(trains=True)
+environment.prepare()
 
 import dataclasses  # noqa: E402
 import os  # noqa: E402

@@ -7,7 +7,7 @@ FFTs, and what is done to single values, are not.
 
 from data.run import environment
 
-environment.prepare(trains=False)
+environment.prepare()
 
 import math  # noqa: E402
 from collections.abc import Callable  # noqa: E402

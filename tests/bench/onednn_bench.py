@@ -150,7 +150,7 @@ def serve(name: str) -> None:
 
 
 def main() -> None:
-    environment.prepare(trains=True)
+    environment.prepare()
     if len(sys.argv) == 2:
         serve(sys.argv[1])
         return

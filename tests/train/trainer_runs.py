@@ -121,4 +121,4 @@ def wait_for(
 
 if __name__ == "__main__":
     arguments = json.loads(sys.argv.pop())
-    entry_point.run(lambda: train(**arguments), trains=True)
+    entry_point.run(lambda: train(**arguments))

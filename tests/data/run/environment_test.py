@@ -32,27 +32,27 @@ def shell(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "machine, trains, said, expected",
+    "machine, said, expected",
     [
-        ("x86_64", True, {}, "1"),
-        ("AMD64", False, {}, "0"),
-        ("x86_64", True, {"TF_ENABLE_ONEDNN_OPTS": "0"}, "0"),
-        ("aarch64", True, {}, None),
+        ("x86_64", {}, "1"),
+        ("AMD64", {}, "1"),
+        ("x86_64", {"TF_ENABLE_ONEDNN_OPTS": "0"}, "0"),
+        ("aarch64", {}, None),
     ],
 )
-def test_onednn_is_on_for_training_unless_the_shell_says_so(
-    shell, monkeypatch, machine, trains, said, expected
+def test_onednn_is_on_unless_the_shell_says_so(
+    shell, monkeypatch, machine, said, expected
 ):
     monkeypatch.setattr("platform.machine", lambda: machine)
     shell(TF_CPP_MIN_LOG_LEVEL="0", **said)
-    assert environment.prepare(trains) == []
+    assert environment.prepare() == []
     assert os.environ.get("TF_ENABLE_ONEDNN_OPTS") == expected
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
 
 
 def test_variables_of_keras_are_not_followed_and_told(shell):
     shell(KERAS_BACKEND="torch", KERAS_MAX_EPOCHS="1", KERAS_HOME="/a")
-    told = environment.prepare(trains=True)
+    told = environment.prepare()
     assert [sentence.split(" of ")[0] for sentence in told] == [
         "KERAS_BACKEND=torch",
         "KERAS_MAX_EPOCHS=1",
@@ -60,7 +60,7 @@ def test_variables_of_keras_are_not_followed_and_told(shell):
     assert os.environ["KERAS_BACKEND"] == "tensorflow"
     assert "KERAS_MAX_EPOCHS" not in os.environ
     # A process that this one starts has nothing to tell.
-    assert environment.prepare(trains=True) == []
+    assert environment.prepare() == []
 
 
 PROGRAM = """
