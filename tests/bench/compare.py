@@ -161,10 +161,11 @@ def check_same(ours: dict, theirs: dict, tolerance: float, peer: str) -> None:
             raise AssertionError(
                 f"{name} of {peer} has shape {other.shape}, ours {value.shape}"
             )
-        scale = np.nanmax(np.abs(value)) or 1.0
-        np_equal = np.isnan(value) == np.isnan(other)
-        difference = np.nanmax(np.abs(value - other)) / scale
-        if not (np_equal.all() and difference <= tolerance):
+        known = ~np.isnan(value)
+        difference = np.where(known, np.abs(value - other), 0).max()
+        difference /= np.abs(value[known]).max()
+        is_nan_alike = np.array_equal(known, ~np.isnan(other))
+        if not (is_nan_alike and difference <= tolerance):
             raise AssertionError(
                 f"{name} of {peer} differs by {difference:.2g} of the largest "
                 f"value, more than {tolerance:g}"

@@ -102,8 +102,8 @@ ROWS = (
         "embedding:log_mel",
         {"clips": 16, "seconds": _SECONDS},
         (
-            Peer("torchlibrosa", "log_mel:with_torchlibrosa", 3.0),
-            Peer("torch.stft", "log_mel:plain", 1.1),
+            Peer("torchlibrosa", "torchlibrosa_log_mel:log_mel", 3.0),
+            Peer("torch.stft", "log_mel:log_mel", 1.1),
         ),
     ),
     Row(

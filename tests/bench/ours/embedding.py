@@ -61,7 +61,7 @@ def embed(clips: int, seconds: float) -> Work:
 
 def separate(clips: int, seconds: float) -> Work:
     """As separate_shards.py does, at the sizes of the paper and M = 2."""
-    separator = Separator(num_sources=2)
+    separator = Separator(num_sources=2, name="separator")
     function = tf.function(separator, jit_compile=False)
     waveform = _clips(clips, seconds)
     tensor = tf.constant(waveform)
@@ -70,5 +70,4 @@ def separate(clips: int, seconds: float) -> Work:
         return {"channels": function(tensor).numpy()}
 
     given = {v.path: v.numpy() for v in separator.trainable_variables}
-    given = {f"separator/{path}": value for path, value in given.items()}
     return Work(turn, given=given | {"clip": waveform})

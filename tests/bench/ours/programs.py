@@ -53,7 +53,7 @@ def first_step(trainer: str, flags: list[str]) -> Work:
 
     def turn():
         with tempfile.TemporaryDirectory() as output:
-            command = [sys.executable, "-m", "tests.bench.first_step"]
+            command = [sys.executable, "-m", "tests.bench.ours.first_step"]
             command += [trainer, f"--shards={folder / 'shards'}"]
             command += [f"--output={output}/run", *flags]
             _run(command)

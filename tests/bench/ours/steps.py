@@ -55,7 +55,8 @@ def separation(pairs: int, seconds: float) -> Work:
     """MixIT on pairs of mixtures, at the sizes of the paper and M = 2."""
     config = SeparationConfig(batch_size=pairs)
     training_loop.prepare(config)
-    learner = SeparationLearner(Separator(config.num_sources), config)
+    separator = Separator(config.num_sources, name="separator")
+    learner = SeparationLearner(separator, config)
     random = np.random.default_rng(0)
     shape = (pairs, 2, round(seconds * 16000))
     mixtures = random.normal(0, 0.1, shape).astype("f4")

@@ -3,7 +3,7 @@
 import torch
 
 from tests.bench.peers.cnn14 import CNN14
-from tests.bench.peers.log_mel import TorchlibrosaLogMel
+from tests.bench.peers.torchlibrosa_log_mel import TorchlibrosaLogMel
 from tests.bench.work import Work
 
 

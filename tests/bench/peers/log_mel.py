@@ -1,8 +1,7 @@
-"""Log-mel spectrograms with the values of VGGish, twice."""
+"""Log-mel spectrograms with the values of VGGish, by `torch.stft`."""
 
 import numpy as np
 import torch
-import torchlibrosa
 from torch import nn
 from torch.nn import functional
 
@@ -10,12 +9,12 @@ from tests.bench.work import Work
 
 WINDOW, HOP, FFT = 400, 160, 512
 OFFSET = 0.001
-# Both put a window that is shorter than the FFT in its middle.
+# A window that is shorter than the FFT is put in its middle.
 MARGIN = (FFT - WINDOW) // 2
 
 
 class PlainLogMel(nn.Module):
-    """`torch.stft` and a matrix: (B, T) -> (B, frames, bands)."""
+    """(B, T) -> (B, frames, bands)."""
 
     def __init__(self, mel_matrix: np.ndarray):
         super().__init__()
@@ -36,35 +35,11 @@ class PlainLogMel(nn.Module):
         return torch.log(mel + OFFSET)
 
 
-class TorchlibrosaLogMel(nn.Module):
-    """As PANNs' code has it: the Fourier transform is a convolution."""
-
-    def __init__(self, mel_matrix: np.ndarray):
-        super().__init__()
-        self.spectrogram = torchlibrosa.Spectrogram(
-            FFT, HOP, WINDOW, center=False, power=1.0, freeze_parameters=True
-        )
-        self.filters = torchlibrosa.LogmelFilterBank(
-            sr=16000, n_fft=FFT, n_mels=mel_matrix.shape[1], is_log=False
-        )
-        self.filters.melW.data = torch.from_numpy(mel_matrix)
-        self.filters.melW.requires_grad = False
-
-    def forward(self, waveform):
-        padded = functional.pad(waveform, (MARGIN, MARGIN))
-        mel = self.filters(self.spectrogram(padded))  # (B, 1, frames, bands)
-        return torch.log(mel[:, 0] + OFFSET)
+def log_mel(given: dict, **_) -> Work:
+    return work_of(PlainLogMel(given["mel"]), given)
 
 
-def plain(given: dict, **_) -> Work:
-    return _work(PlainLogMel(given["mel"]), given)
-
-
-def with_torchlibrosa(given: dict, **_) -> Work:
-    return _work(TorchlibrosaLogMel(given["mel"]), given)
-
-
-def _work(frontend: nn.Module, given: dict) -> Work:
+def work_of(frontend: nn.Module, given: dict) -> Work:
     waveform = torch.from_numpy(given["waveform"])
 
     @torch.inference_mode()

@@ -1,6 +1,6 @@
 """Runs a trainer up to the end of its first step.
 
-python -m tests.bench.first_step train/pretrain_contrastive.py FLAGS
+python -m tests.bench.ours.first_step train/pretrain_contrastive.py FLAGS
 """
 
 import os
