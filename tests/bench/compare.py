@@ -72,14 +72,13 @@ def measure_machine() -> dict:
 def measure(row: Row) -> dict:
     """The figures of a row for JSON; "error" instead where there are none."""
     figures = {"title": row.title, "goal_s": row.goal_s}
-    left_out = [
-        peer.title
-        for peer in row.peers
-        if peer.needs_compiler and not shutil.which("g++")
-    ]
-    peers = [peer for peer in row.peers if peer.title not in left_out]
-    if left_out:
-        figures["left_out"] = f"{', '.join(left_out)}: there is no g++"
+    peers = row.peers
+    if _QUICK.value or not shutil.which("g++"):
+        peers = [peer for peer in row.peers if not peer.is_compiled]
+    if len(peers) < len(row.peers):
+        why = "this is quick" if _QUICK.value else "there is no g++"
+        [compiled] = {peer.title for peer in row.peers if peer.is_compiled}
+        figures["left_out"] = f"{compiled}: {why}"
     try:
         ours, *others = _measure(
             row.target,

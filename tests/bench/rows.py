@@ -14,14 +14,14 @@ class Peer:
       target: "file:function" in `peers`.
       goal: times as long as ours that it should take; None: no goal.
       arguments: besides those of the row.
-      needs_compiler: whether it does nothing without a C++ compiler.
+      is_compiled: by a C++ compiler, as it starts, which takes its time.
     """
 
     title: str
     target: str
     goal: float | None
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    needs_compiler: bool = False
+    is_compiled: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +67,7 @@ ROWS = (
                 "contrastive:step",
                 1.35,
                 {"compiled": True},
-                needs_compiler=True,
+                is_compiled=True,
             ),
         ),
         tolerance=2e-3,

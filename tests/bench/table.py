@@ -57,7 +57,7 @@ def cells(row: dict, of_machine: dict) -> list[list[str]]:
                 f"{peer['ratio']:.2f}",
                 "" if goal is None else f"{goal:g}",
                 "" if goal is None else _met(peer["ratio"] >= goal),
-                f"{ours['megabytes']:.0f}/{peer['megabytes']:.0f}",
+                _memory(ours, peer),
             ]
         )
     if row["goal_s"] is not None:
@@ -122,6 +122,12 @@ def markdown(measured: dict) -> list[str]:
 
 def _met(is_met: bool) -> str:
     return "yes" if is_met else "no"
+
+
+def _memory(ours: dict, peer: dict) -> str:
+    both = [round(figures["megabytes"]) for figures in (ours, peer)]
+    # Of whole programs it is that of other processes.
+    return "{}/{}".format(*both) if any(both) else ""
 
 
 def _spread(figures: dict) -> str:

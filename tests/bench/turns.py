@@ -1,6 +1,7 @@
 """Processes that stand ready with a piece of work and take turns."""
 
 import json
+import math
 import os
 import pathlib
 import statistics
@@ -22,6 +23,7 @@ class Turns:
       folder: where ours leaves what it hands to its peers.
       name: of this one's answer in that folder.
       turn_s: a turn takes about so long: short work is done several times.
+      variables: of its environment, besides those of this process.
 
     Raises:
       RuntimeError: the process ends; then, and in `take`.
@@ -35,6 +37,7 @@ class Turns:
         folder: str | os.PathLike,
         name: str,
         turn_s: float = 1.0,
+        variables: Mapping[str, str] | None = None,
     ):
         self._target, self._answer = target, pathlib.Path(folder, f"{name}.npz")
         command = [python, "-m", "tests.bench.work", target]
@@ -44,6 +47,7 @@ class Turns:
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,
+            env=os.environ | (variables or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -96,7 +100,9 @@ class Turns:
         raise RuntimeError(f"{self._target} has ended: {''.join(last)}")
 
 
-def take_rounds(all_turns: Sequence[Turns], rounds: int, slow_s: float) -> None:
+def take_rounds(
+    all_turns: Sequence[Turns], rounds: int, slow_s: float = math.inf
+) -> None:
     """In alternation; three rounds will do where a turn takes `slow_s`."""
     for number in range(rounds):
         if number >= 3 and max(t.median() for t in all_turns) > slow_s:

@@ -36,9 +36,9 @@ def log_mel(clips: int, seconds: float) -> Work:
     return Work(turn, given=given)
 
 
-def embed(clips: int, seconds: float) -> Work:
+def embed(clips: int, seconds: float, width: float = 1.0) -> Work:
     """By the SavedModel, loaded without Keras."""
-    model = EmbeddingModel()
+    model = EmbeddingModel(width=width)
     waveform = _clips(clips, seconds)
     given = {
         "windows": model.cut_windows(waveform).numpy(),
@@ -59,9 +59,9 @@ def embed(clips: int, seconds: float) -> Work:
     return Work(turn, given=given)
 
 
-def separate(clips: int, seconds: float) -> Work:
-    """As separate_shards.py does, at the sizes of the paper and M = 2."""
-    separator = Separator(num_sources=2, name="separator")
+def separate(clips: int, seconds: float, **sizes) -> Work:
+    """As separate_shards.py does; see `steps.separation`."""
+    separator = Separator(num_sources=2, name="separator", **sizes)
     function = tf.function(separator, jit_compile=False)
     waveform = _clips(clips, seconds)
     tensor = tf.constant(waveform)

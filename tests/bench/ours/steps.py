@@ -51,11 +51,11 @@ def contrastive(width: float, pairs: int) -> Work:
     )
 
 
-def separation(pairs: int, seconds: float) -> Work:
-    """MixIT on pairs of mixtures, at the sizes of the paper and M = 2."""
-    config = SeparationConfig(batch_size=pairs)
+def separation(pairs: int, seconds: float, **sizes) -> Work:
+    """MixIT on pairs of mixtures, M = 2, by default at the published sizes."""
+    config = SeparationConfig(batch_size=pairs, **sizes)
     training_loop.prepare(config)
-    separator = Separator(config.num_sources, name="separator")
+    separator = Separator(config.num_sources, name="separator", **sizes)
     learner = SeparationLearner(separator, config)
     random = np.random.default_rng(0)
     shape = (pairs, 2, round(seconds * 16000))
