@@ -23,11 +23,9 @@ from tests.bench.rows import ROWS, Row
 from tests.bench.turns import Turns, take_rounds
 
 PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
-# Rounds of short work, rounds and length of a turn of the quick variant.
-ROUNDS, QUICK_ROUNDS = 5, 2
+# Of short work, and of work that takes `turns.SLOW_S`.
+ROUNDS, QUICK_ROUNDS = (5, 3), (2, 1)
 TURN_S, QUICK_TURN_S = 1.0, 0.2
-# From here on a turn is long, and three rounds will do.
-SLOW_S = 4.0
 
 _OUTPUT = flags.DEFINE_string("output", "runs/bench/bench.json", "figures")
 _ROWS = flags.DEFINE_string("rows", "", "of these titles (a pattern)")
@@ -111,7 +109,9 @@ def _measure(
       AssertionError: they do not compute the same.
       RuntimeError: a process has ended.
     """
-    turn_s = QUICK_TURN_S if _QUICK.value else TURN_S
+    rounds, turn_s = ROUNDS, TURN_S
+    if _QUICK.value:
+        rounds, turn_s = QUICK_ROUNDS, QUICK_TURN_S
     all_turns = []
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -139,9 +139,7 @@ def _measure(
             ours, *others = (turns.answer() for turns in all_turns)
             for (peer, _), theirs in zip(peers, others, strict=True):
                 check_same(ours, theirs, tolerance, peer)
-            take_rounds(
-                all_turns, QUICK_ROUNDS if _QUICK.value else ROUNDS, SLOW_S
-            )
+            take_rounds(all_turns, *rounds)
         finally:
             for turns in all_turns:
                 turns.end()

@@ -18,9 +18,8 @@ from absl import app, flags
 from tests.bench import machine
 from tests.bench.turns import Turns, take_rounds
 
-ROUNDS, TURN_S = 3, 0.3
-# Longer turns are not repeated.
-LONG_S = 10.0
+# Slow turns are not repeated.
+ROUNDS, TURN_S = (3, 1), 0.3
 # Exponents that are a whole number to this are called by its name.
 SLACK = 0.15
 NAMES = {0: "constant", 1: "linear", 2: "quadratic"}
@@ -142,9 +141,7 @@ def _measure(series: Series) -> None:
                 "ours",
                 TURN_S,
             )
-            take_rounds([turns], 1, LONG_S)
-            if turns.median() < LONG_S:
-                take_rounds([turns], ROUNDS, LONG_S)
+            take_rounds([turns], *ROUNDS)
             turns.end()
         seconds.append(turns.median())
         megabytes.append(turns.megabytes)

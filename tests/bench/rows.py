@@ -63,6 +63,12 @@ ROWS = (
         (
             Peer("PyTorch", "contrastive:step", 1.5),
             Peer(
+                "PyTorch, channels last",
+                "contrastive:step",
+                None,
+                {"channels_last": True},
+            ),
+            Peer(
                 "torch.compile",
                 "contrastive:step",
                 1.35,

@@ -1,7 +1,6 @@
 """Processes that stand ready with a piece of work and take turns."""
 
 import json
-import math
 import os
 import pathlib
 import statistics
@@ -11,6 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from tests import ROOT
 from tests.bench import work
+
+SLOW_S = 4.0
 
 
 class Turns:
@@ -101,11 +102,12 @@ class Turns:
 
 
 def take_rounds(
-    all_turns: Sequence[Turns], rounds: int, slow_s: float = math.inf
+    all_turns: Sequence[Turns], rounds: int, slow_rounds: int | None = None
 ) -> None:
-    """In alternation; three rounds will do where a turn takes `slow_s`."""
+    """In alternation; `slow_rounds` will do where a turn takes `SLOW_S`."""
     for number in range(rounds):
-        if number >= 3 and max(t.median() for t in all_turns) > slow_s:
+        slowest = max(t.seconds[-1] if t.seconds else 0 for t in all_turns)
+        if number == slow_rounds and slowest > SLOW_S:
             break
         for turns in all_turns:
             turns.take()

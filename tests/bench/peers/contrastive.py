@@ -71,8 +71,19 @@ def spec_augment(log_mel):
     return torch.where(keep, log_mel, fill)
 
 
-def step(given: dict, width: float, pairs: int, compiled: bool = False) -> Work:
-    """Adam in one kernel, like ours."""
+def step(
+    given: dict,
+    width: float,
+    pairs: int,
+    compiled: bool = False,
+    channels_last: bool = False,
+) -> Work:
+    """Adam in one kernel, like ours.
+
+    Args:
+      compiled: by torch.compile.
+      channels_last: order of the axes in memory; PyTorch's own is the other.
+    """
     frontend = PlainLogMel(given["mel"])
     views = torch.from_numpy(given["views"])
     views = torch.cat([views[:, 0], views[:, 1]])
@@ -86,6 +97,8 @@ def step(given: dict, width: float, pairs: int, compiled: bool = False) -> Work:
 
     model = Pretraining(width)
     model.load(given)
+    if channels_last:
+        model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
     forward = torch.compile(model) if compiled else model
 
