@@ -5,7 +5,6 @@ import os
 import pathlib
 import statistics
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 
 from tests import ROOT
@@ -44,16 +43,17 @@ class Turns:
         command = [python, "-m", "tests.bench.work", target]
         command += [json.dumps(dict(arguments)), str(folder), name, str(turn_s)]
         # What libraries tell is of interest where it is the last thing.
-        self._stderr = tempfile.TemporaryFile("w+")
-        self._process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=os.environ | (variables or {}),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            text=True,
-        )
+        self._told = pathlib.Path(folder, f"{name}.txt")
+        with self._told.open("w") as told:
+            self._process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=os.environ | (variables or {}),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=told,
+                text=True,
+            )
         self.seconds: list[float] = []
         self.megabytes = 0.0
         # See `work.serve`.
@@ -95,9 +95,8 @@ class Turns:
             said = work.heard(line)
             if said is not None:
                 return said
-        self._process.wait()
-        self._stderr.seek(0)
-        last = self._stderr.read().strip().splitlines()[-1:]
+        self.end()
+        last = self._told.read_text().strip().splitlines()[-1:]
         raise RuntimeError(f"{self._target} has ended: {''.join(last)}")
 
 

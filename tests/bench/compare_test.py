@@ -1,9 +1,12 @@
-"""What `make bench` prints of its figures, and when a row has none."""
+"""What `make bench` prints, when a row has no figures, and who takes turns."""
+
+import sys
 
 import numpy as np
 import pytest
 
 from tests.bench import compare, growth, rows, table
+from tests.bench.turns import Turns, take_rounds
 
 
 def figures(seconds, megabytes=10.0):
@@ -113,3 +116,41 @@ def test_titles_are_different():
 def test_growth_is_named_by_the_exponent_of_the_larger_sizes(times, told):
     found = growth.growth([1, 2, 4, 8], times)
     assert found.startswith(told)
+
+
+def ours(target: str, folder, **arguments) -> Turns:
+    target = f"tests.bench.ours.{target}"
+    return Turns(sys.executable, target, arguments, folder, "ours", turn_s=0.0)
+
+
+def test_a_process_works_when_it_is_asked_to(tmp_path):
+    turns = ours("peak:matrix_product", tmp_path, size=8)
+    assert turns.seconds == [] and turns.answer() == {}
+    assert "numpy" in turns.ready["versions"]
+    take_rounds([turns], 3)
+    turns.end()
+    assert turns.figures()["rounds"] == 3
+    assert min(turns.seconds) > 0
+
+
+def test_a_process_that_ends_says_why(tmp_path):
+    with pytest.raises(RuntimeError, match="peak:no_such has ended: .*no_such"):
+        ours("peak:no_such", tmp_path)
+
+
+class Slow:
+    """Turns that are said to take long."""
+
+    def __init__(self):
+        self.seconds = []
+
+    def take(self):
+        self.seconds.append(60.0)
+
+
+def test_slow_turns_are_taken_less_often():
+    slow = Slow()
+    take_rounds([slow], 5, slow_rounds=2)
+    assert len(slow.seconds) == 2
+    take_rounds([slow], 4)
+    assert len(slow.seconds) == 6
