@@ -19,7 +19,7 @@ from tests.bench.work import Work
 
 def convert(output: pathlib.Path, path: pathlib.Path) -> None:
     audio, rate_hz = soundfile.read(path, dtype="float32")
-    mono = soxr.resample(audio.mean(1), rate_hz, 16000, "VHQ")
+    mono = soxr.resample(audio.mean(1), rate_hz, 16000)
     soundfile.write(output / path.name, mono, 16000, subtype="PCM_16")
 
 
