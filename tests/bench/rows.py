@@ -36,6 +36,7 @@ class Row:
       tolerance: greatest difference of the answers, relative to the largest
         value of ours.
       goal_s: seconds that ours should take at most; None: no such goal.
+      is_long: left out where all is to be quick.
     """
 
     title: str
@@ -44,6 +45,7 @@ class Row:
     peers: tuple[Peer, ...] = ()
     tolerance: float = 1e-4
     goal_s: float | None = None
+    is_long: bool = False
 
 
 _SECONDS = 10.0
@@ -55,6 +57,7 @@ ROWS = (
         {"width": 1.0, "pairs": 16},
         (Peer("PyTorch", "contrastive:step", 1.3),),
         tolerance=2e-3,
+        is_long=True,
     ),
     Row(
         "contrastive step, width 1/4, 2 x 128 views",
@@ -89,6 +92,7 @@ ROWS = (
         "embedding:embed",
         {"clips": 16, "seconds": _SECONDS},
         (Peer("torchlibrosa, PyTorch", "embedding:embed", 2.0),),
+        is_long=True,
     ),
     Row(
         "TDCN++, 1 clip of 10 s",
@@ -185,6 +189,7 @@ ROWS = (
             "flags": ["--batch_size=2"],
         },
         goal_s=8.0,
+        is_long=True,
     ),
     Row(
         "first step of train_separation.py, 1 pair of 10 s",
@@ -197,5 +202,6 @@ ROWS = (
             ],
         },
         goal_s=12.0,
+        is_long=True,
     ),
 )

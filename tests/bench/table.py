@@ -34,7 +34,9 @@ def head(measured: dict) -> list[str]:
         f"copy: {of['gigabytes_per_s']:.1f} GB/s",
     ]
     if measured["quick"]:
-        lines.append("quick: few and short rounds, rough figures")
+        lines.append(
+            "quick: rough figures of few and short rounds, without the long rows"
+        )
     return [*lines, ""]
 
 
