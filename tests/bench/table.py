@@ -35,7 +35,7 @@ def head(measured: dict) -> list[str]:
     ]
     if measured["quick"]:
         lines.append(
-            "quick: rough figures of few and short rounds, without the long rows"
+            "quick: rough figures of few, short rounds, without the long rows"
         )
     return [*lines, ""]
 
