@@ -110,7 +110,7 @@ def test_titles_are_different():
         ([5, 1, 2, 4], "linear (size^1.00)"),
         ([1, 4, 16, 64], "quadratic (size^2.00)"),
         ([5, 1, 1, 1], "constant (size^0.00)"),
-        ([5, 1, 8**0.5, 8], "neither linear nor quadratic (size^1.50)"),
+        ([5, 1, 8**0.5, 8], "between linear and quadratic (size^1.50)"),
     ],
 )
 def test_growth_is_named_by_the_exponent_of_the_larger_sizes(times, told):

@@ -7,6 +7,7 @@ fitted to the larger half of the sizes, where what is spent once counts least.
 """
 
 import dataclasses
+import math
 import re
 import sys
 import tempfile
@@ -22,7 +23,7 @@ from tests.bench.turns import Turns, take_rounds
 ROUNDS, TURN_S = (3, 1), 0.3
 # Exponents that are a whole number to this are called by its name.
 SLACK = 0.15
-NAMES = {0: "constant", 1: "linear", 2: "quadratic"}
+NAMES = {-1: "falling", 0: "constant", 1: "linear", 2: "quadratic", 3: "cubic"}
 
 _SERIES = flags.DEFINE_string("series", "", "of these titles (a pattern)")
 
@@ -167,7 +168,8 @@ def growth(sizes: Sequence[float], values: Sequence[float]) -> str:
     logs = np.log(sizes[first:]), np.log(values[first:])
     exponent = round(np.polyfit(*logs, 1)[0], 2) + 0.0
     near = [n for n in NAMES if abs(exponent - n) <= SLACK]
-    name = NAMES[near[0]] if near else "neither linear nor quadratic"
+    lower, upper = (NAMES.get(f(exponent)) for f in (math.floor, math.ceil))
+    name = NAMES[near[0]] if near else f"between {lower} and {upper}"
     return f"{name} (size^{exponent:.2f})"
 
 
