@@ -3,12 +3,14 @@
 # make optional: installs what some tests need and skip without.
 # make test-long: the long variants of the tests.
 # make test-newest: a part of it on the newest TensorFlow (Python 3.13).
+# make bench: speed against what a user would take instead. QUICK=1: roughly.
+# make bench-growth: how time and memory grow with the size of the work.
 # make bench-data: speed and memory of the data path.
 # make bench-onednn: training and embedding with and without oneDNN.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .PHONY: demo demo-train demo-evaluate optional test test-long test-newest \
-	bench-data bench-onednn clean
+	bench bench-growth bench-data bench-onednn clean
 
 # The interpreter that .venv has, or else the newest that is supported and can
 # make one. make PYTHON=python3.11 takes another.
@@ -129,6 +131,19 @@ test-newest:
 	  echo "not tested on the newest TensorFlow: there is no python3.13 here"; \
 	fi
 
+# What is compared with has an environment of its own. ROWS="loss|search"
+# measures only rows with such titles.
+QUICK ?=
+ROWS ?=
+BENCH_VENV := .venv-bench
+BENCH_INSTALLED := $(BENCH_VENV)/installed-$(VERSION)
+
+bench: $(INSTALLED)-test $(BENCH_INSTALLED)
+	$(PY) -m tests.bench.compare $(if $(QUICK),--quick) --rows="$(ROWS)"
+
+bench-growth: $(INSTALLED)-test
+	$(PY) -m tests.bench.growth
+
 bench-data: $(INSTALLED)-test
 	$(PY) -m tests.bench.data_bench
 
@@ -136,7 +151,7 @@ bench-onednn: $(INSTALLED)-test
 	$(PY) -m tests.bench.onednn_bench
 
 clean:
-	rm -rf .venv .venv-newest runs
+	rm -rf .venv .venv-newest .venv-bench runs
 
 $(INSTALLED): requirements.txt
 	@.ci/install "$(PYTHON)" $(VENV) requirements.txt
@@ -144,4 +159,8 @@ $(INSTALLED): requirements.txt
 
 $(INSTALLED)-test: $(INSTALLED) requirements-test.txt
 	@.ci/install "$(PYTHON)" $(VENV) requirements-test.txt
+	@touch $@
+
+$(BENCH_INSTALLED): requirements-bench.txt
+	@.ci/install "$(PYTHON)" $(BENCH_VENV) requirements-bench.txt
 	@touch $@

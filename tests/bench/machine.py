@@ -4,10 +4,7 @@ import os
 import pathlib
 import platform
 import re
-
-import keras
-import numpy as np
-import tensorflow as tf
+from importlib import metadata
 
 # What TensorFlow's and oneDNN's kernels make use of.
 _FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
@@ -15,14 +12,19 @@ _FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
 
 def description() -> str:
     """Cores, processor with the flags that matter, versions: one line."""
-    return (
-        f"{len(os.sched_getaffinity(0))} cores of {_processor()}; "
-        f"Python {platform.python_version()}, TensorFlow {tf.__version__}, "
-        f"Keras {keras.__version__}, NumPy {np.__version__}"
+    versions = ", ".join(
+        f"{name} {metadata.version(name.lower())}"
+        for name in ("TensorFlow", "Keras", "NumPy")
     )
+    return f"{processor()}; Python {platform.python_version()}, {versions}"
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Cores, and the processor with the flags that matter."""
+    return f"{len(os.sched_getaffinity(0))} cores of {_name_and_flags()}"
+
+
+def _name_and_flags() -> str:
     file = pathlib.Path("/proc/cpuinfo")
     if not file.exists():
         return platform.processor() or platform.machine()
