@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import keras
-from keras import ops
 
 
 @keras.saving.register_keras_serializable(package="separated_scenes")
@@ -15,9 +14,10 @@ class BatchNorm(keras.layers.BatchNormalization):
     Attributes:
       kernel: (x (..., C), gamma (C,), beta (C,), epsilon) -> x normalised,
         mean (C,) and population variance (C,), all float32. A backend may have
-        one that goes through memory three times less often than the ops of
-        Keras, which are used where it is None, and where statistics are
-        synchronised or kept as they are. It is not saved with the model.
+        one that goes through memory a third as often as the ops of Keras.
+        These are used where it is None, where statistics are synchronised or
+        kept as they are, and in other precisions. It is not saved with the
+        model.
     """
 
     def __init__(self, **kwargs):
@@ -29,15 +29,15 @@ class BatchNorm(keras.layers.BatchNormalization):
             self.kernel is None
             or self.synchronized
             or not (training and self.trainable)
-            or self.variable_dtype != "float32"
+            or self.compute_dtype != "float32"
         ):
             return super().call(inputs, training=training, mask=mask)
         outputs, *moments = self.kernel(
-            ops.cast(inputs, "float32"), self.gamma, self.beta, self.epsilon
+            inputs, self.gamma, self.beta, self.epsilon
         )
         moving = self.moving_mean, self.moving_variance
         for variable, value in zip(moving, moments, strict=True):
             variable.assign(
                 variable * self.momentum + value * (1.0 - self.momentum)
             )
-        return ops.cast(outputs, self.compute_dtype)
+        return outputs
