@@ -5,12 +5,13 @@
 # make test-newest: a part of it on the newest TensorFlow (Python 3.13).
 # make bench: speed against what a user would take instead. QUICK=1: roughly.
 # make bench-growth: how time and memory grow with the size of the work.
+# make bench-profile: what training steps spend their time on.
 # make bench-data: speed and memory of the data path.
 # make bench-onednn: training and embedding with and without oneDNN.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .PHONY: demo demo-train demo-evaluate optional test test-long test-newest \
-	bench bench-growth bench-data bench-onednn clean
+	bench bench-growth bench-profile bench-data bench-onednn clean
 
 # The interpreter that .venv has, or else the newest that is supported and can
 # make one. make PYTHON=python3.11 takes another.
@@ -143,6 +144,9 @@ bench: $(INSTALLED)-test $(BENCH_INSTALLED)
 
 bench-growth: $(INSTALLED)-test
 	$(PY) -m tests.bench.growth
+
+bench-profile: $(INSTALLED)-test
+	$(PY) -m tests.bench.step_profile
 
 bench-data: $(INSTALLED)-test
 	$(PY) -m tests.bench.data_bench

@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from models.cnn14.cnn14 import CNN14
+from models.cnn14.convolution import tap_products
 from models.embedding_model import EmbeddingModel
 from models.frontend.log_mel import LogMel
 from models.frontend.panns_log_mel import PANNsLogMel
@@ -166,6 +167,9 @@ def _of_encoders(named):
     results["short clip"] = embedding(0.1 * _noise(4, 2, 1003))
     results["windows"] = named["embedding, panns"].embed_windows(
         0.1 * _noise(5, 2, 15001)
+    )
+    results["taps"] = tap_products(
+        _noise(16, 2, 3, 2, 5), _noise(17, 3, 3, 5, 4)
     )
     return results | _of_weights(
         "joint loss", named["joint loss"], _noise(6, 2, 3, 37, 32)
