@@ -2,7 +2,7 @@
 
 Two processes stand ready for each piece of work, one with each setting of
 TF_ENABLE_ONEDNN_OPTS, and take turns. The figures are medians over the rounds
-and their ratio; entry points choose by them (see data/run/environment.py).
+and their ratio.
 """
 
 import os
