@@ -119,7 +119,12 @@ def unit_rows(vectors: np.ndarray) -> np.ndarray:
 
 def cosine_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(n, d), (m, d) -> (n, m) float64 in [-1, 1]; 0 for a zero vector."""
-    return _rounded(unit_rows(a) @ unit_rows(b).T)
+    return similarity_of_units(unit_rows(a), unit_rows(b))
+
+
+def similarity_of_units(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """`cosine_similarity` of what `unit_rows` gives."""
+    return _rounded(a @ b.T)
 
 
 def _rounded(similarity: np.ndarray) -> np.ndarray:

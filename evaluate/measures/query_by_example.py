@@ -1,8 +1,13 @@
 """Query by example, as measured in the WASPAA 2021 slides."""
 
+import functools
+
 import numpy as np
 
-from evaluate.measures.nearest_neighbors import cosine_similarity
+from evaluate.measures.nearest_neighbors import (
+    similarity_of_units,
+    unit_rows,
+)
 from models.metrics.average_precision import average_precision
 from models.numerics.columns import columns
 
@@ -64,14 +69,20 @@ def pair_average_precision(
       negatives: (N, d), N >= 1.
     """
     # Ranking by distance, nearest first, is ranking by similarity.
-    scores = cosine_similarity(
-        positives, np.concatenate([positives, negatives])
-    )
-    rows, columns = map(np.arange, scores.shape)
-    # Right of the diagonal: each pair of positives once, and the others.
-    pairs = rows[:, None] < columns
-    relevant = np.broadcast_to(columns < len(rows), scores.shape)[pairs]
-    return float(average_precision(relevant, scores[pairs]))
+    units = unit_rows(np.concatenate([positives, negatives]))
+    scores = similarity_of_units(units[: len(positives)], units)
+    places, relevant = _pairs(*scores.shape)
+    return float(average_precision(relevant, scores.ravel()[places]))
+
+
+@functools.lru_cache(maxsize=1)  # Of most classes the same number is drawn.
+def _pairs(positives: int, clips: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places in the similarities (positives, clips), and which are right.
+
+    Right of the diagonal: each pair of positives once, and the others.
+    """
+    places = np.flatnonzero(np.arange(positives)[:, None] < np.arange(clips))
+    return places, places % clips < positives
 
 
 def _draw(
