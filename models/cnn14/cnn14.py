@@ -93,8 +93,19 @@ class CNN14(ConfiguredModel):
             self.bottleneck = keras.layers.Dense(
                 embedding_dim, dtype=wide_dtype(), name="bottleneck"
             )
-        # Built here, so that weights can be set and loaded before a call.
-        self(ops.zeros((1, MIN_FRAMES, mel_bands)))
+        # Now, so that weights can be set and loaded before a call.
+        self.build((None, None, mel_bands))
+
+    def build(self, input_shape):
+        self.bn0.build(input_shape)
+        channels = 1
+        for block in self.blocks:
+            block.build((None, None, None, channels))
+            channels = block.filters
+        for dense in filter(None, (self.fc1, self.bottleneck)):
+            dense.build((None, channels))
+            channels = dense.units
+        self.built = True
 
     def call(self, log_mel, training=False):
         x = _add_channel(self.bn0(log_mel, training=training))
