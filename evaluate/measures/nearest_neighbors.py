@@ -118,12 +118,7 @@ def unit_rows(vectors: np.ndarray) -> np.ndarray:
 
 
 def cosine_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(n, d), (m, d) -> (n, m) float64 in [-1, 1]; 0 for a zero vector."""
-    return similarity_of_units(unit_rows(a), unit_rows(b))
-
-
-def similarity_of_units(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """`cosine_similarity` of what `unit_rows` gives."""
+    """Of `unit_rows` (n, d), (m, d) -> (n, m) float64 in [-1, 1]."""
     return _rounded(a @ b.T)
 
 

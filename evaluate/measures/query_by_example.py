@@ -4,10 +4,7 @@ import functools
 
 import numpy as np
 
-from evaluate.measures.nearest_neighbors import (
-    similarity_of_units,
-    unit_rows,
-)
+from evaluate.measures.nearest_neighbors import cosine_similarity, unit_rows
 from models.metrics.average_precision import average_precision
 from models.numerics.columns import columns
 
@@ -70,7 +67,7 @@ def pair_average_precision(
     """
     # Ranking by distance, nearest first, is ranking by similarity.
     units = unit_rows(np.concatenate([positives, negatives]))
-    scores = similarity_of_units(units[: len(positives)], units)
+    scores = cosine_similarity(units[: len(positives)], units)
     places, relevant = _pairs(*scores.shape)
     return float(average_precision(relevant, scores.ravel()[places]))
 

@@ -38,7 +38,7 @@ def main(_) -> None:
     from data.shards.record_reader import examples_in_order
     from evaluate.embeddings.clip_embeddings import decode_clip
     from evaluate.embeddings.encoders import load_encoders
-    from evaluate.measures.nearest_neighbors import cosine_similarity
+    from evaluate.measures.nearest_neighbors import cosine_similarity, unit_rows
     from models.metrics.average_precision import average_precision
 
     info = DatasetInfo.load(_SHARDS.value)
@@ -55,7 +55,7 @@ def main(_) -> None:
     )
 
     def score(queries: np.ndarray) -> float:
-        similarity = cosine_similarity(queries, whole)
+        similarity = cosine_similarity(unit_rows(queries), unit_rows(whole))
         found = []
         for query, of_query in enumerate(labels):
             others = np.arange(len(clips)) != query

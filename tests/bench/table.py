@@ -104,16 +104,8 @@ def lines(row: dict, of_machine: dict) -> list[str]:
     ]
 
 
-def text(measured: dict) -> list[str]:
-    """The whole table."""
-    found = [*head(measured), *header()]
-    for row in measured["rows"]:
-        found += lines(row, measured["machine"])
-    return found
-
-
 def markdown(measured: dict) -> list[str]:
-    """The same for a README."""
+    """The whole table for a README."""
     found = [*head(measured)]
     found += [_piped(_TITLES), _piped(["---"] * len(_TITLES))]
     for row in measured["rows"]:

@@ -129,10 +129,10 @@ def test_payload_holds_every_sound_once(payload):
 def test_neighbors_are_those_of_the_embedding(flags, shards, contents):
     info = DatasetInfo.load(shards)
     encoder = load_encoders(flags["encoder"][:1])[0]
-    vectors = embeddings(encoder, info, ["eval"]).clips
+    units = unit_rows(embeddings(encoder, info, ["eval"]).clips)
     labels = contents["clips"].labels
     for query, neighbors in contents["views"][0]["queries"]:
-        cosine = np.delete(cosine_similarity(vectors, vectors)[query], query)
+        cosine = np.delete(cosine_similarity(units, units)[query], query)
         found = [near.similarity for near in neighbors]
         np.testing.assert_allclose(found, np.sort(cosine)[::-1][:5], atol=1e-6)
         for near in neighbors:
@@ -184,10 +184,11 @@ def test_damaged_clips_are_left_out_with_a_note(
     assert left["clips"].ids == ids[:4] + ids[5:]
     assert f"1 records of {damaged} cannot be used" in left["notes"][-1]
     encoder = load_encoders(flags["encoder"][:1])[0]
-    vectors = embeddings(encoder, DatasetInfo.load(damaged), ["eval"]).clips
+    info = DatasetInfo.load(damaged)
+    units = unit_rows(embeddings(encoder, info, ["eval"]).clips)
     for query, neighbors in left["views"][0]["queries"]:
         for near in neighbors:
-            cosine = cosine_similarity(vectors[[query]], vectors[[near.clip]])
+            cosine = cosine_similarity(units[[query]], units[[near.clip]])
             assert near.similarity == pytest.approx(cosine.item(), abs=1e-5)
     page = Page(render(left))
     sounds = json.loads(page.scripts[0])["sounds"]
