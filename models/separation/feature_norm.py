@@ -38,12 +38,28 @@ class FeatureNorm(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
-        dtype = loss_dtype(inputs)
-        inputs = ops.cast(inputs, dtype)
+        centred, factor = self.centre(inputs)
+        offset = ops.cast(self.offset, centred.dtype)
+        return ops.cast(centred * factor + offset, self.compute_dtype)
+
+    def centre(self, inputs):
+        """The norm but for what a linear layer after it can take over.
+
+        Returns:
+            The inputs less their means, and the factor that their product
+            with, plus `offset`, is the norm: float32 or float64, of the shape
+            of the inputs, and the same with a 1 in the axes normalised over.
+        """
+        inputs = ops.cast(inputs, loss_dtype(inputs))
         # Two passes: the mean of squares minus the squared mean cancels.
-        centred = inputs - ops.mean(inputs, axis=self.axis, keepdims=True)
-        variance = ops.mean(ops.square(centred), axis=self.axis, keepdims=True)
-        gain = ops.cast(self.gain, dtype)
-        offset = ops.cast(self.offset, dtype)
-        outputs = centred * (gain * ops.rsqrt(variance + _EPSILON))
-        return ops.cast(outputs + offset, self.compute_dtype)
+        centred = inputs - self._mean(inputs)
+        variance = self._mean(ops.square(centred))
+        gain = ops.cast(self.gain, centred.dtype)
+        return centred, gain * ops.rsqrt(variance + _EPSILON)
+
+    def _mean(self, x):
+        if self.axis != 1:
+            return ops.mean(x, axis=self.axis, keepdims=True)
+        # On CPUs this product takes half of the time of a sum.
+        ones = ops.transpose(ops.ones_like(x[..., :1]), (0, 2, 1))
+        return ops.matmul(ones, x) / ops.cast(ops.shape(x)[1], x.dtype)

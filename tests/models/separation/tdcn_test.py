@@ -3,9 +3,10 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from models.separation.feature_norm import FeatureNorm
-from models.separation.tdcn import TDCN, ScaledDense, TDCNBlock
+from models.separation.tdcn import TDCN, PReLU, ScaledDense, TDCNBlock
 
 
 def _normal(*shape, seed=0):
@@ -30,6 +31,49 @@ def test_initial_values_are_those_of_the_reference():
         assert float(block.expand.scale) == 1.0
     per_block = 2 * 4 * 5 + 3 * 5 + 5 + 2 + 2 + 4
     assert tdcn.count_params() == 7 * 4 + 4 + 1 + 6 * per_block
+
+
+def test_a_block_is_the_chain_of_its_layers():
+    """Though part of norm_2 is folded into the dense layer after it."""
+    block = TDCNBlock(conv_channels=5, dilation=2, dtype="float64")
+    block.build((None, None, 4))
+    _randomise(block)
+    inputs = _normal(3, 21, 4).astype(np.float64)
+    x = block.norm_1(block.activation_1(block.expand(inputs)))
+    x = block.norm_2(block.activation_2(block.convolution(x)))
+    expected = inputs + block.contract(x)
+    np.testing.assert_allclose(block(inputs), expected, rtol=1e-12)
+
+
+def test_the_norm_has_a_mean_and_a_deviation_over_time():
+    norm = FeatureNorm(dtype="float64")
+    norm.build((None, None, 3))
+    _randomise(norm)
+    inputs = 5 + _normal(2, 17, 3).astype(np.float64)
+    expected = inputs - inputs.mean(1, keepdims=True)
+    expected *= norm.gain.numpy() / np.sqrt(inputs.var(1, keepdims=True) + 1e-3)
+    expected += norm.offset.numpy()
+    np.testing.assert_allclose(norm(inputs), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("slope", [-0.5, 0.0, 0.1, 1.0, 1.5])
+def test_prelu_and_its_gradients(slope, dtype):
+    layer = PReLU(dtype=dtype)
+    layer.build((None, None, 2))
+    layer.alpha.assign(np.full((1, 1), slope))
+    x = tf.constant(_normal(1, 50, 2))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        outputs = tf.cast(layer(x), "float32")
+    to_x, to_slope = tape.gradient(outputs, [x, layer.alpha.value])
+    negative = x.numpy() < 0
+    within = 1e-6 if dtype == "float32" else 1e-2
+    expected = np.where(negative, slope * x, x)
+    np.testing.assert_allclose(outputs, expected, within, within)
+    np.testing.assert_allclose(to_x, np.where(negative, slope, 1), within)
+    below_zero = x.numpy()[negative].sum()
+    np.testing.assert_allclose(to_slope.numpy().item(), below_zero, within)
 
 
 @pytest.mark.parametrize("frames", [1, 41])
