@@ -146,7 +146,9 @@ def _make(target: str, folder: pathlib.Path, *more: str) -> str:
         ("SEPARATION", "train/train_separation.py"),
         ("PRETRAIN", "train/pretrain_contrastive.py"),
     ):
-        command.append(f"{name}_FLAGS={' '.join(TINY[script])}")
+        # The commands of the README show examples.
+        tiny = [*TINY[script], "--examples_every=0", "--notensorboard"]
+        command.append(f"{name}_FLAGS={' '.join(tiny)}")
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, f"{command}\n{result.stderr[-3000:]}"
     return result.stdout
@@ -155,11 +157,16 @@ def _make(target: str, folder: pathlib.Path, *more: str) -> str:
 def _as_shown(target: str, folder: pathlib.Path, *more: str) -> str:
     """Runs the commands that make shows, in processes that start sooner."""
     shown = _make(target, folder, *more, "--dry-run")
-    for line in shown.replace("\\\n", " ").splitlines():
-        program, *command = shlex.split(line) or [""]
-        if program.endswith("bin/python"):
-            assert script_process.run(command, ROOT).returncode == 0, line
+    for command in _python_commands(shown):
+        assert script_process.run(command, ROOT).returncode == 0, command
     return shown
+
+
+def _python_commands(shown: str) -> list[list[str]]:
+    """Script and flags of each command that is shown."""
+    lines = shown.replace("\\\n", " ").splitlines()
+    commands = [shlex.split(line) or [""] for line in lines]
+    return [c[1:] for c in commands if c[0].endswith("bin/python")]
 
 
 def _files(folder: pathlib.Path) -> dict[str, int]:
@@ -172,27 +179,47 @@ def _files(folder: pathlib.Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    "run, targets, again",
+    "run, target, stages",
     [
-        (_as_shown, ["demo-train", "demo-evaluate"], "demo-train"),
-        pytest.param(_make, ["demo"], "demo", marks=pytest.mark.long),
+        (_as_shown, "demo-train", 4),
+        pytest.param(_make, "demo", 9, marks=pytest.mark.long),
     ],
 )
-def test_make_demo_runs_nine_stages_and_then_only_what_is_missing(
-    tmp_path, run, targets, again
+def test_make_demo_runs_its_stages_and_then_only_what_is_missing(
+    tmp_path, run, target, stages
 ):
     few = "INGEST_FLAGS=--num_clips=32 --scene_seconds=1.5 --workers=1"
     folder = tmp_path / "demo"
-    out = "".join(run(target, folder, few) for target in targets)
-    for number in range(1, 10):
+    out = run(target, folder, few)
+    for number in range(1, stages + 1):
         assert f"== {number} of 9" in out
-    # Each public command is shown.
-    assert "evaluate/export_saved_model.py --encoder=" in out
-    assert f"report: {folder}/report.html" in out
-    assert (folder / "report.html").exists()
+    # What the other stages take.
+    assert (folder / "shards" / "query.wav").exists()
+    assert (folder / "pretrain" / "embedding_model.keras").exists()
+    assert (folder / "report.html").exists() == (stages == 9)
     made = _files(folder)
-    run(again, folder, few)
+    run(target, folder, few)
     assert _files(folder) == made
+
+
+def test_make_demo_evaluates_as_the_readme_does(tmp_path):
+    """By the commands that run line by line above."""
+    shown = _make("demo-evaluate", tmp_path, "--dry-run")
+    for number in range(5, 10):
+        assert f"== {number} of 9" in shown
+    assert f"report: {tmp_path}/report.html" in shown
+
+    def without_query(command):
+        return [x for x in command if not x.startswith("--query=")]
+
+    demo = shown.replace(str(tmp_path), "runs/mine").replace(" --remake", "")
+    scripts = ("probe", "retrieval", "search", "export_saved_model", "report")
+    assert [*map(without_query, _python_commands(demo))] == [
+        without_query(command[1:])
+        for command in commands("Your own recordings")
+        if command[1] in [f"evaluate/{name}.py" for name in scripts]
+    ]
+    assert f"--query={tmp_path}/shards/query.wav" in shown.replace('"', "")
 
 
 def test_make_demo_leaves_out_what_needs_labels(tmp_path):

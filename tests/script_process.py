@@ -10,6 +10,7 @@ import os
 import pathlib
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,27 +19,33 @@ from collections.abc import Sequence
 
 from tests import ROOT
 
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["tensorflow", "keras"])
+FORK_SERVER = multiprocessing.get_context("forkserver")
+FORK_SERVER.set_forkserver_preload(["tensorflow", "keras"])
 
 
 class ScriptProcess:
     """`python SCRIPT FLAGS` in a session of its own, as `subprocess.Popen`.
 
     Args:
-      command: path of a script, then its arguments.
+      command: path of a script, or "-m" and a module; then its arguments.
       folder: to run in.
+      environment: variables other than those of this process.
     """
 
-    def __init__(self, command: Sequence[str], folder: str | os.PathLike):
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: str | os.PathLike,
+        **environment: str,
+    ):
         self._output = tempfile.mkdtemp()
         weakref.finalize(self, shutil.rmtree, self._output)
-        self._process = _SERVER.Process(
+        self._process = FORK_SERVER.Process(
             target=_become,
             args=(
                 [os.fspath(part) for part in command],
                 os.fspath(folder),
-                dict(os.environ),
+                os.environ | environment,
                 self._output,
             ),
         )
@@ -48,9 +55,13 @@ class ScriptProcess:
     def poll(self) -> int | None:
         return self._process.exitcode
 
-    def wait(self) -> int:
-        self._process.join()
+    def wait(self, within_s: float | None = None) -> int | None:
+        """Exit code; None where it does not end in time."""
+        self._process.join(within_s)
         return self._process.exitcode
+
+    def send(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
 
     def read(self, stream: str) -> str:
         """What it has written so far to "stdout" or "stderr"."""
@@ -79,5 +90,10 @@ def _become(command, folder, environment, output) -> None:
     sys.argv = command
     # As Python would have it: a script finds us by itself, or not at all.
     here = [path for path in sys.path if path not in ("", str(ROOT))]
-    sys.path[:] = [os.path.dirname(command[0]), *here]
-    runpy.run_path(command[0], run_name="__main__")
+    if command[0] == "-m":
+        sys.argv = command[1:]
+        sys.path[:] = [folder, *here]
+        runpy.run_module(command[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.path[:] = [os.path.dirname(command[0]), *here]
+        runpy.run_path(command[0], run_name="__main__")

@@ -11,7 +11,6 @@ from data.run import environment
 environment.prepare()
 
 import math  # noqa: E402
-from collections.abc import Callable  # noqa: E402
 from unittest import mock  # noqa: E402
 
 import keras  # noqa: E402
@@ -33,13 +32,24 @@ for 10 s at 32 kHz: it counts multiplications and additions apart, the STFT as
 a convolution, and two for each value that is batch-normed."""
 
 
-def multiply_adds(function: Callable, input_shape: tuple[int, ...]) -> int:
-    """Those of a network for a float32 input."""
-    spec = tf.TensorSpec(input_shape)
+def multiply_adds(
+    layers: list[keras.layers.Layer], input_shape: tuple[int, ...]
+) -> int:
+    """Those of layers that follow on one another, for a float32 input."""
+
+    # keras.Sequential would call them for the shapes as well.
+    def network(x):
+        for layer in layers:
+            x = layer(x)
+        return x
+
+    function = tf.function(
+        network, [tf.TensorSpec(input_shape)], autograph=False
+    )
     with mock.patch.object(
         Convolution, "convolution_op", keras.layers.Conv2D.convolution_op
     ):
-        graph = tf.function(function).get_concrete_function(spec).graph
+        graph = function.get_concrete_function().graph
     options = profiler.ProfileOptionBuilder(
         profiler.ProfileOptionBuilder.float_operation()
     )
@@ -67,7 +77,7 @@ def main() -> None:
     print(f"{'':38}{'parameters':>12}{'trainable':>12}{'M mult-adds/s':>15}")
     for title, layers in published_networks().items():
         samples = CLIP_S * layers[0].sample_rate_hz
-        count = multiply_adds(keras.Sequential(layers), (1, samples))
+        count = multiply_adds(layers, (1, samples))
         weights = sum(layer.count_params() for layer in layers)
         trainable = sum(
             math.prod(variable.shape)

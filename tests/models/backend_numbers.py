@@ -122,7 +122,11 @@ def numbers(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
       "part/name" -> value; gradients of one loss are
       "part/name, gradient number".
     """
-    named = networks()
+    # On JAX random weights take a compilation for each shape.
+    with mock.patch.object(
+        keras.initializers.VarianceScaling, "__call__", _zeros
+    ):
+        named = networks()
     for name, network in named.items():
         count = len(network.weights)
         network.set_weights([weights[f"{name}/{i}"] for i in range(count)])
@@ -146,7 +150,7 @@ def _of_separators(named):
     # No hop divides 1003.
     waveform = _noise(0, 2, 1003)
     results = {
-        name: network(waveform)
+        name: _value(network, waveform)
         for name, network in named.items()
         if "separator" in name
     }
@@ -160,16 +164,17 @@ def _of_encoders(named):
     # No cell of the poolings is filled by 71 frames.
     patches = _noise(2, 2, 71, 64)
     results = {
-        name: named[name](patches) for name in ("CNN14", "CNN14, hidden layer")
+        name: _value(named[name], patches)
+        for name in ("CNN14", "CNN14, hidden layer")
     }
     embedding = named["embedding"]
-    results["embedding"] = embedding(0.1 * _noise(3, 2, 31003))
-    results["short clip"] = embedding(0.1 * _noise(4, 2, 1003))
-    results["windows"] = named["embedding, panns"].embed_windows(
-        0.1 * _noise(5, 2, 15001)
+    results["embedding"] = _value(embedding, 0.1 * _noise(3, 2, 31003))
+    results["short clip"] = _value(embedding, 0.1 * _noise(4, 2, 1003))
+    results["windows"] = _value(
+        named["embedding, panns"].embed_windows, 0.1 * _noise(5, 2, 15001)
     )
-    results["taps"] = tap_products(
-        _noise(16, 2, 3, 2, 5), _noise(17, 3, 3, 5, 4)
+    results["taps"] = _value(
+        tap_products, _noise(16, 2, 3, 2, 5), _noise(17, 3, 3, 5, 4)
     )
     return results | _of_weights(
         "joint loss", named["joint loss"], _noise(6, 2, 3, 37, 32)
@@ -179,14 +184,16 @@ def _of_encoders(named):
 def _of_heads(named):
     rows = _noise(7, 6, 7)
     results = {
-        name: named[name](rows)
+        name: _value(named[name], rows)
         for name in (
             "similarity head",
             "shallow classifier",
             "linear classifier",
         )
     }
-    results["coincidence head"] = named["coincidence head"](rows[:4], rows[1:])
+    results["coincidence head"] = _value(
+        named["coincidence head"], rows[:4], rows[1:]
+    )
     a, b, weights = _noise(12, 6, 11), _noise(13, 5, 11), _noise(14, 11)
     upstream = ops.convert_to_tensor(_noise(15, 6, 5))
 
@@ -203,16 +210,20 @@ def _of_heads(named):
 def _of_losses():
     results = {}
     z_a, z_b = _noise(10, 2, 6, 7)
-    _, results["NT-Xent, correct"] = nt_xent(z_a, z_b, 0.2)
+    results["NT-Xent, correct"] = _value(
+        lambda a, b: nt_xent(a, b, 0.2)[1], z_a, z_b
+    )
     results |= _of_inputs(
         "NT-Xent", lambda a, b: ops.sum(nt_xent(a, b, 0.2)[0]), z_a, z_b
     )
-    _, results["triplet, active"] = triplet_loss(z_a, z_b, 0.3)
+    results["triplet, active"] = _value(
+        lambda a, b: triplet_loss(a, b, 0.3)[1], z_a, z_b
+    )
     results |= _of_inputs(
         "triplet", lambda a, b: ops.sum(triplet_loss(a, b, 0.3)[0]), z_a, z_b
     )
     logits = _noise(11, 5, 5)
-    _, results["coincidence, accuracy"] = coincidence_loss(logits)
+    _, results["coincidence, accuracy"] = _value(coincidence_loss, logits)
     results |= _of_inputs(
         "coincidence", lambda x: ops.sum(coincidence_loss(x)[0]), logits
     )
@@ -226,11 +237,16 @@ def _of_losses():
         results |= _of_inputs(
             name, lambda x: ops.sum(mixit_loss(mixtures, x)[0]), estimates
         )
-        loss, matrix = mixit_loss(mixtures, estimates)
+        loss, matrix = _value(mixit_loss, mixtures, estimates)
         results |= {f"{name}, each": loss, f"{name}, matrix": matrix}
-        _, matrix = mixit_loss(mixtures, estimates, search="least_squares")
-        results[f"{name}, least squares matrix"] = matrix
-    results["capped SNR"] = capped_snr_loss(mixtures, estimates[:, :2], 20.0)
+        results[f"{name}, least squares matrix"] = _value(
+            lambda m, x: mixit_loss(m, x, search="least_squares")[1],
+            mixtures,
+            estimates,
+        )
+    results["capped SNR"] = _value(
+        lambda m, x: capped_snr_loss(m, x, 20.0), mixtures, estimates[:, :2]
+    )
     mixture = ops.convert_to_tensor(mixtures[:, 0])
     for kind in KINDS:
         results |= _of_inputs(
@@ -248,11 +264,13 @@ def _of_metrics():
     channels, mixture = _noise(31, 2, 3, 101), _noise(32, 2, 101)
     channels *= np.float32([[1], [1e-3], [0.1]])
     return {
-        "alignment": alignment(z_a, z_b),
-        "uniformity": uniformity(z_a),
-        "effective rank": effective_rank(z_a),
-        "effective rank of equal rows": effective_rank(np.ones_like(z_a)),
-        "active channels": active_channels(channels, mixture),
+        "alignment": _value(alignment, z_a, z_b),
+        "uniformity": _value(uniformity, z_a),
+        "effective rank": _value(effective_rank, z_a),
+        "effective rank of equal rows": _value(
+            effective_rank, np.ones_like(z_a)
+        ),
+        "active channels": _value(active_channels, channels, mixture),
     }
 
 
@@ -262,7 +280,7 @@ def _of_front_ends():
     waveform[1, 1000:2500] = 0
     for layer in (LogMel(), PANNsLogMel()):
         name = type(layer).__name__
-        results |= {name: layer(waveform)}
+        results[name] = _value(layer, waveform)
         results |= _of_inputs(name, lambda x, f=layer: ops.sum(f(x)), waveform)
     return results
 
@@ -276,28 +294,44 @@ def _of_views():
     mixture = ops.convert_to_tensor(_noise(24, 5, 101))
     starts = view_choice.crop_starts(first, second, 4000, 701, 1500)
     results = {
-        "SpecAugment": augment(_noise(23, 5, 96, 64), draws),
-        "silence": view_choice.replace_silent(view, mixture, -60.0),
+        "SpecAugment": _value(augment, _noise(23, 5, 96, 64), draws),
+        "silence": _value(
+            lambda x, m: view_choice.replace_silent(x, m, -60.0), view, mixture
+        ),
         "processors": view_choice.choose(first, 3),
         "first starts": starts[0],
         "second starts": starts[1],
     }
     for frontend in (LogMel(), PANNsLogMel()):
-        # Of all four ways.
-        patches = frontend(_noise(25, 23, 2103))
-        results[f"triplet positives, {type(frontend).__name__}"] = (
-            TripletPositive(frontend)(
-                patches,
-                frontend(_noise(26, 23, 2103)),
-                _uniform(27, 23, NUM_DRAWS),
-                ops.convert_to_tensor(_noise(28, *patches.shape)),
-            )
+        make_positive = TripletPositive(frontend)
+        patches = _value(frontend, _noise(25, 23, 2103))
+        results[f"triplet positives, {type(frontend).__name__}"] = _value(
+            # Of all four ways.
+            make_positive,
+            patches,
+            _value(frontend, _noise(26, 23, 2103)),
+            _uniform(27, 23, NUM_DRAWS),
+            ops.convert_to_tensor(_noise(28, *patches.shape)),
         )
     for comparison in view_choice.COMPARISONS:
         signals = view_choice.choose_signals(first, second, comparison, 4)
         results[f"{comparison}, first"] = signals[0]
         results[f"{comparison}, second"] = signals[1]
     return results
+
+
+def _zeros(initializer, shape, dtype=None):
+    return np.zeros(shape, dtype)
+
+
+def _value(function, *inputs):
+    """Of a network or another function of arrays."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        # At once, not operation by operation.
+        function = jax.jit(function)
+    return function(*inputs)
 
 
 def _noise(seed, *shape):

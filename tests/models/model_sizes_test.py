@@ -1,6 +1,5 @@
 import re
 
-import keras
 import pytest
 
 from models.cnn14.cnn14 import CNN14
@@ -24,9 +23,7 @@ def test_sizes_are_those_of_the_readme(capsys):
 
 def test_published_count_of_panns_follows_from_ours():
     """320000 samples at a hop of 320, centred: 1001 frames."""
-    tagger = keras.Sequential(
-        [CNN14(None, hidden_layer=True), LinearClassifier(2048, 527)]
-    )
+    tagger = [CNN14(None, hidden_layer=True), LinearClassifier(2048, 527)]
     ours = model_sizes.multiply_adds(tagger, (1, 1001, 64))
     # Sine and cosine of 513 bins as kernels of 1024 samples.
     stft = 1001 * 2 * 513 * 1024

@@ -89,10 +89,11 @@ def kill_at(process, run, step, later_s):
     while process.poll() is None and saved_step(run) < step:
         time.sleep(0.005)
     time.sleep(later_s)
-    process.kill()
-    _, told = process.communicate()
-    assert process.returncode in (0, -signal.SIGKILL), told[-3000:]
-    return process.returncode != 0
+    if process.poll() is None:
+        process.send(signal.SIGKILL)
+    code = process.wait()
+    assert code in (0, -signal.SIGKILL), process.read("stderr")[-3000:]
+    return code != 0
 
 
 @pytest.mark.parametrize(
@@ -131,9 +132,9 @@ def test_a_stopped_trainer_says_where_and_goes_on(
     # Nobody else may write meanwhile.
     with pytest.raises(UserError, match=f"by process {process.pid} on"):
         run_lock.take(run)
-    process.send_signal(signal.SIGTERM)
-    told = process.communicate()[1].splitlines()
-    assert process.returncode == EXIT_STOPPED, told
+    process.send(signal.SIGTERM)
+    code, told = process.wait(), process.read("stderr").splitlines()
+    assert code == EXIT_STOPPED, told
     step = saved_step(run)
     assert 3 <= step < STEPS
     assert told[-1] == (

@@ -6,14 +6,14 @@ ARGUMENTS are those of `train`, as JSON.
 """
 
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import time
 
 from data.run import entry_point, run_directory, run_lock
 from data.shards.dataset_info import DatasetInfo
+from tests import ROOT
+from tests.script_process import ScriptProcess
 
 SEPARATION = "separation"
 COMMON = {
@@ -91,15 +91,10 @@ def train(
         run_lock.release(run)
 
 
-def start(arguments: dict, **environment: str) -> subprocess.Popen:
+def start(arguments: dict, **environment: str) -> ScriptProcess:
     """The same in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", __name__, json.dumps(arguments)],
-        cwd=pathlib.Path(__file__).parents[2],
-        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""} | environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = ["-m", __name__, json.dumps(arguments)]
+    return ScriptProcess(command, ROOT, **environment)
 
 
 def saved_step(run: pathlib.Path) -> int:
@@ -108,14 +103,12 @@ def saved_step(run: pathlib.Path) -> int:
     return max((int(name.split("-")[1]) for name in names), default=0)
 
 
-def wait_for(
-    step: int, run: pathlib.Path, *processes: subprocess.Popen
-) -> None:
+def wait_for(step: int, run: pathlib.Path, *processes: ScriptProcess) -> None:
     """Until that checkpoint is there; fails where no process makes it."""
     while saved_step(run) < step:
         for process in processes:
             if process.poll() is not None:
-                raise AssertionError(process.communicate()[1][-3000:])
+                raise AssertionError(process.read("stderr")[-3000:])
         time.sleep(0.005)
 
 

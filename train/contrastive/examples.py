@@ -13,6 +13,7 @@ from train.contrastive.view_pipeline import (
     VIEWS,
 )
 from train.loop import shown_sound
+from train.loop.training_loop import MakeDataset
 
 _NUM_CLIPS = 4
 
@@ -28,18 +29,18 @@ class ViewExamples:
     made of the second one.
 
     Args:
-      dataset: of (batch, read_status), as it is trained on.
+      make_dataset: of the training; the clips are its first ones.
       every: steps between examples; 0: none.
     """
 
     def __init__(
         self,
         learner: ContrastiveLearner,
-        dataset: tf.data.Dataset,
+        make_dataset: MakeDataset,
         every: int,
         seed: int,
     ):
-        self._learner, self._dataset = learner, dataset
+        self._learner, self._make_dataset = learner, make_dataset
         self._every, self._seed = every, seed
         self._batch = None
 
@@ -47,7 +48,7 @@ class ViewExamples:
         if not shown_sound.is_due(step, self._every):
             return
         if self._batch is None:
-            batch, _ = next(iter(self._dataset))
+            batch, _ = next(iter(self._make_dataset(0)))
             self._batch = {n: v[:_NUM_CLIPS] for n, v in batch.items()}
         batch = self._drawn_anew(step)
         views = batch

@@ -79,7 +79,7 @@ def pretrain(
     is_chief = cluster.of(config.strategy).is_chief
     snapshots = Snapshots(folder, embedding_model, config.snapshots())
     examples = ViewExamples(
-        learner, make_dataset(0), config.examples_every, config.seed
+        learner, make_dataset, config.examples_every, config.seed
     )
     with ProbeCurve(
         config, folder, snapshots, last_step(folder), is_chief

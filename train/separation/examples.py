@@ -5,6 +5,7 @@ import tensorflow as tf
 from data.page import spectrogram_image
 from models.separation.separator import Separator
 from train.loop import shown_sound
+from train.loop.training_loop import MakeDataset
 
 _NUM_CLIPS = 3
 # More than this of a clip says little more, and fills the disk.
@@ -20,14 +21,14 @@ class SeparationExamples:
     of two as in training. A clip and its channels have one color scale.
 
     Args:
-      dataset: of (mixtures, read_status), as it is trained on.
+      make_dataset: of the training; the clips are its first ones.
       every: steps between examples; 0: none.
     """
 
     def __init__(
-        self, separator: Separator, dataset: tf.data.Dataset, every: int
+        self, separator: Separator, make_dataset: MakeDataset, every: int
     ):
-        self._separator, self._dataset = separator, dataset
+        self._separator, self._make_dataset = separator, make_dataset
         self._every, self._mixtures = every, None
 
     def __call__(self, step: int) -> None:
@@ -35,7 +36,7 @@ class SeparationExamples:
             return
         rate_hz = self._separator.sample_rate_hz
         if self._mixtures is None:
-            pairs, _ = next(iter(self._dataset))  # (B, 2, T)
+            pairs, _ = next(iter(self._make_dataset(0)))  # (B, 2, T)
             samples = round(_SECONDS * rate_hz)
             self._mixtures = pairs[:_NUM_CLIPS, 0, :samples]
         channels = self._separator(self._mixtures, training=False)

@@ -63,7 +63,7 @@ def train_separator(
                 separator.save(beside)
 
     examples = SeparationExamples(
-        separator, make_dataset(0), config.examples_every
+        separator, make_dataset, config.examples_every
     )
     training_loop.train(
         strategy,

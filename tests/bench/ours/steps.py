@@ -41,7 +41,7 @@ def contrastive(width: float, pairs: int) -> Work:
     given |= _weights(learner)
     # Forward, and twice as many backward.
     per_view = model_sizes.multiply_adds(
-        lambda view: model.encoder(model.frontend(view)), (1, 15600)
+        [model.frontend, model.encoder], (1, 15600)
     )
     return Work(
         step,

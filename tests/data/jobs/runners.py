@@ -1,18 +1,17 @@
 """Runners whose processes find by name what they run, for tests of jobs."""
 
 import concurrent.futures
-import multiprocessing
 
 import pytest
 
 from data.jobs.beam_runner import RunnerOptions, choose, make_one
 from tests import skips
+from tests.script_process import FORK_SERVER
 
 
 def another_process(make, tasks, shards):
     """Stands for Beam where that is not installed."""
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, context) as process:
+    with concurrent.futures.ProcessPoolExecutor(1, FORK_SERVER) as process:
         for task in tasks:
             process.submit(make_one, task, make, shards.folder).result()
             yield task

@@ -59,7 +59,7 @@ def test_dynamic_graph_and_export_equal_eager(basis, tmp_path):
     )
     archive.write_out(str(tmp_path / "export"), verbose=False)
     exported = tf.saved_model.load(str(tmp_path / "export"))
-    graph = tf.function(separator, input_signature=[spec])
+    graph = tf.function(separator, [spec], autograph=False)
     # One sample, less than a hop, a window, one more, and a long odd length.
     for samples in (1, 19, 40, 41, 127, 511, 513, 4001):
         waveform = _waveform(3, samples)

@@ -76,7 +76,7 @@ def test_ten_steps_end_at_the_same_weights():
             learner.optimizer.apply(gradients, learner.trainable_variables)
             return scalars["loss"]
 
-        return tf.function(step)
+        return tf.function(step, autograph=False)
 
     accumulated = make_step(learners[0], lambda *args: gradients_of(*args, 3))
     direct = make_step(learners[1], _direct)

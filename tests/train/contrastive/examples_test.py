@@ -23,7 +23,8 @@ def _learner(objective="joint", make_views=None, **flags):
 
 def _shown(folder, learner, batch, steps, every=10, seed=3):
     dataset = tf.data.Dataset.from_tensors((batch, {}))
-    return events_of(folder, ViewExamples(learner, dataset, every, seed), steps)
+    examples = ViewExamples(learner, lambda step: dataset, every, seed)
+    return events_of(folder, examples, steps)
 
 
 def test_pictures_are_what_the_encoder_gets_and_sounds_the_views(tmp_path):

@@ -78,11 +78,11 @@ def test_a_learner_uses_it_in_every_batch_norm():
         for part in learner.embedding_model._flatten_layers()
         if isinstance(part, keras.layers.BatchNormalization)
     ]
-    assert len(norms) == 13
+    assert len(norms) == 5
     assert all(norm.kernel is fused_batch_norm for norm in norms)
     graph = tf.function(
         lambda batch: learner.compute_losses(batch, training=True),
         autograph=False,
     ).get_concrete_function(make_batch(learner))
     ops = [op.type for op in graph.graph.get_operations()]
-    assert ops.count("FusedBatchNormV3") == 13
+    assert ops.count("FusedBatchNormV3") == 5

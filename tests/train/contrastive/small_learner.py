@@ -1,9 +1,12 @@
-"""A learner of a narrow encoder, and batches of views for it."""
+"""A learner of a narrow, shallow encoder, and batches of views for it."""
+
+from unittest import mock
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from models.cnn14 import cnn14
 from models.embedding_model import EmbeddingModel
 from models.views.triplet_positive import NUM_DRAWS
 from train.contrastive.contrastive_config import ContrastiveConfig
@@ -14,9 +17,17 @@ FRAMES, BANDS, DIM = 32, 64, 7
 
 
 def make_learner(
-    objective="joint", make_views=None, model=(), learning_rate=1e-4, **flags
+    objective="joint",
+    make_views=None,
+    model=(),
+    learning_rate=1e-4,
+    blocks=2,
+    **flags,
 ) -> ContrastiveLearner:
-    """With the same weights each time; `model` are options of the encoder."""
+    """With the same weights each time; `model` are options of the encoder.
+
+    More blocks are of the same layers, and would take most of the time.
+    """
     keras.utils.set_random_seed(1)
     options = {
         "embedding_dim": DIM,
@@ -26,8 +37,10 @@ def make_learner(
     }
     if objective == "triplet":
         flags["comparison"] = "mix_vs_mix"
+    with mock.patch.object(cnn14, "NUM_BLOCKS", blocks):
+        embedding_model = EmbeddingModel(**options | dict(model))
     learner = ContrastiveLearner(
-        EmbeddingModel(**options | dict(model)),
+        embedding_model,
         ContrastiveConfig(
             objective=objective,
             head_units=9,

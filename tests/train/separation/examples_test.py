@@ -29,9 +29,8 @@ def _pairs(samples, size=5):
 
 def _shown(folder, separator, pairs, steps, every=10):
     dataset = tf.data.Dataset.from_tensors((pairs, {}))
-    return events_of(
-        folder, SeparationExamples(separator, dataset, every), steps
-    )
+    examples = SeparationExamples(separator, lambda step: dataset, every)
+    return events_of(folder, examples, steps)
 
 
 def test_single_clips_and_their_channels_are_shown(tmp_path):

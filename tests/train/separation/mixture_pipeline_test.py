@@ -27,32 +27,41 @@ def _batches(index, count, start_step=0, context=None, seed=3):
     return list(dataset.take(count).as_numpy_iterator())
 
 
-def test_neighbours_of_the_stream_make_pairs(index):
-    for step, (pairs, read_status) in enumerate(_batches(index, 3)):
+@pytest.fixture(scope="module")
+def whole(index):
+    """The first batches of one pipeline."""
+    return _batches(index, 7)
+
+
+def test_neighbours_of_the_stream_make_pairs(whole):
+    for step, (pairs, read_status) in enumerate(whole):
         assert pairs.shape == (8, 2, CROP)
         positions = 16 * step + np.arange(16).reshape(8, 2)
         np.testing.assert_array_equal(read_status[POSITION], positions)
 
 
-def test_a_later_start_continues_the_same_stream(index):
-    whole, later = _batches(index, 4), _batches(index, 2, start_step=2)
+def test_a_later_start_continues_the_same_stream(index, whole):
+    later = _batches(index, 5, start_step=2)
     tf.nest.map_structure(np.testing.assert_array_equal, whole[2:], later)
     other = _batches(index, 1, seed=4)
     assert not np.array_equal(other[0][0], whole[0][0])
 
 
-def test_clips_shorter_than_the_crop_are_padded(index):
-    ends = np.concatenate([pairs for pairs, _ in _batches(index, 7)])[..., 30:]
+def test_clips_shorter_than_the_crop_are_padded(whole):
+    ends = np.concatenate([pairs for pairs, _ in whole])[..., 30:]
     is_short = ~ends.any(axis=-1)
     # Of 7 clips one: 16 times in 16 epochs.
     assert np.sum(is_short) == 16
 
 
 @pytest.mark.parametrize("replicas", [2, 4])
-def test_pipelines_and_replicas_share_the_batch(index, replicas):
-    assert_shares_make_the_whole(
-        lambda count, context: _batches(index, count, 2, context), replicas
-    )
+def test_pipelines_and_replicas_share_the_batch(index, whole, replicas):
+    def batches(count, context):
+        if context is None:
+            return whole[2 : 2 + count]
+        return _batches(index, count, 2, context)
+
+    assert_shares_make_the_whole(batches, replicas)
 
 
 def test_one_clip_makes_no_pair(tmp_path):
