@@ -14,6 +14,7 @@ from data.run.run_directory import METRICS_FILE
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings import embedding_cache, encoder_runs
 from evaluate.embeddings.encoders import Representation, load_encoders
+from evaluate.measures import metrics_file
 from evaluate.measures.comparison_config import PROBE, RETRIEVAL
 from evaluate.pages import (
     embedding_map,
@@ -79,7 +80,7 @@ def gather(config: ReportConfig) -> dict:
     retrieval = _measured(config.retrieval, RETRIEVAL, config.encoder, info)
     separation = None
     if separating and pathlib.Path(config.separation, METRICS_FILE).exists():
-        metrics = report_runs.read_metrics(
+        metrics = metrics_file.read_metrics(
             config.separation, processor_files.STAGE
         )
         separation = report_tables.separation_table(metrics["results"])
@@ -167,7 +168,7 @@ def _measured(
     """Tables of the measures, and of the classes, of each metrics.json."""
     tables = []
     for path in paths:
-        metrics = report_runs.read_metrics(path, stage)
+        metrics = metrics_file.read_metrics(path, stage)
         report_runs.check_current(metrics, path, encoders, info)
         results = metrics["results"]
         caption = (

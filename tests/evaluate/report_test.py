@@ -18,10 +18,10 @@ from evaluate import report
 from evaluate.embeddings import embedding_job
 from evaluate.embeddings.embedding_cache import embeddings
 from evaluate.embeddings.encoders import load_encoders
-from evaluate.measures.nearest_neighbors import cosine_similarity, unit_rows
 from evaluate.pages import embedding_map, retrieval_examples
 from evaluate.pages.report_config import ReportConfig
 from evaluate.pages.report_page import gather, render
+from evaluate.similarity.nearest_neighbors import cosine_similarity, unit_rows
 from tests.evaluate.entry_point_runs import call_main
 from tests.evaluate.pages.toy_report import (
     CLASS_NAMES,
