@@ -8,6 +8,7 @@ from data.run.atomic_write import write_json
 from data.run.errors import UserError
 from data.run.run_directory import METRICS_FILE
 from data.shards.dataset_info import DatasetInfo
+from evaluate.embeddings import strangers
 from evaluate.embeddings.baselines import make_baselines
 from evaluate.embeddings.embedding_cache import clip_embeddings
 from evaluate.embeddings.encoders import (
@@ -23,7 +24,7 @@ def load_rows(
     info: DatasetInfo,
     labeled: Sequence[Sequence[str]],
 ) -> list[Representation]:
-    """Encoders and baselines, before a run directory is made.
+    """Encoders, baselines and models of others, before a run directory is made.
 
     Args:
       labeled: lists of splits; in each a clip must have a label.
@@ -33,7 +34,14 @@ def load_rows(
         another sample rate, or some splits have no label.
     """
     encoders = load_encoders(config.encoder, info)
-    rows = encoders + make_baselines(config.baselines, encoders, config.seed)
+    rows = [
+        *encoders,
+        *make_baselines(config.baselines, encoders, config.seed),
+        *strangers.load(config.saved_model, config.hear, encoders, info),
+    ]
+    names = [row.name for row in rows]
+    if len(set(names)) < len(names):
+        raise UserError(f"two rows have one name: {', '.join(names)}")
     for splits in labeled:
         if not clip_embeddings(rows[0], info, splits).labels.any():
             raise UserError(
@@ -55,7 +63,8 @@ def start(
     Raises:
       UserError: see `run_directory.start`.
     """
-    encoders = [row.identity for row in rows if row.kind == ENCODER]
+    given = (ENCODER, strangers.SAVED_MODEL, strangers.HEAR)
+    encoders = [row.identity for row in rows if row.kind in given]
     inputs = {
         "encoder": content.value_sha256(encoders),
         "shards": info.clips_sha256(splits),

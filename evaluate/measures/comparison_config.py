@@ -32,6 +32,14 @@ class ComparisonConfig(RunOptions):
         ("untrained", "log_mel_statistics"),
         "baselines measured beside the encoders; may be empty",
     )
+    saved_model: tuple[str, ...] = option(
+        (),
+        "SavedModels of others, a row each; FOLDER@HZ where they take another "
+        "rate than the shards'",
+    )
+    hear: tuple[str, ...] = option(
+        (), "modules of the HEAR API, a row each: MODULE or MODULE:WEIGHTS"
+    )
     recording_pattern: str = option(
         WHOLE_ID,
         "regular expression on the ids of clips; its first group names the "

@@ -10,6 +10,7 @@ from evaluate.embeddings.encoders import (
     LOG_MEL_STATISTICS,
     UNTRAINED,
 )
+from evaluate.embeddings.strangers import HEAR, SAVED_MODEL
 from evaluate.measures.results import AP, AUC, CLIPS, D_PRIME
 
 _MEASURES = {"mAP": "mAP", AUC: "AUC", D_PRIME: "d′"}
@@ -17,6 +18,8 @@ _KINDS = {
     ENCODER: "",
     UNTRAINED: "baseline, random weights",
     LOG_MEL_STATISTICS: "baseline, no network",
+    SAVED_MODEL: "of others, a SavedModel",
+    HEAR: "of others, a HEAR module",
 }
 # Key of metrics.json, heading, and format.
 _SEPARATION_MEASURES = (

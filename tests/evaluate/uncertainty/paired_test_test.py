@@ -8,7 +8,6 @@ from tests.evaluate.uncertainty.simulated_runs import mean_ap, simulate
 
 SETTINGS = {
     "single label": (80, 10, True, 1, 2.5),
-    "strong": (80, 10, True, 1, 4.0),
     "several labels": (300, 6, False, 1, 1.5),
     "three clips a recording": (300, 6, False, 3, 1.5),
 }
@@ -33,6 +32,13 @@ def few_swaps(monkeypatch):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_false_positives_in_2000_trials(name, few_swaps):
     assert false_positives(name, 2000) == pytest.approx(0.05, abs=0.015)
+
+
+@pytest.mark.long
+def test_near_a_perfect_figure_the_test_is_cautious(few_swaps, monkeypatch):
+    """Differences take few values there, and equal ones count as chance."""
+    monkeypatch.setitem(SETTINGS, "strong", (80, 10, True, 1, 4.0))
+    assert 0.01 < false_positives("strong", 1000) < 0.05
 
 
 def test_false_positives_roughly(few_swaps):
