@@ -28,6 +28,13 @@ class Measured(TypedDict):
     mAP: float | None
     AUC: _Figure
     d_prime: _Figure
+    accuracy: _Figure
+    ranking_mAP: _Figure
+    precision_at_k: _Figure
+    intervals: NotRequired[dict[str, list[float | None]]]
+    chance: NotRequired[dict[str, float | None]]
+    classifier: NotRequired[str]
+    label_fraction: NotRequired[float]
     per_class: dict[str, OfClass]
 
 

@@ -24,6 +24,7 @@ from evaluate.pages import (
 )
 from evaluate.pages.report_clips import ReportClips, choose_examples
 from evaluate.pages.report_config import ReportConfig
+from evaluate.pages.slides_tables import slides_tables
 
 _TEMPLATE = pathlib.Path(__file__).parent / "template/report.html.jinja"
 
@@ -118,6 +119,7 @@ def gather(config: ReportConfig) -> dict:
         "separating_charts": _charts(separating),
         "probe": probe,
         "retrieval": retrieval,
+        "slides": slides_tables() if probe else [],
         "separation": separation,
         "examples": examples,
         "clips": clips,
@@ -164,9 +166,9 @@ def _view(
 
 def _measured(
     paths: Sequence[str], stage: str, encoders: Sequence[str], info: DatasetInfo
-) -> list[tuple[Table, Table]]:
-    """Tables of the measures, and of the classes, of each metrics.json."""
-    tables = []
+) -> list[dict]:
+    """Of each metrics.json its tables and the command, by name."""
+    shown = []
     for path in paths:
         metrics = metrics_file.read_metrics(path, stage)
         report_runs.check_current(metrics, path, encoders, info)
@@ -175,9 +177,14 @@ def _measured(
             f"{stage.capitalize()} on {metrics.get('shards', '?')}, "
             f"seed {metrics.get('seed', '?')}"
         )
-        measures = report_tables.measures_table(caption, results)
-        tables.append((measures, report_tables.class_table(caption, results)))
-    return tables
+        shown.append(
+            {
+                "measures": report_tables.measures_table(caption, results),
+                "classes": report_tables.class_table(caption, results),
+                "command": report_runs.command(path, stage),
+            }
+        )
+    return shown
 
 
 def _charts(runs: Sequence[dict]) -> list[Chart]:

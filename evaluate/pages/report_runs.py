@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shlex
 from collections.abc import Sequence
 
 import pandas
@@ -52,6 +53,17 @@ def read_history(file: pathlib.Path) -> pandas.DataFrame:
     if "step" not in history:
         raise UserError(f"{file} has no column 'step': is it a history?")
     return history.set_index("step")
+
+
+def command(path: str, stage: str) -> str:
+    """The command that made a run; "" where it has no config.json.
+
+    Raises:
+      UserError: that file is damaged, or of another stage.
+    """
+    if not pathlib.Path(path, run_directory.CONFIG_FILE).exists():
+        return ""
+    return shlex.join(run_directory.read(path, stage).get("command", []))
 
 
 def check_current(

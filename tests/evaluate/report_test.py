@@ -86,7 +86,8 @@ def test_every_figure_is_there(page):
     assert page.count("figure", "class", "chart") == 3
     assert page.count("path", "style", "stroke: var(--c") == 2 + 2 + 1
     assert page.count("g", "class", "mark") == encoders * NUM_CLIPS
-    assert page.count("table") == 2 * 2 + 1 + 1
+    # The last three are the slides'.
+    assert page.count("table") == 2 * 2 + 1 + 1 + 3
     for tag, attributes in page.tags:
         if tag == "img":
             assert attributes["alt"]
@@ -107,6 +108,9 @@ def test_numbers_are_those_of_the_metrics(page):
     words = " ".join(page.texts)
     first = toy_metrics("probe")["results"][0]
     assert f"{first['mAP']:.3f}" in words
+    # Its interval; chance; a figure of the slides.
+    assert "0.125 to 0.875" in words
+    assert 0.0625 in shown and 0.310 in shown
     assert "−0.500" in words and "3.22" in words and "12,345" in words
 
 
