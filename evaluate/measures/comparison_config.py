@@ -179,7 +179,7 @@ class RetrievalConfig(ComparisonConfig):
     splits: tuple[str, ...] = option(("eval",), "splits to measure on")
     positives: int = option(100, "most clips drawn with a class", minimum=2)
     negatives: int = option(100, "most clips drawn without it", minimum=1)
-    draws: int = option(10, "draws whose mean the figure is", minimum=1)
+    draws: int = option(5, "draws whose mean the figure is", minimum=1)
     top: int = option(10, "k of precision at k", minimum=1)
     seed: int = option(
         0, "of the first draw and of the untrained weights", minimum=0

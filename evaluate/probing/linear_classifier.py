@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, special
 
+_BLOCK_ROWS = 512
+
 
 class LinearSettings(NamedTuple):
     """What is chosen by cross-validation.
@@ -86,16 +88,18 @@ class LinearClassifier:
 
         def loss_and_gradient(scaled):
             bias, weights = np.split(scaled.reshape(scale.shape) * scale, [1])
-            logits = rows @ weights.astype(np.float32)
-            logits += bias.astype(np.float32)
-            loss, residuals = self._loss(logits, labels)
-            gradient = np.concatenate(
-                [
-                    residuals.sum(axis=0, keepdims=True) / len(rows),
-                    rows.T @ residuals / len(rows) + penalty * weights,
-                ]
-            )
-            loss = loss / len(rows) + penalty / 2 * np.sum(weights**2)
+            loss = penalty / 2 * np.sum(weights**2)
+            gradient = np.concatenate([np.zeros_like(bias), penalty * weights])
+            bias, weights = (x.astype(np.float32) for x in (bias, weights))
+            # Blocks of logits stay in the processor's cache.
+            for first in range(0, len(rows), _BLOCK_ROWS):
+                block = rows[first : first + _BLOCK_ROWS]
+                of_block, residuals = self._loss(
+                    block @ weights + bias, labels[first : first + _BLOCK_ROWS]
+                )
+                loss += of_block / len(rows)
+                gradient[0] += residuals.sum(axis=0) / len(rows)
+                gradient[1:] += block.T @ residuals / len(rows)
             return loss, (gradient * scale).ravel()
 
         found = optimize.minimize(

@@ -95,17 +95,38 @@ def pair_average_precision(
 def pair_influence(positives: np.ndarray, negatives: np.ndarray) -> Influence:
     """The same, and what it owes to each of the P + N clips.
 
-    A clip weighs in all of its pairs: of these, the sum.
+    A clip weighs in all of its pairs: of their derivatives it has the sum, and
+    without it they are all gone. (That is not what they are worth one by one:
+    a positive has a large part of all pairs.)
     """
     places, relevant, scores = _ranked_pairs(positives, negatives)
-    of_pairs = influence.of_average_precision(relevant, scores)
+    derivative = influence.of_average_precision(relevant, scores).derivative
     clips = len(positives) + len(negatives)
     pair = np.divmod(places, clips)
-    of_clips = (
-        sum(np.bincount(clip, part, minlength=clips) for clip in pair)
-        for part in (of_pairs.derivative, of_pairs.deletion)
-    )
-    return Influence(of_pairs.value, *of_clips)
+    derivative = sum(np.bincount(x, derivative, minlength=clips) for x in pair)
+
+    thresholds = np.unique(scores[relevant])[::-1]
+    at = np.searchsorted(-thresholds, -scores)
+    count = len(thresholds)
+
+    def from_the_top(chosen):
+        """(1 + clips, T): pairs at or above; of all, and of each clip's."""
+        places = [at[chosen]] + [
+            (1 + x[chosen]) * (count + 1) + at[chosen] for x in pair
+        ]
+        found = np.bincount(
+            np.concatenate(places), minlength=(1 + clips) * (count + 1)
+        )
+        return np.cumsum(found.reshape(1 + clips, -1)[:, :-1], axis=1)
+
+    hits, items = (from_the_top(chosen) for chosen in (relevant, ...))
+    hits[1:], items[1:] = hits[0] - hits[1:], items[0] - items[1:]
+    steps = np.diff(hits, axis=1, prepend=0)
+    areas = np.sum(steps * hits / np.maximum(items, 1), axis=1)
+    value, *without = areas / np.maximum(hits[:, -1], 1)
+    # Without one of two positives no pair is right: nothing is said.
+    without = np.where(hits[1:, -1] > 0, without, value)
+    return Influence(value, derivative, value - without)
 
 
 def _ranked_pairs(

@@ -4,6 +4,7 @@ import pytest
 from evaluate.similarity import full_ranking
 from evaluate.similarity.nearest_neighbors import unit_rows
 from evaluate.similarity.query_by_example import (
+    pair_average_precision,
     pair_influence,
     query_by_example,
 )
@@ -128,3 +129,25 @@ def test_what_pairs_owe_to_a_clip_is_the_slope_when_it_is_repeated():
         step[clip] = 1e-6
         slope = (weighted(1 + step) - weighted(1 - step)) / 2e-6
         assert found.derivative[clip] == pytest.approx(slope, abs=1e-6)
+
+
+@pytest.mark.parametrize("positives, negatives", [(5, 4), (3, 1), (2, 6)])
+def test_deletion_is_the_figure_less_that_without_the_clip(
+    positives, negatives
+):
+    random = np.random.default_rng(positives)
+    # On a grid, so that there are ties.
+    vectors = random.integers(-2, 3, (positives + negatives, 3)) + 0.25
+    found = pair_influence(vectors[:positives], vectors[positives:])
+    value = pair_average_precision(vectors[:positives], vectors[positives:])
+    assert found.value == pytest.approx(value, abs=1e-12)
+    for clip in range(positives + negatives):
+        rest = np.delete(vectors, clip, axis=0)
+        left = positives - (clip < positives)
+        if left < 2:
+            without = value
+        elif left == len(rest):
+            without = 1.0
+        else:
+            without = pair_average_precision(rest[:left], rest[left:])
+        assert found.deletion[clip] == pytest.approx(value - without, abs=1e-12)
