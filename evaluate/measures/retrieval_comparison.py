@@ -100,7 +100,9 @@ def _measure(
         **facts,
     )
     drawn = [config.draws, config.positives, config.negatives, config.seed]
-    digest = content.value_sha256([store.labels.tolist(), drawn, config.top])
+    digest = content.value_sha256(
+        [np.packbits(store.labels).tobytes().hex(), drawn, config.top]
+    )
     kept = ClipInfluences(
         np.array(store.clip_ids, np.str_),
         np.array(names, np.str_),

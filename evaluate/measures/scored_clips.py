@@ -50,7 +50,7 @@ class ScoredClips:
             f"scores_{k}": of_row for k, of_row in enumerate(self.scores)
         }
         with atomic_path(folder / SCORES_FILE) as path:
-            np.savez_compressed(path, **arrays)
+            np.savez(path, **arrays)
 
     @classmethod
     def load(cls, folder: str, rows: Sequence[int]) -> "ScoredClips":

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from evaluate.uncertainty.influence import Influence
-from evaluate.uncertainty.interval import spread
+from evaluate.uncertainty.interval import spread_of_difference
 
 # Our choice: swaps that are tried, fewer of large tables for their time.
 # With these counts, 0.05 is one of the values that p can have.
@@ -70,7 +70,7 @@ def t_test(difference: Influence, recordings: np.ndarray) -> float:
       difference: of clips.
       recordings: (clips,), whole numbers.
     """
-    error, freedom = spread(difference, recordings)
+    error, freedom = spread_of_difference(difference, recordings)
     if not error:
         return float(difference.value == 0)
     return float(2 * stats.t.sf(abs(difference.value) / error, freedom))
