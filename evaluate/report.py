@@ -29,14 +29,14 @@ def main() -> None:
     config = flag_fields.read(ReportConfig)
     run_lock.take_file(config.output)
 
-    from evaluate.measures import results
-    from evaluate.pages import report_page, report_runs
+    from evaluate.measures import metrics_file, results
+    from evaluate.pages import report_page
 
     page = report_page.render(report_page.gather(config))
     write_text(config.output, page)
     for stage in (PROBE, RETRIEVAL):
         for folder in getattr(config, stage):
-            metrics = report_runs.read_metrics(folder, stage)
+            metrics = metrics_file.read_metrics(folder, stage)
             table = results.results_table(metrics["results"])
             print(f"{stage}, {folder}:\n{table}\n")
     logging.info("The report has %.1f MB.", len(page.encode()) / 1e6)

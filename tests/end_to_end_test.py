@@ -40,7 +40,6 @@ TINY = {
         "--warmup_steps=0",
     ],
     "data/inspect_shards.py": ["--workers=1"],
-    "evaluate/probe.py": ["--epochs=2"],
 }
 # `make test` passes its own settings on to the make of a test.
 ENVIRONMENT = {

@@ -114,7 +114,7 @@ def test_published_weights_become_runs(weights, monkeypatch, capsys):
     )
     write_toy_run(weights / "runs/mine/pretrain", shards)
     # The stored checkpoint is a small network of four dilations.
-    small = {"yfcc100m": ["--num_dilations=4"], "beside": ["--epochs=2"]}
+    small = {"yfcc100m": ["--num_dilations=4"]}
     printed = {}
     for command in commands("Published weights", "train"):
         _, script, *flags = command

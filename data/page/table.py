@@ -7,12 +7,16 @@ from collections.abc import Callable, Sequence
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """A number as shown; `bar` is a share in percent, or None."""
+    """A number as shown; `bar` is a share in percent, or None.
+
+    `note` stands beside it, e.g. the number's interval.
+    """
 
     value: float | None
     text: str
     best: bool = False
     bar: float | None = None
+    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

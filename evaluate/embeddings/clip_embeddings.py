@@ -61,11 +61,12 @@ def embed_shard(
             joined = np.concatenate(waiting)
             full = len(joined) - len(joined) % representation.batch_windows
             vectors.append(representation.encode(joined[:full]))
-            waiting = [joined[full:]]
+            waiting = [joined[full:]] if full < len(joined) else []
         advance()
-    # A shard without a usable clip gives (0, d).
-    left = np.concatenate(waiting) if waiting else np.zeros((0, 0), np.float32)
-    vectors.append(representation.encode(left))
+    if waiting or not vectors:
+        # A shard without a usable clip gives (0, d).
+        none = np.zeros((0, 0), np.float32)
+        vectors.append(representation.encode(np.concatenate(waiting or [none])))
     multi_hot = np.zeros((len(counts), len(info.class_names)), np.uint8)
     for row, labels in zip(multi_hot, clip_labels, strict=True):
         row[labels] = 1

@@ -1,6 +1,6 @@
 """How good embeddings are.
 
-`comparison` measures encoders and baselines by a `probe_classifier` or by
-`query_by_example`, and writes `results`; `clip_search` finds a recording's
-`nearest_neighbors`.
+`probe_comparison` and `retrieval_comparison` measure encoders, and baselines
+beside them, and write `results`; `paired_runs` sets two of them against each
+other. `clip_search` finds what sounds like a recording.
 """

@@ -9,8 +9,8 @@ from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings.embedding_cache import clip_embeddings
 from evaluate.embeddings.encoders import load_encoders
-from evaluate.measures.nearest_neighbors import nearest_neighbors
 from evaluate.measures.results import format_table, listed
+from evaluate.similarity.nearest_neighbors import nearest_neighbors
 from models.numerics.valid_waveform import WHY_NOT, is_valid
 
 

@@ -1,107 +1,49 @@
-"""Measures encoders, and the baselines beside them, alike."""
+"""What both measures share: the rows, and the metrics.json they become."""
 
-from collections.abc import Callable, Sequence
+import pathlib
+from collections.abc import Sequence
 
 from data.run import content, run_directory
 from data.run.atomic_write import write_json
 from data.run.errors import UserError
 from data.run.run_directory import METRICS_FILE
 from data.shards.dataset_info import DatasetInfo
+from evaluate.embeddings import strangers
 from evaluate.embeddings.baselines import make_baselines
-from evaluate.embeddings.embedding_cache import embeddings
+from evaluate.embeddings.embedding_cache import clip_embeddings
 from evaluate.embeddings.encoders import (
     ENCODER,
     Representation,
     load_encoders,
 )
-from evaluate.measures.comparison_config import (
-    PROBE,
-    RETRIEVAL,
-    ProbeConfig,
-    RetrievalConfig,
-)
-from evaluate.measures.probe_classifier import score_clips, train_classifier
-from evaluate.measures.query_by_example import has_pairs, query_by_example
-from evaluate.measures.results import result
-from models.metrics import ranking
-from models.metrics.average_precision import precision_area
-from models.metrics.roc import roc_area
+from evaluate.measures.comparison_config import ComparisonConfig
 
 
-def probe(config: ProbeConfig, info: DatasetInfo) -> list[dict]:
-    """Measures by a shallow classifier, and writes metrics.json.
+def load_rows(
+    config: ComparisonConfig,
+    info: DatasetInfo,
+    labeled: Sequence[Sequence[str]],
+) -> list[Representation]:
+    """Encoders, baselines and models of others, before a run directory is made.
 
     Args:
-      config: names encoders, baselines, splits and the run directory.
-      info: the shards, which have classes and the splits.
-
-    Returns:
-      The records of the results, see `results.result`.
+      labeled: lists of splits; in each a clip must have a label.
 
     Raises:
-      UserError: an encoder, a baseline or the run directory cannot be used, an
-        encoder is for another sample rate, or some splits have no label.
-    """
-    splits = {
-        "train_splits": config.train_splits,
-        "eval_splits": config.eval_splits,
-    }
-    rows = _load(config, info, *splits.values())
-
-    def measure(row: Representation) -> dict:
-        train = embeddings(row, info, config.train_splits)
-        held_out = embeddings(row, info, config.eval_splits)
-        scores = score_clips(train_classifier(train, config), held_out)
-        clips = held_out.labels.sum(axis=0)
-        ap_and_auc = ranking.of_classes(
-            held_out.labels, scores, precision_area, roc_area
-        )
-        return result(row, info.class_names, clips, *ap_and_auc)
-
-    return _measure_all(rows, measure, config, info, PROBE, splits)
-
-
-def retrieval(config: RetrievalConfig, info: DatasetInfo) -> list[dict]:
-    """Measures by query by example, and writes metrics.json.
-
-    Args, returns and raises as `probe`; also where no class makes a pair.
-    """
-    rows = _load(config, info, config.splits)
-    labels = embeddings(rows[0], info, config.splits).labels
-    if not has_pairs(labels).any():
-        raise UserError(
-            "no class has 2 clips with it and one without in split "
-            + ",".join(config.splits)
-        )
-
-    def measure(row: Representation) -> dict:
-        store = embeddings(row, info, config.splits)
-        ap = query_by_example(
-            store.clips,
-            store.labels,
-            config.positives,
-            config.negatives,
-            config.seed,
-        )
-        return result(row, info.class_names, store.labels.sum(axis=0), ap)
-
-    splits = {"eval_splits": config.splits}
-    return _measure_all(rows, measure, config, info, RETRIEVAL, splits)
-
-
-def _load(
-    config: ProbeConfig | RetrievalConfig,
-    info: DatasetInfo,
-    *labeled: Sequence[str],
-) -> list[Representation]:
-    """Encoders and baselines, before a run directory is made.
-
-    In each of the lists of splits a clip must have a label.
+      UserError: an encoder or a baseline cannot be used, an encoder is for
+        another sample rate, or some splits have no label.
     """
     encoders = load_encoders(config.encoder, info)
-    rows = encoders + make_baselines(config.baselines, encoders, config.seed)
+    rows = [
+        *encoders,
+        *make_baselines(config.baselines, encoders, config.seed),
+        *strangers.load(config.saved_model, config.hear, encoders, info),
+    ]
+    names = [row.name for row in rows]
+    if len(set(names)) < len(names):
+        raise UserError(f"two rows have one name: {', '.join(names)}")
     for splits in labeled:
-        if not embeddings(rows[0], info, splits).labels.any():
+        if not clip_embeddings(rows[0], info, splits).labels.any():
             raise UserError(
                 f"no clip of split {','.join(splits)} has a label: write "
                 "shards with labels, or name other splits"
@@ -109,30 +51,47 @@ def _load(
     return rows
 
 
-def _measure_all(
+def start(
+    config: ComparisonConfig,
+    info: DatasetInfo,
+    stage: str,
     rows: Sequence[Representation],
-    measure: Callable[[Representation], dict],
-    config: ProbeConfig | RetrievalConfig,
+    splits: Sequence[str],
+) -> pathlib.Path:
+    """The run directory of some rows, measured on some splits.
+
+    Raises:
+      UserError: see `run_directory.start`.
+    """
+    given = (ENCODER, strangers.SAVED_MODEL, strangers.HEAR)
+    encoders = [row.identity for row in rows if row.kind in given]
+    inputs = {
+        "encoder": content.value_sha256(encoders),
+        "shards": info.clips_sha256(splits),
+    }
+    return run_directory.start(config.output, stage, config, inputs)
+
+
+def write_metrics(
+    folder: pathlib.Path,
+    config: ComparisonConfig,
     info: DatasetInfo,
     stage: str,
     splits: dict[str, Sequence[str]],
-) -> list[dict]:
+    records: Sequence[dict],
+) -> None:
+    """Writes metrics.json, last of all.
+
+    Args:
+      splits: `train_splits` and `eval_splits`, as far as there are such.
+    """
     named = dict.fromkeys(name for group in splits.values() for name in group)
-    shards_sha256 = info.clips_sha256([*named])
-    inputs = {
-        "encoder": content.value_sha256(
-            [row.identity for row in rows if row.kind == ENCODER]
-        ),
-        "shards": shards_sha256,
-    }
-    folder = run_directory.start(config.output, stage, config, inputs)
-    records = [measure(row) for row in rows]
     metrics = {
         "stage": stage,
         "shards": str(info.folder),
-        "shards_sha256": shards_sha256,
+        "shards_sha256": info.clips_sha256([*named]),
         **splits,
+        "seed": config.seed,
+        "results": records,
     }
-    metrics |= {"seed": config.seed, "results": records}
     write_json(folder / METRICS_FILE, metrics)
-    return records

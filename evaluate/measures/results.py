@@ -1,56 +1,50 @@
 """Result records, and the tables that are printed."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from data.run.csv_table import on_one_line
 from evaluate.embeddings.encoders import Representation
-from models.metrics.average_precision import mean_over_classes
-from models.metrics.roc import d_prime
 
 AP, AUC, D_PRIME, CLIPS = "AP", "AUC", "d_prime", "clips"
+MAP, ACCURACY = "mAP", "accuracy"
+RANKING_MAP, PRECISION = "ranking_mAP", "precision_at_k"
+# In the order of the tables.
+FIGURES = (MAP, AUC, D_PRIME, ACCURACY, RANKING_MAP, PRECISION)
+INTERVALS, CHANCE = "intervals", "chance"
+CLASSIFIER, FRACTION = "classifier", "label_fraction"
 
 
 def result(
     representation: Representation,
-    class_names: Sequence[str],
-    clips: np.ndarray,
-    ap: np.ndarray,
-    auc: np.ndarray | None = None,
+    figures: Mapping[str, float],
+    intervals: Mapping[str, tuple[float, float]],
+    per_class: Mapping[str, Mapping[str, float | tuple[float, float]]],
+    **facts: object,
 ) -> dict:
     """The record of one representation.
 
     Args:
-      clips: (C,) clips of each class among those evaluated.
-      ap: (C,) average precision; NaN is left out of the mean.
-      auc: (C,) area under the ROC curve, where it was measured.
+      figures: the overall ones; mAP is a mean over classes that have an AP.
+      intervals: of some of them, 95 %.
+      per_class: AP, AUC, d-prime, clips and `AP_interval` of each class.
+      **facts: how they were measured.
 
     Returns:
-      {name, kind, encoder, identity, mAP, AUC, d_prime, per_class: {class:
-      {AP, AUC, d_prime, clips}}}, without AUC and d_prime when `auc` is None.
-      The d-prime is that of the mean AUC. JSON has neither NaN nor infinity:
-      both are None.
+      {name, kind, encoder, identity, facts, figures, intervals, per_class}.
+      JSON has neither NaN nor infinity: both are None.
     """
-    overall, columns = {"mAP": mean_over_classes(ap)}, {AP: ap}
-    if auc is not None:
-        mean_auc = mean_over_classes(auc)
-        overall |= {AUC: mean_auc, D_PRIME: d_prime(mean_auc)}
-        columns |= {AUC: auc, D_PRIME: d_prime(auc)}
     return {
         "name": representation.name,
         "kind": representation.kind,
         "encoder": representation.encoder,
         "identity": representation.identity,
-        **{key: _finite(value) for key, value in overall.items()},
-        "per_class": {
-            name: {
-                **{key: _finite(column[i]) for key, column in columns.items()},
-                CLIPS: int(clips[i]),
-            }
-            for i, name in enumerate(class_names)
-        },
+        **facts,
+        **_finite(figures),
+        INTERVALS: _finite(intervals),
+        "per_class": _finite(per_class),
     }
 
 
@@ -61,19 +55,33 @@ def classes_left_out(record: dict) -> list[str]:
 
 
 def results_table(results: Sequence[dict]) -> str:
-    """The overall figures of `results`, one line each."""
-    measures = [key for key in ("mAP", AUC, D_PRIME) if key in results[0]]
+    """The overall figures of `results`, one line each, mAP with interval."""
+    measures = [key for key in FIGURES if key in results[0]]
+    facts = [
+        key
+        for key in (CLASSIFIER, FRACTION)
+        # A fraction is told where there are several.
+        if len({row.get(key) for row in results}) > (key == FRACTION)
+        and key in results[0]
+    ]
+    chances = [f"chance of {k}" for k in results[0].get(CHANCE, {})]
+    header = ["representation", "kind", *facts, *measures, *chances]
     return format_table(
-        ["representation", "kind", *measures],
+        header,
         [
             [
                 row["name"],
                 row["kind"],
-                *(_shown(row.get(key)) for key in measures),
+                *(str(row[key]) for key in facts),
+                *(
+                    shown(row.get(key), row.get(INTERVALS, {}).get(key))
+                    for key in measures
+                ),
+                *(shown(value) for value in row.get(CHANCE, {}).values()),
             ]
             for row in results
         ],
-        right=measures,
+        right=[*measures, *chances],
     )
 
 
@@ -102,9 +110,23 @@ def listed(names: Sequence[str]) -> str:
     return on_one_line(", ".join(names))
 
 
-def _finite(value: float) -> float | None:
+def shown(
+    value: float | None, interval: Sequence[float | None] | None = None
+) -> str:
+    """A figure with three decimals, and its interval in brackets."""
+    if value is None:
+        return "-"
+    if not interval or None in interval:
+        return f"{value:.3f}"
+    return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
+
+
+def _finite(value: object) -> object:
+    """The same with None for what is not finite, and Python's own numbers."""
+    if isinstance(value, Mapping):
+        return {key: _finite(of_key) for key, of_key in value.items()}
+    if isinstance(value, tuple | list):
+        return [_finite(item) for item in value]
+    if isinstance(value, int | np.integer):
+        return int(value)
     return float(value) if math.isfinite(value) else None
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from evaluate.measures.nearest_neighbors import unit_rows
+from evaluate.similarity.nearest_neighbors import unit_rows
 
 WIDTH, HEIGHT, MARGIN = 760, 560, 24
 NUM_COLORS = 15

@@ -14,6 +14,7 @@ from data.run.run_directory import METRICS_FILE
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings import embedding_cache, encoder_runs
 from evaluate.embeddings.encoders import Representation, load_encoders
+from evaluate.measures import metrics_file
 from evaluate.measures.comparison_config import PROBE, RETRIEVAL
 from evaluate.pages import (
     embedding_map,
@@ -23,6 +24,7 @@ from evaluate.pages import (
 )
 from evaluate.pages.report_clips import ReportClips, choose_examples
 from evaluate.pages.report_config import ReportConfig
+from evaluate.pages.slides_tables import slides_tables
 
 _TEMPLATE = pathlib.Path(__file__).parent / "template/report.html.jinja"
 
@@ -79,7 +81,7 @@ def gather(config: ReportConfig) -> dict:
     retrieval = _measured(config.retrieval, RETRIEVAL, config.encoder, info)
     separation = None
     if separating and pathlib.Path(config.separation, METRICS_FILE).exists():
-        metrics = report_runs.read_metrics(
+        metrics = metrics_file.read_metrics(
             config.separation, processor_files.STAGE
         )
         separation = report_tables.separation_table(metrics["results"])
@@ -117,6 +119,7 @@ def gather(config: ReportConfig) -> dict:
         "separating_charts": _charts(separating),
         "probe": probe,
         "retrieval": retrieval,
+        "slides": slides_tables() if probe else [],
         "separation": separation,
         "examples": examples,
         "clips": clips,
@@ -163,20 +166,25 @@ def _view(
 
 def _measured(
     paths: Sequence[str], stage: str, encoders: Sequence[str], info: DatasetInfo
-) -> list[tuple[Table, Table]]:
-    """Tables of the measures, and of the classes, of each metrics.json."""
-    tables = []
+) -> list[dict]:
+    """Of each metrics.json its tables and the command, by name."""
+    shown = []
     for path in paths:
-        metrics = report_runs.read_metrics(path, stage)
+        metrics = metrics_file.read_metrics(path, stage)
         report_runs.check_current(metrics, path, encoders, info)
         results = metrics["results"]
         caption = (
             f"{stage.capitalize()} on {metrics.get('shards', '?')}, "
             f"seed {metrics.get('seed', '?')}"
         )
-        measures = report_tables.measures_table(caption, results)
-        tables.append((measures, report_tables.class_table(caption, results)))
-    return tables
+        shown.append(
+            {
+                "measures": report_tables.measures_table(caption, results),
+                "classes": report_tables.class_table(caption, results),
+                "command": report_runs.command(path, stage),
+            }
+        )
+    return shown
 
 
 def _charts(runs: Sequence[dict]) -> list[Chart]:

@@ -2,75 +2,17 @@
 
 import os
 import pathlib
+import shlex
 from collections.abc import Sequence
-from typing import Annotated, NotRequired, TypedDict
 
 import pandas
 
-from data.run import (
-    content,
-    encoder_files,
-    json_file,
-    processor_files,
-    run_directory,
-)
+from data.run import content, encoder_files, run_directory
 from data.run.errors import UserError
-from data.run.json_file import Count, PathName
-from data.run.run_directory import HISTORY_FILE, METRICS_FILE
+from data.run.run_directory import HISTORY_FILE
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings.encoder_runs import unique_names
-
-_Figure = NotRequired[float | None]
-
-
-class OfClass(TypedDict):
-    """Figures of a class, see `results.result`."""
-
-    AP: _Figure
-    clips: NotRequired[Count | None]
-
-
-class Measured(TypedDict):
-    """A row of probe or retrieval, see `results.result`."""
-
-    name: str
-    kind: str
-    encoder: NotRequired[PathName | None]
-    identity: NotRequired[str]
-    mAP: float | None
-    AUC: _Figure
-    d_prime: _Figure
-    per_class: dict[str, OfClass]
-
-
-class Separated(TypedDict):
-    """A row of train_separation."""
-
-    processor: str
-    step: Count
-    si_sdr_improvement_mixit_db: _Figure
-    si_sdr_improvement_oracle_db: _Figure
-
-
-class _Measure(TypedDict):
-    stage: str
-    shards: NotRequired[PathName]
-    shards_sha256: NotRequired[str]
-    train_splits: NotRequired[list[str]]
-    eval_splits: NotRequired[list[str]]
-    seed: NotRequired[Count]
-
-
-class Metrics(_Measure):
-    """The metrics.json of probe and retrieval."""
-
-    results: Annotated[list[Measured], bool, "a list with rows"]
-
-
-class SeparationMetrics(_Measure):
-    """That of train_separation."""
-
-    results: Annotated[list[Separated], bool, "a list with rows"]
+from evaluate.measures.metrics_file import Metrics
 
 
 def read_runs(paths: tuple[str, ...], *stages: str) -> list[dict]:
@@ -113,25 +55,15 @@ def read_history(file: pathlib.Path) -> pandas.DataFrame:
     return history.set_index("step")
 
 
-def read_metrics(path: str, stage: str) -> Metrics | SeparationMetrics:
-    """The metrics.json of a folder that `stage` wrote.
+def command(path: str, stage: str) -> str:
+    """The command that made a run; "" where it has no config.json.
 
     Raises:
-      UserError: the folder or file is missing, broken, or of another stage.
+      UserError: that file is damaged, or of another stage.
     """
-    file = pathlib.Path(path, METRICS_FILE)
-    if not file.exists():
-        raise UserError(
-            f"{path} has no {METRICS_FILE}: name a finished output of {stage}"
-        )
-    is_separation = stage == processor_files.STAGE
-    schema = SeparationMetrics if is_separation else Metrics
-    metrics = json_file.read(file, schema, f"run {stage} again")
-    if metrics["stage"] != stage:
-        raise UserError(
-            f"{file} is not of {stage}: it is of {metrics['stage']}"
-        )
-    return metrics
+    if not pathlib.Path(path, run_directory.CONFIG_FILE).exists():
+        return ""
+    return shlex.join(run_directory.read(path, stage).get("command", []))
 
 
 def check_current(
@@ -142,7 +74,7 @@ def check_current(
     What they tell of other runs and other shards is let stand.
 
     Args:
-      metrics: from `read_metrics`.
+      metrics: from `metrics_file.read_metrics`.
       path: its folder.
       encoders: run directories that are shown with them.
       info: the shards that are shown.

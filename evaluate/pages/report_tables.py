@@ -10,13 +10,36 @@ from evaluate.embeddings.encoders import (
     LOG_MEL_STATISTICS,
     UNTRAINED,
 )
-from evaluate.measures.results import AP, AUC, CLIPS, D_PRIME
+from evaluate.embeddings.strangers import HEAR, SAVED_MODEL
+from evaluate.measures.results import (
+    ACCURACY,
+    AP,
+    AUC,
+    CHANCE,
+    CLASSIFIER,
+    CLIPS,
+    D_PRIME,
+    FRACTION,
+    INTERVALS,
+    MAP,
+    PRECISION,
+    RANKING_MAP,
+)
 
-_MEASURES = {"mAP": "mAP", AUC: "AUC", D_PRIME: "d′"}
+_MEASURES = {
+    MAP: "mAP",
+    AUC: "AUC",
+    D_PRIME: "d′",
+    ACCURACY: "accuracy",
+    RANKING_MAP: "mAP, full ranking",
+    PRECISION: "precision at k",
+}
 _KINDS = {
     ENCODER: "",
     UNTRAINED: "baseline, random weights",
     LOG_MEL_STATISTICS: "baseline, no network",
+    SAVED_MODEL: "of others, a SavedModel",
+    HEAR: "of others, a HEAR module",
 }
 # Key of metrics.json, heading, and format.
 _SEPARATION_MEASURES = (
@@ -27,22 +50,32 @@ _SEPARATION_MEASURES = (
 
 
 def measures_table(caption: str, results: Sequence[dict]) -> Table:
-    """One row a representation, of metrics.json's `results`."""
+    """One row a representation, of metrics.json's `results`, and chance."""
     keys = [key for key in _MEASURES if key in results[0]]
     columns = [
         # The others run from 0 to 1, so a bar can stand for them.
-        _column([row[key] for row in results], key != D_PRIME)
+        [
+            dataclasses.replace(cell, note=_interval(row, key))
+            for cell, row in zip(
+                _column([row.get(key) for row in results], key != D_PRIME),
+                results,
+                strict=True,
+            )
+        ]
         for key in keys
     ]
     rows = [
-        (row["name"], _KINDS.get(row["kind"], row["kind"]), cells)
+        (row["name"], _note(row), cells)
         for row, *cells in zip(results, *columns, strict=True)
     ]
+    if chance := results[0].get(CHANCE):
+        cells = [number(chance.get(key), ".3f") for key in keys]
+        rows.append(("chance", "a ranking at random", cells))
     return Table(caption, "representation", [_MEASURES[k] for k in keys], rows)
 
 
 def class_table(caption: str, results: Sequence[dict]) -> Table:
-    """Average precision of every class, one column a representation."""
+    """Average precision of every class, one column a row of the results."""
     rows = [
         (
             name,
@@ -51,7 +84,31 @@ def class_table(caption: str, results: Sequence[dict]) -> Table:
         )
         for name, of_class in results[0]["per_class"].items()
     ]
-    return Table(caption, "class", [row["name"] for row in results], rows)
+    names = [
+        ", ".join([row["name"], *_how(row)]) if _how(row) else row["name"]
+        for row in results
+    ]
+    return Table(caption, "class", names, rows)
+
+
+def _how(row: dict) -> list[str]:
+    """Classifier and share of labels, where a row has them."""
+    how = [row[CLASSIFIER]] if CLASSIFIER in row else []
+    if row.get(FRACTION, 1) != 1:
+        how.append(f"{100 * row[FRACTION]:g} % of labels")
+    return how
+
+
+def _note(row: dict) -> str:
+    kind = _KINDS.get(row["kind"], row["kind"])
+    return "; ".join(filter(None, [kind, ", ".join(_how(row))]))
+
+
+def _interval(row: dict, key: str) -> str:
+    found = row.get(INTERVALS, {}).get(key)
+    if not found or len(found) != 2 or None in found:
+        return ""
+    return " to ".join(number(end, ".3f").text for end in found)
 
 
 def separation_table(results: Sequence[dict]) -> Table:

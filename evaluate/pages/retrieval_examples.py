@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evaluate.measures.nearest_neighbors import BLOCK_ROWS, nearest_neighbors
+from evaluate.similarity.nearest_neighbors import BLOCK_ROWS, nearest_neighbors
 
 NEIGHBORS = 5
 

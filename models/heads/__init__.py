@@ -1,1 +1,1 @@
-"""Heads on the embedding: similarity, coincidence, shallow classifier."""
+"""Heads on the embedding: similarity, coincidence, classifier."""

@@ -1,6 +1,7 @@
 """Average precision per class, and its mean (mAP)."""
 
 import numpy as np
+from scipy import special
 
 from models.metrics import ranking
 from models.metrics.ranking import Ranking
@@ -42,3 +43,18 @@ def mean_over_classes(per_class: np.ndarray) -> float:
     """Mean of the values that are not NaN; NaN when there is none."""
     known = per_class[~np.isnan(per_class)]
     return float(known.mean()) if known.size else float("nan")
+
+
+def chance_average_precision(relevant: int, items: int) -> float:
+    """The mean AP over all orders of `items`, of which some are relevant.
+
+    At place i of N there is one of R with probability R / N, and R - 1 of the
+    other N - 1 are as likely above it: summed over the places.
+
+    Args:
+      relevant: R, at least 1.
+      items: N.
+    """
+    harmonic = special.digamma(items + 1) + np.euler_gamma
+    first = harmonic / items
+    return float(first + (1 - first) * (relevant - 1) / max(items - 1, 1))

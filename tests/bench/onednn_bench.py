@@ -42,7 +42,6 @@ WORK = {
         "steps:separation",
         {"pairs": 8, "seconds": 2.5, **DEMO},
     ),
-    "probe's classifier, one epoch": ("probe:classifier", {}),
     "embedding, width 1, 1 clip": ("embedding:embed", {"clips": 1, **_10_S}),
     "embedding, width 1, 16 clips": ("embedding:embed", {"clips": 16, **_10_S}),
     "embedding, width 1/8, 1 clip": (

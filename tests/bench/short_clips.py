@@ -38,7 +38,10 @@ def main(_) -> None:
     from data.shards.record_reader import examples_in_order
     from evaluate.embeddings.clip_embeddings import decode_clip
     from evaluate.embeddings.encoders import load_encoders
-    from evaluate.measures.nearest_neighbors import cosine_similarity, unit_rows
+    from evaluate.similarity.nearest_neighbors import (
+        cosine_similarity,
+        unit_rows,
+    )
     from models.metrics.average_precision import average_precision
 
     info = DatasetInfo.load(_SHARDS.value)

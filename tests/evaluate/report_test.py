@@ -18,10 +18,10 @@ from evaluate import report
 from evaluate.embeddings import embedding_job
 from evaluate.embeddings.embedding_cache import embeddings
 from evaluate.embeddings.encoders import load_encoders
-from evaluate.measures.nearest_neighbors import cosine_similarity, unit_rows
 from evaluate.pages import embedding_map, retrieval_examples
 from evaluate.pages.report_config import ReportConfig
 from evaluate.pages.report_page import gather, render
+from evaluate.similarity.nearest_neighbors import cosine_similarity, unit_rows
 from tests.evaluate.entry_point_runs import call_main
 from tests.evaluate.pages.toy_report import (
     CLASS_NAMES,
@@ -86,7 +86,8 @@ def test_every_figure_is_there(page):
     assert page.count("figure", "class", "chart") == 3
     assert page.count("path", "style", "stroke: var(--c") == 2 + 2 + 1
     assert page.count("g", "class", "mark") == encoders * NUM_CLIPS
-    assert page.count("table") == 2 * 2 + 1 + 1
+    # The last three are the slides'.
+    assert page.count("table") == 2 * 2 + 1 + 1 + 3
     for tag, attributes in page.tags:
         if tag == "img":
             assert attributes["alt"]
@@ -107,6 +108,9 @@ def test_numbers_are_those_of_the_metrics(page):
     words = " ".join(page.texts)
     first = toy_metrics("probe")["results"][0]
     assert f"{first['mAP']:.3f}" in words
+    # Its interval; chance; a figure of the slides.
+    assert "0.125 to 0.875" in words
+    assert 0.0625 in shown and 0.310 in shown
     assert "−0.500" in words and "3.22" in words and "12,345" in words
 
 

@@ -3,8 +3,13 @@ import json
 import pytest
 
 from data.run.errors import UserError
+from data.shards.dataset_info import DatasetInfo
 from evaluate import retrieval
+from evaluate.embeddings.embedding_cache import clip_embeddings
+from evaluate.embeddings.encoders import load_encoders
+from evaluate.measures import paired_runs
 from evaluate.measures.comparison_config import RetrievalConfig
+from evaluate.similarity.query_by_example import query_by_example
 from tests.evaluate.entry_point_runs import call_main
 from tests.evaluate.toy_runs import write_toy_run, write_toy_shards
 
@@ -45,11 +50,46 @@ def test_metrics_of_an_encoder_and_baselines(toy, capsys):
         aps = [classes["hum"]["AP"], classes["hiss"]["AP"]]
         assert row["mAP"] == pytest.approx(sum(aps) / 2)
         assert "AUC" not in row
-    assert rows[2]["mAP"] > 0.85
+        low, high = row["intervals"]["mAP"]
+        assert low < row["mAP"] < high or row["mAP"] == 1
+        # All clips are drawn each time: nothing is random.
+        assert len(set(row["over_draws"]["mAP"])) == 1
+        # Of 10 clips: each of the others has a class with 4, or 3, of 9.
+        chance = (4 / 9 + 3 / 9) / 2
+        assert row["chance"]["precision_at_k"] == pytest.approx(chance)
+    assert rows[2]["mAP"] > 0.85 and rows[2]["ranking_mAP"] > 0.85
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["representation", "kind", "mAP"]
+    assert lines[0].split()[:3] == ["representation", "kind", "mAP"]
     assert lines[5] == "left out, too few clips: tick"
     assert lines[6] == f"metrics: {toy / 'out' / 'metrics.json'}"
+
+
+def test_a_single_draw_is_the_slides_figure(toy):
+    call_main(retrieval, config(toy, "one", draws=1, positives=3, seed=4))
+    rows = json.loads((toy / "one" / "metrics.json").read_text())["results"]
+    [encoder] = load_encoders([str(toy / "run")])
+    store = clip_embeddings(encoder, DatasetInfo.load(toy / "shards"), ["eval"])
+    wanted = query_by_example(store.clips, store.labels, 3, 100, 4)
+    found = [of["AP"] for of in rows[0]["per_class"].values()]
+    assert found[:2] == pytest.approx(wanted[:2], abs=1e-12)
+    assert "over_draws" not in rows[0]
+
+
+def test_compares_rows_of_finished_runs(toy, capsys):
+    call_main(retrieval, config(toy, "pair"))
+    pair = str(toy / "pair")
+    call_main(retrieval, RetrievalConfig(compare=(pair, pair)))
+    assert capsys.readouterr().out.count("identical") == 3
+    found = paired_runs.compare_retrievals(pair, f"{pair}:untrained")
+    rows = json.loads((toy / "pair" / "metrics.json").read_text())["results"]
+    for compared in found:
+        effect = rows[0][compared.what] - rows[1][compared.what]
+        assert compared.effect == pytest.approx(effect)
+        low, high = compared.interval
+        assert low <= effect <= high
+    call_main(retrieval, config(toy, "fewer", positives=2))
+    with pytest.raises(UserError, match="of other clips, labels or draws"):
+        paired_runs.compare_retrievals(pair, str(toy / "fewer"))
 
 
 def test_refuses_splits_in_which_no_class_makes_a_pair(toy):

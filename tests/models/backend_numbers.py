@@ -20,7 +20,6 @@ from models.frontend.panns_log_mel import PANNsLogMel
 from models.heads import pair_logits
 from models.heads.coincidence_head import CoincidenceHead
 from models.heads.linear_classifier import LinearClassifier
-from models.heads.shallow_classifier import ShallowClassifier
 from models.heads.similarity_head import SimilarityHead
 from models.losses.capped_snr import capped_snr_loss
 from models.losses.coincidence_loss import coincidence_loss
@@ -106,7 +105,6 @@ def networks() -> dict[str, keras.Model]:
         ),
         "similarity head": SimilarityHead(7, 11, 5),
         "coincidence head": CoincidenceHead(7, 13),
-        "shallow classifier": ShallowClassifier(7, 3, hidden_units=11),
         "linear classifier": LinearClassifier(7, 3),
     }
 
@@ -187,7 +185,6 @@ def _of_heads(named):
         name: _value(named[name], rows)
         for name in (
             "similarity head",
-            "shallow classifier",
             "linear classifier",
         )
     }

@@ -115,6 +115,8 @@ class ProbeCurve:
                 f"--train_splits={','.join(config.probe_train_splits)}",
                 f"--eval_splits={','.join(config.probe_eval_splits)}",
                 "--baselines=",
+                # The quicker one.
+                "--classifier=linear",
                 f"--output={output}",
             ],
             env=environment.SHELL | {"CUDA_VISIBLE_DEVICES": ""},

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from evaluate.measures.nearest_neighbors import Collection
-from evaluate.measures.query_by_example import query_by_example
+from evaluate.similarity.nearest_neighbors import Collection
+from evaluate.similarity.query_by_example import query_by_example
 from models.metrics import ranking
 from models.metrics.average_precision import precision_area
 from models.metrics.roc import roc_area

@@ -2,7 +2,6 @@ import json
 import types
 
 import numpy as np
-import pytest
 
 from evaluate.measures import results
 
@@ -11,28 +10,26 @@ ROW = types.SimpleNamespace(
 )
 
 
-def test_record_by_hand():
+def test_record_is_json_without_nan_and_infinity():
     record = results.result(
         ROW,
-        ["a", "b", "c"],
-        clips=np.array([3, 0, 5], np.uint64),
-        ap=np.array([0.5, np.nan, 1.0]),
-        auc=np.array([0.8, np.nan, 1.0]),
+        {"mAP": np.float64(0.75), "d_prime": np.inf},
+        {"mAP": (np.float64(0.5), 0.9), "d_prime": (1.0, np.nan)},
+        {"a": {"AP": np.nan, "clips": np.int64(3)}},
+        classifier="linear",
     )
-    assert record["mAP"] == 0.75
-    assert record["AUC"] == 0.9
-    # d-prime of the mean AUC: sqrt(2) * 1.2815515655.
-    assert record["d_prime"] == pytest.approx(1.8123876)
-    assert record["per_class"]["b"] == {
-        "AP": None,
-        "AUC": None,
+    assert json.loads(json.dumps(record, allow_nan=False)) == {
+        **vars(ROW),
+        "classifier": "linear",
+        "mAP": 0.75,
         "d_prime": None,
-        "clips": 0,
+        "intervals": {"mAP": [0.5, 0.9], "d_prime": [1.0, None]},
+        "per_class": {"a": {"AP": None, "clips": 3}},
     }
-    json.dumps(record, allow_nan=False)
-    # Infinite at an AUC of 1, which JSON cannot say.
-    assert record["per_class"]["c"]["d_prime"] is None
-    assert record["per_class"]["c"]["clips"] == 5
+    assert results.classes_left_out(record) == ["a"]
+    table = results.results_table([record]).splitlines()
+    assert table[0].split()[2:] == ["classifier", "mAP", "d_prime"]
+    assert table[2].split()[2:] == ["linear", "0.750", "[0.500,", "0.900]", "-"]
 
 
 def test_table_is_aligned_and_safe_to_print():

@@ -70,6 +70,10 @@ def toy_metrics(stage: str) -> dict:
         row = {"name": name, "kind": kind, "mAP": float(random.uniform())}
         if stage == "probe":
             row |= {"AUC": float(random.uniform()), "d_prime": -0.5}
+            row |= {"classifier": "linear", "label_fraction": 0.1}
+            row["intervals"] = {"mAP": [0.125, 0.875], "d_prime": [1.0, None]}
+        else:
+            row["chance"] = {"mAP": 0.0625}
         row["per_class"] = {n: {"AP": v, "clips": 4} for n, v in ap.items()}
         results.append(row)
     return {"stage": stage, "shards": EVIL, "seed": 5, "results": results}

@@ -4,7 +4,6 @@ import pytest
 
 from models.heads.coincidence_head import CoincidenceHead
 from models.heads.linear_classifier import LinearClassifier
-from models.heads.shallow_classifier import ShallowClassifier
 from models.heads.similarity_head import SimilarityHead
 
 
@@ -45,32 +44,10 @@ def test_linear_scores_are_sigmoids_of_one_layer():
     )
 
 
-def test_shallow_logits_by_hand():
-    classifier = ShallowClassifier(2, 1, hidden_units=2)
-    classifier.adapt(np.array([[0.0, 8.0], [4.0, 12.0]]))  # mean 2 and 10
-    classifier.hidden.set_weights([np.eye(2), np.array([0, 1])])
-    classifier.logits.set_weights([np.array([[10], [100]]), np.array([5])])
-    # Standardised (3, -3), with bias (3, -2), after ReLU (3, 0).
-    logits = classifier(np.array([[8.0, 4.0]], "f4"))
-    np.testing.assert_allclose(logits, [[35]], rtol=1e-6)
-
-
-def test_shallow_classifier_ignores_a_constant_dimension():
-    embeddings = _rows(31, 3)
-    embeddings[:, 1] = -6.9077554
-    classifier = ShallowClassifier(3, 2, hidden_units=4)
-    classifier.adapt(embeddings)
-    moved = embeddings + np.array([0, 0.5, 0], "f4")
-    np.testing.assert_array_equal(classifier(embeddings), classifier(moved))
-    trainable = [weight.shape for weight in classifier.trainable_weights]
-    assert trainable == [(3, 4), (4,), (4, 2), (2,)]
-
-
 HEADS = {
     "similarity": lambda: SimilarityHead(5, 7, 3),
     "coincidence": lambda: CoincidenceHead(5, 7),
     "linear": lambda: LinearClassifier(5, 3),
-    "shallow": lambda: ShallowClassifier(5, 3, hidden_units=7),
 }
 
 
@@ -78,15 +55,13 @@ HEADS = {
 def test_file_round_trip(name, tmp_path):
     head, h = HEADS[name](), _rows()
     inputs = (h, h[:3]) if name == "coincidence" else (h,)
-    if name == "shallow":
-        head.adapt(h)
     head.save(tmp_path / "head.keras")
     again = keras.saving.load_model(tmp_path / "head.keras")
     assert again.get_config() == head.get_config()
     np.testing.assert_array_equal(again(*inputs), head(*inputs))
 
 
-@pytest.mark.parametrize("name", ["similarity", "coincidence", "linear"])
+@pytest.mark.parametrize("name", HEADS)
 def test_reduced_precision_rounds_nothing(name):
     head, h = HEADS[name](), _rows()
     inputs = (h, h[:3]) if name == "coincidence" else (h,)

@@ -32,6 +32,7 @@ while not (here / "gate").exists():
 assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
 assert flags["train_splits"] == "train" and flags["eval_splits"] == "eval"
 assert flags["baselines"] == "" and flags["shards"] == "elsewhere"
+assert flags["classifier"] == "linear"
 if step == 20:
     sys.exit("warning: x\\n\\nerror: --shards=elsewhere is no good\\n")
 os.mkdir(flags["output"])

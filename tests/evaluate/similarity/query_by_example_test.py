@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evaluate.measures.query_by_example import (
+from evaluate.similarity.query_by_example import (
     pair_average_precision,
     query_by_example,
 )
@@ -39,7 +39,7 @@ def test_separated_classes_reach_one_and_small_ones_are_left_out():
 def test_draws_are_limited_and_repeat_with_the_seed(monkeypatch):
     drawn = []
     monkeypatch.setattr(
-        "evaluate.measures.query_by_example.pair_average_precision",
+        "evaluate.similarity.query_by_example.pair_average_precision",
         lambda p, n: drawn.append((set(p[:, 0]), set(n[:, 0]))) or 1.0,
     )
     embeddings = np.arange(90.0)[:, None]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from evaluate.measures import nearest_neighbors
-from evaluate.measures.nearest_neighbors import Collection, unit_rows
+from evaluate.similarity import nearest_neighbors
+from evaluate.similarity.nearest_neighbors import Collection, unit_rows
 
 find_nearest = nearest_neighbors.nearest_neighbors
 
