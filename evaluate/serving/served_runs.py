@@ -18,7 +18,7 @@ CLASSIFIER = "classifier"
 SEPARATOR = "separator"
 
 # Raised when a model answers otherwise: older exports are then made anew.
-VERSION = 2
+VERSION = 3
 
 _VERSION_KEY = "export_version"
 DESCRIPTION = pathlib.Path("assets.extra", "model.json")
