@@ -6,28 +6,25 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from data.run import run_directory, saved_network
+from data.run import run_directory
 from data.run.atomic_write import atomic_path, write_json
 from data.run.errors import UserError
-from evaluate.serving import served_runs
+from evaluate.serving import served_networks, served_runs, warmup
+from evaluate.serving.served_networks import num_classes
 from evaluate.serving.served_runs import (
     CLASSIFIER,
     DESCRIPTION,
     ENCODER,
     SEPARATOR,
 )
-from evaluate.serving.signatures import Signature, num_classes, signatures
-from models.embedding_model import EmbeddingModel
-
-# Imported so that Keras can load it.
-from models.heads import linear_classifier  # noqa: F401
-from models.separation.separator import Separator
+from evaluate.serving.signatures import Signature, signatures
 
 
 def export(
     files: dict[str, pathlib.Path],
     digests: dict[str, str | int],
     folder: pathlib.Path,
+    model_name: str,
 ) -> list[str]:
     """Writes a SavedModel, which appears once it agrees with Keras.
 
@@ -35,6 +32,7 @@ def export(
       files: of the models, see `served_runs.find`.
       digests: of these files, see `served_runs.digests_of`.
       folder: the SavedModel.
+      model_name: that a server is to know it by.
 
     Returns:
       Lines for people: where it is, and one for each signature.
@@ -44,7 +42,7 @@ def export(
         together, or the folder cannot be made.
       RuntimeError: they disagree.
     """
-    models = _load(files)
+    models = served_networks.load(files)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -55,6 +53,7 @@ def export(
     served = signatures(models)
     with atomic_path(folder) as beside:
         write(served, beside)
+        warmup.write(served, model_name, beside)
         difference = _largest_difference(served, beside)
         value = {**_description(models, files), **digests}
         write_json(beside / DESCRIPTION, value)
@@ -68,31 +67,6 @@ def export(
         outputs = (f"{name} {axes}" for name, axes in signature.outputs.items())
         told.append(f"{name}: {inputs} -> {', '.join(outputs)}")
     return told
-
-
-def _load(files: dict[str, pathlib.Path]) -> dict[str, keras.Model]:
-    kinds = {ENCODER: EmbeddingModel, SEPARATOR: Separator}
-    models = {
-        part: saved_network.load(file, kinds.get(part, keras.Model))
-        for part, file in files.items()
-    }
-    rates = [models[part].sample_rate_hz for part in kinds if part in models]
-    if len(set(rates)) > 1:
-        raise UserError(
-            f"the encoder is for {rates[0]} Hz, the separator "
-            f"{files[SEPARATOR]} for {rates[1]} Hz, and a SavedModel takes one "
-            "rate: export them one by one"
-        )
-    if CLASSIFIER in models:
-        try:
-            num_classes(models[ENCODER], models[CLASSIFIER])
-        except Exception as error:
-            raise UserError(
-                f"{files[CLASSIFIER]} does not take embeddings of "
-                f"{models[ENCODER].embedding_dim} dimensions: make it for this "
-                "encoder"
-            ) from error
-    return models
 
 
 def write(served: dict[str, Signature], path: pathlib.Path) -> None:

@@ -1,14 +1,20 @@
 """What a SavedModel answers, and what Keras says to the same."""
 
 import dataclasses
+import io
 from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
+import soundfile
+import soxr
 import tensorflow as tf
 
 from evaluate.serving.padded_clips import ClipWindows, valid_clips
+from evaluate.serving.resampling import rates_to
+from evaluate.serving.served_networks import num_classes
 from evaluate.serving.served_runs import CLASSIFIER, ENCODER, SEPARATOR
+from evaluate.serving.wav_bytes import waveforms
 from models.cnn14.folded import FoldedCNN14
 from models.embedding_model import EmbeddingModel
 from models.numerics.valid_waveform import is_valid
@@ -19,6 +25,7 @@ VALID = "valid"
 _VALID_AXES = {VALID: "[B]"}
 
 _WAVEFORM = tf.TensorSpec([None, None], tf.float32, name="waveform")
+_AUDIO_BYTES = tf.TensorSpec([None], tf.string, name="audio_bytes")
 _NUM_SAMPLES = tf.TensorSpec([None], tf.int32, name="num_samples")
 
 
@@ -48,10 +55,11 @@ def signatures(models: Mapping[str, keras.Model]) -> dict[str, Signature]:
     """What can be served of the models, by name.
 
     With an encoder: `serving_default` gives its `embedding` [B, d], the mean
-    over windows; `padded` the same of clips of different length; `windows`
-    those of each window, and its times; with a classifier, `scores` the mean
-    of the windows' scores. With a separator, `separate` gives `channels`
-    [B, M, T], and is `serving_default` where no encoder is.
+    over windows; `padded` the same of clips of different length, and
+    `audio_bytes` of WAV files; `windows` those of each window, and its times;
+    with a classifier, `scores` the mean of the windows' scores. With a
+    separator, `separate` gives `channels` [B, M, T], and is `serving_default`
+    where no encoder is.
 
     Args:
       models: by part, as `served_runs` names them.
@@ -63,11 +71,6 @@ def signatures(models: Mapping[str, keras.Model]) -> dict[str, Signature]:
         found["separate"] = _separate(separator)
         found.setdefault(DEFAULT, found["separate"])
     return found
-
-
-def num_classes(encoder: EmbeddingModel, classifier: keras.Model) -> int:
-    """Of a classifier; raises whatever it does where it takes no such h."""
-    return classifier(np.zeros((1, encoder.embedding_dim), "f4")).shape[1]
 
 
 class _ServedEncoder:
@@ -89,6 +92,7 @@ class _ServedEncoder:
 
     def signatures(self) -> dict[str, Signature]:
         dim, window = self._dim, self._model.window_samples
+        rate_hz = self._model.sample_rate_hz
         clips = [
             _noise(batch, length)
             for batch, length in (
@@ -107,13 +111,15 @@ class _ServedEncoder:
         found = {
             DEFAULT: Signature(
                 outputs=embedding | _VALID_AXES,
-                answer=lambda waveform: self._answer(waveform, ["embedding"]),
+                answer=lambda waveform: self._answer(
+                    waveform, None, ["embedding"]
+                ),
                 **of_waveform,
             ),
             "windows": Signature(
                 outputs={"windows": f"[B, W, {dim}]"} | times | _VALID_AXES,
                 answer=lambda waveform: self._answer(
-                    waveform, ["windows", *times]
+                    waveform, None, ["windows", *times]
                 ),
                 **of_waveform,
             ),
@@ -124,7 +130,9 @@ class _ServedEncoder:
             scores = {"scores": f"[B, {classes}]"}
             found["scores"] = Signature(
                 outputs=scores | _VALID_AXES,
-                answer=lambda waveform: self._answer(waveform, ["scores"]),
+                answer=lambda waveform: self._answer(
+                    waveform, None, ["scores"]
+                ),
                 **of_waveform,
             )
             of_clips = embedding | scores
@@ -133,18 +141,27 @@ class _ServedEncoder:
             inputs=(_WAVEFORM, _NUM_SAMPLES),
             outputs=of_clips | _VALID_AXES,
             answer=lambda waveform, num_samples: self._answer(
-                waveform, list(of_clips), num_samples
+                waveform, num_samples, list(of_clips)
             ),
             expected=self._expected,
             examples=({"waveform": clips[-1], "num_samples": lengths},),
+        )
+        found["audio_bytes"] = Signature(
+            inputs=(_AUDIO_BYTES,),
+            outputs=of_clips | _VALID_AXES,
+            answer=lambda audio_bytes: self._answer(
+                *waveforms(audio_bytes, rate_hz), list(of_clips)
+            ),
+            expected=self._expected_of_files,
+            examples=({"audio_bytes": _wav_files(clips[-1], rate_hz)},),
         )
         return found
 
     def _answer(
         self,
         waveform: tf.Tensor,
+        num_samples: tf.Tensor | None,
         outputs: list[str],
-        num_samples: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         batch, length = tf.unstack(tf.shape(waveform))
         if num_samples is None:
@@ -200,6 +217,18 @@ class _ServedEncoder:
             if name != "windows"
         }
 
+    def _expected_of_files(
+        self, audio_bytes: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        rate_hz = self._model.sample_rate_hz
+        clips = []
+        for file in audio_bytes:
+            audio, found_hz = soundfile.read(io.BytesIO(file), dtype="float32")
+            clips.append(soxr.resample(audio, found_hz, rate_hz))
+        lengths = [len(clip) for clip in clips]
+        padded = [np.pad(clip, (0, max(lengths) - len(clip))) for clip in clips]
+        return self._expected(np.stack(padded), lengths)
+
 
 def _separate(separator: Separator) -> Signature:
     def answer(waveform):
@@ -239,3 +268,13 @@ def _where_valid(
 def _noise(batch: int, length: int) -> np.ndarray:
     random = np.random.default_rng(length)
     return random.normal(0, 0.1, (batch, length)).astype("f4")
+
+
+def _wav_files(clips: np.ndarray, sample_rate_hz: int) -> np.ndarray:
+    """One at each rate that can be brought to this one."""
+    files = []
+    for rate_hz in rates_to(sample_rate_hz):
+        file = io.BytesIO()
+        soundfile.write(file, clips[0], rate_hz, format="WAV")
+        files.append(file.getvalue())
+    return np.array(files, object)

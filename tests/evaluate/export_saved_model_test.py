@@ -47,6 +47,14 @@ np.savez(answers, **found)
 """
 
 
+# Beside the versions.
+BESIDE = {".lock", "models.config", "batching_parameters.txt"}
+
+
+def _names(folder):
+    return {path.name for path in folder.iterdir()}
+
+
 def _separator(basis, num_sources, rate_hz=16000):
     separator = Separator(
         num_sources,
@@ -152,7 +160,7 @@ def test_a_separator_alone_is_served_and_told_of(runs, tmp_path, capsys):
     ]
     assert f"--dir '{output / '3'}'" in lines[4]
     assert f"-v '{output}:/models/separation'" in lines[5]
-    assert lines[5].endswith("MODEL_NAME=separation tensorflow/serving")
+    assert "/models/separation/models.config" in lines[5]
     waveform = tf.constant(np.random.default_rng(0).normal(0, 0.1, (3, 4321)))
     waveform = tf.cast(waveform, tf.float32)
     expected = separators["step5"](waveform)
@@ -232,14 +240,15 @@ def _answer(signature, waveform):
 def test_clips_that_are_not_valid_are_zeros_and_change_no_other(both):
     *_, served, _ = both
     signatures = tf.saved_model.load(served).signatures
-    assert set(signatures) == set(SHAPES)
+    assert set(signatures) == {*SHAPES, "audio_bytes"}
     random = np.random.default_rng(0)
     good = random.normal(0, 0.1, (3, 40001)).astype("f4")
     good[1, 5] = 1e6  # The most that is valid.
     worst = [np.nan, np.inf, -np.inf, 1e30, -1.1e6]
     bad = np.zeros((len(worst), 40001), "f4")
     bad[range(len(worst)), range(0, 40000, 8000)] = worst
-    for name, signature in signatures.items():
+    for name in SHAPES:
+        signature = signatures[name]
         answer, valid = _answer(signature, np.concatenate([bad, good]))
         assert set(answer) == set(SHAPES[name])
         assert valid == [False] * 5 + [True] * 3
@@ -256,9 +265,10 @@ def test_clips_that_are_not_valid_are_zeros_and_change_no_other(both):
 @pytest.mark.parametrize("batch, samples", [(0, 0), (0, 40001), (3, 0)])
 def test_no_samples_and_no_clips_are_answered_too(both, batch, samples):
     *_, served, _ = both
-    for name, signature in tf.saved_model.load(served).signatures.items():
+    signatures = tf.saved_model.load(served).signatures
+    for name in SHAPES:
         waveform = np.zeros((batch, samples), "f4")
-        answer, valid = _answer(signature, waveform)
+        answer, valid = _answer(signatures[name], waveform)
         assert valid == [False] * batch
         for output, shape in SHAPES[name].items():
             if output == "channels":
@@ -346,7 +356,9 @@ def test_description_says_where_the_models_come_from(runs, both):
     digests = {value[f"{part}_sha256"] for part in parts}
     assert len(digests) == 3 and {len(digest) for digest in digests} == {64}
     # A version folder and nothing half written beside it.
-    assert {path.name for path in served.parent.iterdir()} == {".lock", "1"}
+    assert _names(served.parent) == BESIDE | {"1"}
+    text = (served.parent / "models.config").read_text()
+    assert 'base_path: "/models/embedding"' in text
 
 
 def test_variables_are_stored_once(both):
@@ -376,7 +388,7 @@ def test_the_same_models_are_kept_and_others_refused(both, capsys):
         with pytest.raises(
             UserError, match="another model, .*: raise --version"
         ):
-            exported(ExportConfig(output=config.output, **parts))
+            exported(ExportConfig(output=config.output, version=1, **parts))
     assert {p: p.stat().st_mtime_ns for p in served.rglob("*")} == before
 
 
@@ -390,11 +402,27 @@ def test_another_model_is_replaced_where_that_is_asked_for(both, tmp_path):
     served = exported(ExportConfig(**options, processor="S2", remake=True))
     value = json.loads((served / "assets.extra/model.json").read_text())
     assert value["separation"]["processor"] == "S2"
-    assert {path.name for path in tmp_path.iterdir()} == {"1", ".lock"}
+    assert _names(tmp_path) == BESIDE | {"1"}
     # What is no SavedModel of ours is never replaced.
     (served / "assets.extra/model.json").unlink()
     with pytest.raises(UserError, match="holds another model"):
         exported(ExportConfig(**options, processor="N", remake=True))
+
+
+def test_versions_count_up_with_the_models(runs, tmp_path, capsys):
+    folder, _ = runs
+    options = {"output": str(tmp_path), "separator": str(folder / "trained")}
+    told = []
+    for processor, version in (("N", 1), ("N", 1), ("S2", 2), ("N", 3)):
+        served = exported(ExportConfig(**options, processor=processor))
+        assert served.name == str(version)
+        told.append("SavedModel:" in capsys.readouterr().out)
+    assert told == [True, False, True, True]
+    assert _names(tmp_path) == BESIDE | set("123")
+    served = exported(ExportConfig(**options, processor="S2", remake=True))
+    assert served.name == "3" and _names(tmp_path) == BESIDE | set("123")
+    value = json.loads((served / "assets.extra/model.json").read_text())
+    assert value["separation"]["processor"] == "S2"
 
 
 def test_an_export_that_answers_in_an_older_way_is_refused(both, tmp_path):
@@ -404,7 +432,7 @@ def test_an_export_that_answers_in_an_older_way_is_refused(both, tmp_path):
     value = json.loads(file.read_text())
     del value["export_version"]
     file.write_text(json.dumps(value))
-    older = dataclasses.replace(config, output=str(tmp_path))
+    older = dataclasses.replace(config, output=str(tmp_path), version=1)
     with pytest.raises(UserError, match="an older version exported"):
         exported(older)
 
@@ -463,8 +491,7 @@ def test_an_export_that_was_killed_is_swept_and_a_second_one_refused(both):
     # Killed while it was replaced.
     served.rename(served.with_name(".old-0b-1"))
     assert exported(config) == served and served.is_dir()
-    names = {path.name for path in served.parent.iterdir()}
-    assert names == {".lock", "1"}
+    assert _names(served.parent) == BESIDE | {"1"}
     run_lock.release(config.output)
     try:
         other = subprocess.Popen(
