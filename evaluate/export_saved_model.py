@@ -6,30 +6,36 @@ r"""Exports an encoder, a separator or both for TensorFlow Serving.
       --processor=S2 --output=runs/export
 
 Writes <output>/<version>/, a SavedModel in the layout that TensorFlow Serving
-watches. Each signature takes `waveform` [B, T] float32 in [-1, 1] at the
-model's sample rate, for any B and T, and gives `valid` [B] beside:
+watches; versions count up, and the same model is not written twice. A signature
+takes `waveform` [B, T] float32 in [-1, 1] at the model's sample rate, for any B
+and T, and gives `valid` [B] beside:
   serving_default  `embedding` [B, d], one for each waveform; without
                    --encoder the same as separate
-  windows          `windows` [B, W, d], one for each window
+  padded           the same of clips of different length: `num_samples` [B]
+                   int32 says how much of each row is the clip
+  audio_bytes      the same of WAV files: `audio_bytes` [B] strings
+  windows          `windows` [B, W, d] of each window, and its `start_s` and
+                   `end_s` [B, W]
   scores           `scores` [B, C] of classes, means over the windows, where
-                   the encoder's run holds a classifier.keras
+                   the encoder's run holds a classifier.keras; padded and
+                   audio_bytes give them too
   separate         `channels` [B, M, T], with --separator
 A waveform is not valid where a sample is NaN, infinite or beyond +-1e6, and
-where it has no samples; its other outputs are zeros then.
-assets.extra/model.json in that folder says where the models come from. The
-folder appears once it has been loaded again and agrees with Keras.
+where it has no samples; its other outputs are zeros then. In that folder,
+assets.extra/model.json says where the models come from. It appears once it has
+been loaded again and agrees with Keras. What a server is to be started with is
+beside it: models.config and batching_parameters.txt.
 """
 
 import dataclasses
 import pathlib
-import shlex
 import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from data.run import entry_point, flag_fields
 from data.run.flag_fields import option
-from evaluate.serving import served_runs
+from evaluate.serving import served_runs, server_files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +48,9 @@ class ExportConfig:
     output: str = option(
         "", "folder of the served model's versions", required=True
     )
-    version: int = option(1, "number of this version", minimum=1)
+    version: int = option(
+        0, "number of this version; 0: the next, if it is new", minimum=0
+    )
     separator: str = option(
         "", "run directory of train_separation or import_separator"
     )
@@ -50,7 +58,7 @@ class ExportConfig:
         "", "which separator of that run; empty: its only one"
     )
     remake: bool = option(
-        False, "replace that version where it holds another model"
+        False, "replace that version, or the newest, by another model"
     )
 
     def __post_init__(self):
@@ -71,26 +79,22 @@ def main() -> None:
     config = flag_fields.read(ExportConfig)
     files = served_runs.find(config.encoder, config.separator, config.processor)
     digests = served_runs.digests_of(files)
-    folder = pathlib.Path(config.output, str(config.version))
+    output = pathlib.Path(config.output)
+    version = config.version or served_runs.next_version(
+        digests, output, config.remake
+    )
+    folder = output / str(version)
+    name = "embedding" if config.encoder else "separation"
     if served_runs.is_exported(digests, folder, config.remake):
+        server_files.write(output, name)
         print(f"{folder} holds this model already: nothing to do")
         return
 
     from evaluate.serving import saved_model
 
-    print("\n".join(saved_model.export(files, digests, folder)))
-    name = "embedding" if config.encoder else "separation"
-    print(_how_to_serve(folder, name))
-
-
-def _how_to_serve(folder: pathlib.Path, name: str) -> str:
-    mount = shlex.quote(f"{folder.parent.resolve()}:/models/{name}")
-    return (
-        "look at it: saved_model_cli show --all --dir "
-        f"{shlex.quote(str(folder))}\n"
-        f"serve it: docker run -p 8500:8500 -p 8501:8501 -v {mount} "
-        f"-e MODEL_NAME={name} tensorflow/serving"
-    )
+    print("\n".join(saved_model.export(files, digests, folder, name)))
+    server_files.write(output, name)
+    print(server_files.how_to_serve(folder, name))
 
 
 if __name__ == "__main__":

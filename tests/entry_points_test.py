@@ -102,6 +102,7 @@ MISTAKES = {
     "evaluate/export_saved_model.py": [
         (["--output=o", "--encoder=."], "config.json"),
     ],
+    "evaluate/export_onnx.py": [(["--output=o"], "--encoder is empty and so")],
     "evaluate/report.py": [(["--output=o"], "--encoder")],
 }
 

@@ -22,6 +22,7 @@ ENTRY_POINTS = (
     "evaluate/retrieval.py",
     "evaluate/search.py",
     "evaluate/export_saved_model.py",
+    "evaluate/export_onnx.py",
     "evaluate/report.py",
 )
 MAY_IMPORT = {

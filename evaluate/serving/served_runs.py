@@ -18,7 +18,7 @@ CLASSIFIER = "classifier"
 SEPARATOR = "separator"
 
 # Raised when a model answers otherwise: older exports are then made anew.
-VERSION = 2
+VERSION = 3
 
 _VERSION_KEY = "export_version"
 DESCRIPTION = pathlib.Path("assets.extra", "model.json")
@@ -70,6 +70,33 @@ def claim(output: pathlib.Path) -> None:
     remove_leftovers(output)
 
 
+def next_version(
+    digests: dict[str, str], output: pathlib.Path, may_replace: bool
+) -> int:
+    """Number of the version that files with these digests are to be.
+
+    It is the newest where that is of these files, or may be replaced by them,
+    and one more otherwise.
+
+    Args:
+      digests: from `digests_of`.
+      output: folder of the versions.
+      may_replace: whether the newest may be replaced.
+
+    Raises:
+      UserError: another process writes there.
+    """
+    if not output.is_dir():
+        return 1
+    claim(output)  # May bring back what a kill has half replaced.
+    names = [path.name for path in output.iterdir()]
+    newest = max((int(x) for x in names if x.isdecimal()), default=0)
+    is_newest = newest and (
+        may_replace or _digests_in(output / str(newest)) == digests
+    )
+    return newest if is_newest else newest + 1
+
+
 def is_exported(
     digests: dict[str, str], folder: pathlib.Path, may_be_other: bool = False
 ) -> bool:
@@ -87,18 +114,23 @@ def is_exported(
         claim(folder.parent)  # May bring back what a kill has half replaced.
     if not folder.exists():
         return False
-    try:
-        value = json_file.read(folder / DESCRIPTION, dict[str, object], "")
-        found = {
-            key: of_export
-            for key, of_export in value.items()
-            if key == _VERSION_KEY or key.endswith("_sha256")
-        }
-    except UserError:
-        found = None
+    found = _digests_in(folder)
     if found != digests and not (found and may_be_other):
         raise UserError(
             f"{folder} holds another model, or one that an older version "
             "exported: raise --version, or replace it with --remake"
         )
     return found == digests
+
+
+def _digests_in(folder: pathlib.Path) -> dict[str, object] | None:
+    """Those that a SavedModel was made with; None: it is none of ours."""
+    try:
+        value = json_file.read(folder / DESCRIPTION, dict[str, object], "")
+    except UserError:
+        return None
+    return {
+        key: of_export
+        for key, of_export in value.items()
+        if key == _VERSION_KEY or key.endswith("_sha256")
+    }

@@ -69,6 +69,11 @@ def tap_products(inputs, kernel):
     return total
 
 
+def num_tap_products(height: int, width: int) -> int:
+    """Those of `tap_products` for each pair of channels."""
+    return (3 * height - 2) * (3 * width - 2)
+
+
 def _around(shift: int) -> tuple[int, int]:
     """Zeros before and after what is shifted."""
     return max(shift, 0), max(-shift, 0)

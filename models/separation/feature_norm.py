@@ -51,18 +51,21 @@ class FeatureNorm(keras.layers.Layer):
             of the inputs, and the same with a 1 in the axes normalised over.
         """
         inputs = ops.cast(inputs, loss_dtype(inputs))
-        mean = self._mean_of(inputs)
+        mean = self._mean_by_product(inputs) if self.axis == 1 else self._mean
         # Two passes: the mean of squares minus the squared mean cancels.
         centred = inputs - mean(inputs)
         variance = mean(ops.square(centred))
         gain = ops.cast(self.gain, centred.dtype)
         return centred, gain * ops.rsqrt(variance + _EPSILON)
 
-    def _mean_of(self, like):
-        """The mean over the axes, as a function of what has such a shape."""
-        if self.axis != 1:
-            return lambda x: ops.mean(x, axis=self.axis, keepdims=True)
-        # On CPUs this product takes half of the time of a sum.
+    def _mean(self, x):
+        return ops.mean(x, axis=self.axis, keepdims=True)
+
+    def _mean_by_product(self, like):
+        """The mean over time, of what has such a shape.
+
+        On CPUs it takes half of the time that a sum takes.
+        """
         batch, frames, _ = ops.shape(like)
         shares = ops.full((batch, 1, frames), 1 / frames, like.dtype)
         return lambda x: ops.matmul(shares, x)

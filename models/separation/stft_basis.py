@@ -74,7 +74,9 @@ class STFTBasis(keras.layers.Layer):
         The coefficients are the pair (real, imaginary); they and the
         features are (batch, frames, num_coefficients) each.
         """
-        num_frames = -(-ops.shape(waveform)[1] // self.hop_samples)
+        # Converters to other programs round quotients below 0 upwards.
+        reach = ops.shape(waveform)[1] + self.hop_samples - 1
+        num_frames = reach // self.hop_samples
         frames = framing.frame(
             waveform, self.window_samples, self.hop_samples, num_frames
         )

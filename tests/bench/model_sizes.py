@@ -2,8 +2,8 @@
 
 A multiply-add is one multiplication with its addition. Those of matrix
 products, convolutions and mel bands are counted, by TensorFlow's profiler;
-FFTs, and what is done to single values, are not. A convolution counts with its
-zeros of padding, also where we leave them out (models/cnn14/convolution.py).
+FFTs, means, and what is done to single values, are not. A convolution counts with
+its zeros of padding, also where we leave them out (models/cnn14/convolution.py).
 """
 
 from data.run import environment
@@ -22,6 +22,7 @@ from models.cnn14.convolution import Convolution  # noqa: E402
 from models.frontend.log_mel import LogMel  # noqa: E402
 from models.frontend.panns_log_mel import PANNsLogMel  # noqa: E402
 from models.heads.linear_classifier import LinearClassifier  # noqa: E402
+from models.separation.feature_norm import FeatureNorm  # noqa: E402
 from models.separation.separator import Separator  # noqa: E402
 
 CLIP_S = 10
@@ -46,8 +47,13 @@ def multiply_adds(
     function = tf.function(
         network, [tf.TensorSpec(input_shape)], autograph=False
     )
-    with mock.patch.object(
-        Convolution, "convolution_op", keras.layers.Conv2D.convolution_op
+    with (
+        mock.patch.object(
+            Convolution, "convolution_op", keras.layers.Conv2D.convolution_op
+        ),
+        mock.patch.object(
+            FeatureNorm, "_mean_by_product", lambda norm, _: norm._mean
+        ),
     ):
         graph = function.get_concrete_function().graph
     options = profiler.ProfileOptionBuilder(

@@ -18,4 +18,6 @@ def call_main(entry_point: types.ModuleType, config: object) -> None:
 def exported(config: ExportConfig) -> pathlib.Path:
     """The SavedModel that evaluate/export_saved_model.py writes."""
     call_main(export_saved_model, config)
-    return pathlib.Path(config.output, str(config.version))
+    output = pathlib.Path(config.output)
+    versions = [int(x.name) for x in output.iterdir() if x.name.isdecimal()]
+    return output / str(config.version or max(versions))

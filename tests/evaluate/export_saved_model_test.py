@@ -38,11 +38,21 @@ with np.load(waveforms) as inputs:
     for name in inputs:
         waveform = tf.constant(inputs[name])
         for key, signature in model.signatures.items():
+            if set(signature.structured_input_signature[1]) != {"waveform"}:
+                continue
             for output, value in signature(waveform=waveform).items():
                 found[f"{name}/{key}/{output}"] = value.numpy()
 assert not {"keras.src", "models", "evaluate"} & set(sys.modules)
 np.savez(answers, **found)
 """
+
+
+# Beside the versions.
+BESIDE = {".lock", "models.config", "batching_parameters.txt"}
+
+
+def _names(folder):
+    return {path.name for path in folder.iterdir()}
 
 
 def _separator(basis, num_sources, rate_hz=16000):
@@ -124,8 +134,7 @@ def _answers_in_a_session(served, waveforms):
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(served))
         for key, signature in loaded.signature_def.items():
-            # Of Keras's own making, without an input.
-            if "waveform" not in signature.inputs:
+            if set(signature.inputs) != {"waveform"}:
                 continue
             outputs = {k: t.name for k, t in signature.outputs.items()}
             for name, waveform in waveforms.items():
@@ -144,14 +153,14 @@ def test_a_separator_alone_is_served_and_told_of(runs, tmp_path, capsys):
     served = exported(config)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"SavedModel: {output / '3'} (")
-    assert lines[1:3] == [
-        "separate: waveform [B, T] at 22050 Hz -> channels [B, 4, T], "
-        "valid [B]",
-        "serving_default: waveform [B, T] -> channels [B, 4, T], valid [B]",
+    assert lines[1:4] == [
+        "waveform [B, T] at 22050 Hz is answered by",
+        "separate: waveform -> channels [B, 4, T], valid [B]",
+        "serving_default: waveform -> channels [B, 4, T], valid [B]",
     ]
-    assert f"--dir '{output / '3'}'" in lines[3]
-    assert f"-v '{output}:/models/separation'" in lines[4]
-    assert lines[4].endswith("MODEL_NAME=separation tensorflow/serving")
+    assert f"--dir '{output / '3'}'" in lines[4]
+    assert f"-v '{output}:/models/separation'" in lines[5]
+    assert "/models/separation/models.config" in lines[5]
     waveform = tf.constant(np.random.default_rng(0).normal(0, 0.1, (3, 4321)))
     waveform = tf.cast(waveform, tf.float32)
     expected = separators["step5"](waveform)
@@ -182,7 +191,7 @@ def test_all_signatures_of_encoder_classifier_and_separator(both, tmp_path):
             "separate/channels": separator(waveform),
         }
         for answers in (in_session, without_keras):
-            assert sum(k.startswith(f"{key}/") for k in answers) == 8
+            assert sum(k.startswith(f"{key}/") for k in answers) == 10
             for name, value in expected.items():
                 answer = answers[f"{key}/{name}"]
                 np.testing.assert_allclose(answer, value, atol=1e-5)
@@ -208,48 +217,124 @@ def test_the_embedding_is_that_of_evaluate(runs, both, tmp_path):
         np.testing.assert_allclose(answer[0], store.clips[number], atol=1e-5)
 
 
+# Of the outputs beside `valid`, for clips of 40001 samples.
 SHAPES = {
-    "serving_default": (11,),
-    "windows": (5, 11),
-    "scores": (5,),
-    "separate": (3, 40001),
+    "serving_default": {"embedding": (11,)},
+    "windows": {"windows": (5, 11), "start_s": (5,), "end_s": (5,)},
+    "scores": {"scores": (5,)},
+    "separate": {"channels": (3, 40001)},
+    "padded": {"embedding": (11,), "scores": (5,)},
 }
+
+
+def _answer(signature, waveform):
+    """Of clips without padding, and which of them are valid."""
+    inputs = {"waveform": tf.constant(waveform)}
+    if "num_samples" in signature.structured_input_signature[1]:
+        batch, samples = waveform.shape
+        inputs["num_samples"] = tf.fill([batch], samples)
+    answer = {k: v.numpy() for k, v in signature(**inputs).items()}
+    return answer, answer.pop("valid").tolist()
 
 
 def test_clips_that_are_not_valid_are_zeros_and_change_no_other(both):
     *_, served, _ = both
     signatures = tf.saved_model.load(served).signatures
-    assert set(signatures) == set(SHAPES)
+    assert set(signatures) == {*SHAPES, "audio_bytes"}
     random = np.random.default_rng(0)
     good = random.normal(0, 0.1, (3, 40001)).astype("f4")
     good[1, 5] = 1e6  # The most that is valid.
     worst = [np.nan, np.inf, -np.inf, 1e30, -1.1e6]
     bad = np.zeros((len(worst), 40001), "f4")
     bad[range(len(worst)), range(0, 40000, 8000)] = worst
-    for name, signature in signatures.items():
-        answer = signature(waveform=tf.concat([bad, good], axis=0))
-        [output] = set(answer) - {"valid"}
-        assert answer["valid"].numpy().tolist() == [False] * 5 + [True] * 3
-        value = answer[output].numpy()
-        np.testing.assert_array_equal(value[:5], np.zeros((5, *SHAPES[name])))
-        assert np.isfinite(value).all() and value[6].any()
-        alone = signature(waveform=tf.constant(good[::2]))[output]
-        np.testing.assert_allclose(value[5::2], alone, rtol=1e-5, atol=1e-5)
+    for name in SHAPES:
+        signature = signatures[name]
+        answer, valid = _answer(signature, np.concatenate([bad, good]))
+        assert set(answer) == set(SHAPES[name])
+        assert valid == [False] * 5 + [True] * 3
+        alone, _ = _answer(signature, good[::2])
+        for output, value in answer.items():
+            zeros = np.zeros((5, *SHAPES[name][output]))
+            np.testing.assert_array_equal(value[:5], zeros)
+            assert np.isfinite(value).all() and value[6].any()
+            np.testing.assert_allclose(
+                value[5::2], alone[output], rtol=1e-5, atol=1e-5
+            )
 
 
 @pytest.mark.parametrize("batch, samples", [(0, 0), (0, 40001), (3, 0)])
 def test_no_samples_and_no_clips_are_answered_too(both, batch, samples):
     *_, served, _ = both
-    for name, signature in tf.saved_model.load(served).signatures.items():
-        answer = signature(waveform=tf.zeros((batch, samples)))
-        [output] = set(answer) - {"valid"}
-        assert answer["valid"].numpy().tolist() == [False] * batch
-        shape = SHAPES[name]
-        if not samples:
-            # No window is less than one.
-            shape = {"windows": (1, 11), "separate": (3, 0)}.get(name, shape)
-        assert answer[output].shape == (batch, *shape)
-        assert not answer[output].numpy().any()
+    signatures = tf.saved_model.load(served).signatures
+    for name in SHAPES:
+        waveform = np.zeros((batch, samples), "f4")
+        answer, valid = _answer(signatures[name], waveform)
+        assert valid == [False] * batch
+        for output, shape in SHAPES[name].items():
+            if output == "channels":
+                shape = 3, samples
+            elif name == "windows" and not samples:
+                # No window is less than one.
+                shape = 1, *shape[1:]
+            assert answer[output].shape == (batch, *shape)
+            assert not answer[output].any()
+
+
+def test_times_are_those_of_the_windows(both):
+    encoder, _, _, served, _ = both
+    signature = tf.saved_model.load(served).signatures["windows"]
+    for samples, starts in (
+        (3000, [0]),
+        (40001, [0, 7680, 15360, 23040, 24401]),
+    ):
+        waveform = np.random.default_rng(0).normal(0, 0.1, (2, samples))
+        answer, _ = _answer(signature, waveform.astype("f4"))
+        ends = np.minimum(np.add(starts, 15600), samples)
+        for times, places in (("start_s", starts), ("end_s", ends)):
+            expected = np.tile(np.divide(places, 16000), (2, 1))
+            np.testing.assert_allclose(answer[times], expected, atol=1e-6)
+    last = encoder(waveform[:, starts[-1] :].astype("f4"))
+    np.testing.assert_allclose(answer["windows"][:, -1], last, atol=1e-5)
+
+
+def test_padded_clips_get_what_they_get_alone(both):
+    encoder, classifier, _, served, _ = both
+    signature = tf.saved_model.load(served).signatures["padded"]
+    random = np.random.default_rng(0)
+    # More windows than are encoded at once.
+    waveform = random.normal(0, 0.1, (9, 250000)).astype("f4")
+    lengths = [1, 41, 7800, 15599, 15600, 15601, 100000, 234567, 250000]
+    for past in (0, np.nan, 1e30):
+        for clip, length in zip(waveform, lengths, strict=True):
+            clip[length:] = past
+        answer = signature(
+            waveform=tf.constant(waveform), num_samples=tf.constant(lengths)
+        )
+        assert answer["valid"].numpy().all()
+        for number, length in enumerate(lengths):
+            windows = encoder.embed_windows(waveform[[number], :length])[0]
+            np.testing.assert_allclose(
+                answer["embedding"][number], np.mean(windows, 0), atol=1e-5
+            )
+            scores = np.mean(classifier(windows), axis=0)
+            np.testing.assert_allclose(
+                answer["scores"][number], scores, atol=1e-5
+            )
+
+
+def test_lengths_that_cannot_be_are_not_valid(both):
+    *_, served, _ = both
+    signature = tf.saved_model.load(served).signatures["padded"]
+    waveform = np.random.default_rng(0).normal(0, 0.1, (6, 20000))
+    waveform[4, 9999] = np.nan
+    answer = signature(
+        waveform=tf.constant(waveform, tf.float32),
+        num_samples=tf.constant([-1, 0, 20000, 20001, 10000, 9999]),
+    )
+    expected = [False, False, True, False, False, True]
+    assert answer["valid"].numpy().tolist() == expected
+    for output in ("embedding", "scores"):
+        assert answer[output].numpy().any(axis=1).tolist() == expected
 
 
 def test_description_says_where_the_models_come_from(runs, both):
@@ -271,7 +356,9 @@ def test_description_says_where_the_models_come_from(runs, both):
     digests = {value[f"{part}_sha256"] for part in parts}
     assert len(digests) == 3 and {len(digest) for digest in digests} == {64}
     # A version folder and nothing half written beside it.
-    assert {path.name for path in served.parent.iterdir()} == {".lock", "1"}
+    assert _names(served.parent) == BESIDE | {"1"}
+    text = (served.parent / "models.config").read_text()
+    assert 'base_path: "/models/embedding"' in text
 
 
 def test_variables_are_stored_once(both):
@@ -284,7 +371,7 @@ def test_variables_are_stored_once(both):
         )
         if shape
     )
-    assert sum(counts) * 0.99 <= stored <= sum(counts) * 1.01
+    assert sum(counts) * 0.98 <= stored <= sum(counts) * 1.01
 
 
 def test_the_same_models_are_kept_and_others_refused(both, capsys):
@@ -301,7 +388,7 @@ def test_the_same_models_are_kept_and_others_refused(both, capsys):
         with pytest.raises(
             UserError, match="another model, .*: raise --version"
         ):
-            exported(ExportConfig(output=config.output, **parts))
+            exported(ExportConfig(output=config.output, version=1, **parts))
     assert {p: p.stat().st_mtime_ns for p in served.rglob("*")} == before
 
 
@@ -315,11 +402,27 @@ def test_another_model_is_replaced_where_that_is_asked_for(both, tmp_path):
     served = exported(ExportConfig(**options, processor="S2", remake=True))
     value = json.loads((served / "assets.extra/model.json").read_text())
     assert value["separation"]["processor"] == "S2"
-    assert {path.name for path in tmp_path.iterdir()} == {"1", ".lock"}
+    assert _names(tmp_path) == BESIDE | {"1"}
     # What is no SavedModel of ours is never replaced.
     (served / "assets.extra/model.json").unlink()
     with pytest.raises(UserError, match="holds another model"):
         exported(ExportConfig(**options, processor="N", remake=True))
+
+
+def test_versions_count_up_with_the_models(runs, tmp_path, capsys):
+    folder, _ = runs
+    options = {"output": str(tmp_path), "separator": str(folder / "trained")}
+    told = []
+    for processor, version in (("N", 1), ("N", 1), ("S2", 2), ("N", 3)):
+        served = exported(ExportConfig(**options, processor=processor))
+        assert served.name == str(version)
+        told.append("SavedModel:" in capsys.readouterr().out)
+    assert told == [True, False, True, True]
+    assert _names(tmp_path) == BESIDE | set("123")
+    served = exported(ExportConfig(**options, processor="S2", remake=True))
+    assert served.name == "3" and _names(tmp_path) == BESIDE | set("123")
+    value = json.loads((served / "assets.extra/model.json").read_text())
+    assert value["separation"]["processor"] == "S2"
 
 
 def test_an_export_that_answers_in_an_older_way_is_refused(both, tmp_path):
@@ -329,7 +432,7 @@ def test_an_export_that_answers_in_an_older_way_is_refused(both, tmp_path):
     value = json.loads(file.read_text())
     del value["export_version"]
     file.write_text(json.dumps(value))
-    older = dataclasses.replace(config, output=str(tmp_path))
+    older = dataclasses.replace(config, output=str(tmp_path), version=1)
     with pytest.raises(UserError, match="an older version exported"):
         exported(older)
 
@@ -388,8 +491,7 @@ def test_an_export_that_was_killed_is_swept_and_a_second_one_refused(both):
     # Killed while it was replaced.
     served.rename(served.with_name(".old-0b-1"))
     assert exported(config) == served and served.is_dir()
-    names = {path.name for path in served.parent.iterdir()}
-    assert names == {".lock", "1"}
+    assert _names(served.parent) == BESIDE | {"1"}
     run_lock.release(config.output)
     try:
         other = subprocess.Popen(

@@ -11,6 +11,8 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from evaluate.serving import saved_model  # noqa: E402
+from evaluate.serving.served_runs import ENCODER  # noqa: E402
+from evaluate.serving.signatures import signatures  # noqa: E402
 from models.embedding_model import EmbeddingModel  # noqa: E402
 from models.frontend.log_mel import LogMel  # noqa: E402
 from models.separation.separator import Separator  # noqa: E402
@@ -47,7 +49,7 @@ def embed(clips: int, seconds: float, width: float = 1.0) -> Work:
     }
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "1")
-        served = saved_model.signatures({saved_model.ENCODER: model})
+        served = signatures({ENCODER: model})
         saved_model.write(served, path)
         loaded = tf.saved_model.load(str(path))
     tensor = tf.constant(waveform)

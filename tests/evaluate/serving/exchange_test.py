@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from evaluate.serving import saved_model
 from evaluate.serving.served_runs import ENCODER
+from evaluate.serving.signatures import signatures
 from models.embedding_model import EmbeddingModel
 from tests import ROOT
 
@@ -40,7 +41,7 @@ def write(folder: pathlib.Path) -> None:
     random = np.random.default_rng(0)
     waveform = random.normal(0, 0.1, (3, 40000)).astype("f4")
     model.save(folder / "embedding_model.keras")
-    served = saved_model.signatures({ENCODER: model})
+    served = signatures({ENCODER: model})
     saved_model.write(served, folder / "saved_model")
     np.savez(
         folder / "expected.npz", waveform=waveform, embedding=model(waveform)
