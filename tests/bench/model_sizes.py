@@ -2,8 +2,9 @@
 
 A multiply-add is one multiplication with its addition. Those of matrix
 products, convolutions and mel bands are counted, by TensorFlow's profiler;
-FFTs, means, and what is done to single values, are not. A convolution counts with
-its zeros of padding, also where we leave them out (models/cnn14/convolution.py).
+FFTs, means, and what is done to single values, are not. A convolution counts
+with its zeros of padding, also where we leave them out
+(models/cnn14/convolution.py).
 """
 
 from data.run import environment
