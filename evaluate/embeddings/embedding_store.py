@@ -4,20 +4,15 @@ import contextlib
 import dataclasses
 import functools
 import os
-import pathlib
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from data.run.errors import UserError
+from evaluate.embeddings import array_file
 
 # Raised when windows are cut or encoded in another way: older files are then
 # not read any more.
 VERSION = 3
-
-# What NumPy raises of files that are none of ours.
-_DAMAGES = (OSError, EOFError, KeyError, TypeError, ValueError)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -154,18 +149,11 @@ class EmbeddingStore:
 @contextlib.contextmanager
 def _arrays(path: str | os.PathLike) -> Iterator[Mapping[str, np.ndarray]]:
     """The arrays of a file; each is read where it is asked for."""
-    try:
-        with (
-            pathlib.Path(path).open("rb") as file,
-            np.load(file, allow_pickle=False) as arrays,
-        ):
-            if arrays["version"] != VERSION:
-                raise ValueError(f"version {arrays['version']}")
-            yield arrays
-    except (*_DAMAGES, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path} is damaged: delete it and run again, the others are kept"
-        ) from error
+    problem = "is damaged: delete it and run again, the others are kept"
+    with array_file.arrays_of(path, problem) as arrays:
+        if arrays["version"] != VERSION:
+            raise ValueError(f"version {arrays['version']}")
+        yield arrays
 
 
 def _of_clips(arrays: Mapping[str, np.ndarray]) -> tuple:

@@ -1,15 +1,13 @@
 """What retrieval's figures owe to each clip, kept for --compare."""
 
-import contextlib
 import dataclasses
 import pathlib
-import zipfile
 from collections.abc import Sequence
 
 import numpy as np
 
 from data.run.atomic_write import atomic_path
-from data.run.errors import UserError
+from evaluate.embeddings import array_file
 from evaluate.uncertainty.influence import Influence
 
 INFLUENCES_FILE = "influences.npz"
@@ -56,26 +54,15 @@ def load(folder: str, row: int) -> ClipInfluences:
       UserError: the file is missing or damaged.
     """
     file = pathlib.Path(folder, INFLUENCES_FILE)
-    with contextlib.ExitStack() as stack:
-        try:
-            arrays = stack.enter_context(np.load(file, allow_pickle=False))
-            figures = {}
-            for name in arrays["figures"].tolist():
-                values, *of_clips = arrays[f"{name}_{row}"]
-                figures[name] = Influence(float(values[0]), *of_clips)
-            return ClipInfluences(
-                arrays["clip_ids"],
-                arrays["recordings"],
-                str(arrays["facts"]),
-                figures,
-            )
-        except (
-            OSError,
-            EOFError,
-            KeyError,
-            ValueError,
-            zipfile.BadZipFile,
-        ) as error:
-            raise UserError(
-                f"{file} is missing or damaged: run evaluate/retrieval.py again"
-            ) from error
+    problem = "is missing or damaged: run evaluate/retrieval.py again"
+    with array_file.arrays_of(file, problem) as arrays:
+        figures = {}
+        for name in arrays["figures"].tolist():
+            values, *of_clips = arrays[f"{name}_{row}"]
+            figures[name] = Influence(float(values[0]), *of_clips)
+        return ClipInfluences(
+            arrays["clip_ids"],
+            arrays["recordings"],
+            str(arrays["facts"]),
+            figures,
+        )

@@ -1,15 +1,13 @@
 """What classifiers said of clips, kept beside the figures: scores.npz."""
 
-import contextlib
 import dataclasses
 import pathlib
-import zipfile
 from collections.abc import Sequence
 
 import numpy as np
 
 from data.run.atomic_write import atomic_path
-from data.run.errors import UserError
+from evaluate.embeddings import array_file
 
 SCORES_FILE = "scores.npz"
 
@@ -61,22 +59,12 @@ class ScoredClips:
         """
         file = pathlib.Path(folder, SCORES_FILE)
         names = [field.name for field in dataclasses.fields(cls)][:-1]
-        problem = f"{file} is missing or damaged: run evaluate/probe.py again"
-        with contextlib.ExitStack() as stack:
-            try:
-                arrays = stack.enter_context(np.load(file, allow_pickle=False))
-                return cls(
-                    *(arrays[name] for name in names),
-                    [arrays[f"scores_{row}"] for row in rows],
-                )
-            except (
-                OSError,
-                EOFError,
-                KeyError,
-                ValueError,
-                zipfile.BadZipFile,
-            ) as error:
-                raise UserError(problem) from error
+        problem = "is missing or damaged: run evaluate/probe.py again"
+        with array_file.arrays_of(file, problem) as arrays:
+            return cls(
+                *(arrays[name] for name in names),
+                [arrays[f"scores_{row}"] for row in rows],
+            )
 
     def parts(self) -> list[np.ndarray]:
         """The clips of each fold."""
