@@ -17,6 +17,7 @@ from evaluate.serving import saved_model, warmup
 from evaluate.serving.signatures import signatures
 from models.heads.linear_classifier import LinearClassifier
 from models.separation.separator import Separator
+from tests import skips
 from tests.evaluate.toy_runs import toy_model
 
 THREADS = 8
@@ -139,7 +140,10 @@ def test_every_signature_answers_in_threads_as_in_python(program, served):
 
 
 def test_warm_up_records_are_answered(program, served):
-    protos = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+    protos = pytest.importorskip(
+        "tensorflow_serving.apis.prediction_log_pb2",
+        reason=skips.missing("tensorflow-serving-api"),
+    )
     path, found = served
     requests = []
     for record in tf.data.TFRecordDataset(str(path / warmup.REQUESTS)):

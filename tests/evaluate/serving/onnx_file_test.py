@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-onnxruntime = pytest.importorskip("onnxruntime")
-pytest.importorskip("tf2onnx")
+from tests import skips
+
+onnxruntime = pytest.importorskip(
+    "onnxruntime", reason=skips.missing("onnxruntime")
+)
+pytest.importorskip("tf2onnx", reason=skips.missing("tf2onnx"))
 
 from data.run.errors import UserError  # noqa: E402
 from evaluate import export_onnx  # noqa: E402

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests import ROOT
+from tests import ROOT, skips
 from tests.evaluate.toy_runs import toy_model
 from tests.readme_commands import section
 
@@ -60,7 +60,10 @@ def test_the_rest_client_sends_the_file_and_reads_the_embedding(
 
 
 def test_the_grpc_client_sends_clips_and_their_lengths(clients):
-    pytest.importorskip("tensorflow_serving.apis.predict_pb2")
+    pytest.importorskip(
+        "tensorflow_serving.apis.predict_pb2",
+        reason=skips.missing("tensorflow-serving-api"),
+    )
     import grpc
     from tensorflow_serving.apis import (
         predict_pb2,

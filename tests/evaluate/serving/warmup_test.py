@@ -6,10 +6,12 @@ import tensorflow as tf
 
 from evaluate.serving import warmup
 from evaluate.serving.signatures import signatures
+from tests import skips
 from tests.evaluate.toy_runs import toy_model
 
 prediction_log_pb2 = pytest.importorskip(
-    "tensorflow_serving.apis.prediction_log_pb2"
+    "tensorflow_serving.apis.prediction_log_pb2",
+    reason=skips.missing("tensorflow-serving-api"),
 )
 
 
