@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from absl import app, flags, logging
+from absl import app, flags
 
 from data.run import entry_point
 from data.run.errors import Stopped, UserError
@@ -36,12 +36,9 @@ def exits(monkeypatch, capsys):
         return code, err.splitlines()
 
     was_parsed = flags.FLAGS.is_parsed()
-    logger = logging.get_absl_logger()
-    level = logger.level
     yield call
     if not was_parsed:
         flags.FLAGS.unparse_flags()
-    logger.setLevel(level)
 
 
 def test_main_is_called_once(exits):
