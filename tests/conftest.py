@@ -14,6 +14,7 @@ from tests.skips import pytest_tell_skips  # noqa: F401
 
 # Programs that tests start find this as if the shell had said it.
 environment.prepare()
+environment.import_less()
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 

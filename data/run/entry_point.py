@@ -66,6 +66,7 @@ def run(main: Callable[[], None]) -> None:
 
     def checked(argv: list[str]) -> None:
         _plain_log()
+        environment.import_less()
         for sentence in environment.prepare():
             logging.warning("%s", sentence)
         try:

@@ -6,12 +6,16 @@ import importlib.util
 import os
 import platform
 import sys
+from collections.abc import Callable, Iterator
 
 # As it was: for other programs of ours that are started from here.
 SHELL = dict(os.environ)
 
 _TENSORFLOW = "tensorflow"
 _UTF8 = "PYTHONUTF8"
+# What Keras and TensorFlow import, if it is there, for wrappers, plots and
+# converters of theirs that no program of ours calls.
+_NOT_FOR_THEM = {"jax", "matplotlib", "pandas", "sklearn"}
 
 
 def use_utf8() -> None:
@@ -61,7 +65,7 @@ def prepare() -> list[str]:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     # Its C++ side tells of missing GPUs as errors; real ones reach Python.
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
-        sys.meta_path.insert(0, _QuietImport())
+        _import_within(_closed_stderr, _TENSORFLOW)
     return [
         f"{name}={value} of your shell is not followed: this runs on "
         f"{_TENSORFLOW}, with Keras' own defaults"
@@ -71,25 +75,49 @@ def prepare() -> list[str]:
     ]
 
 
-class _QuietImport(importlib.abc.MetaPathFinder):
-    """Imports TensorFlow without what its C++ side tells meanwhile.
+def import_less() -> None:
+    """Has Keras and TensorFlow imported without packages that are optional.
 
-    TensorFlow 2.21 tells it whatever the log level is.
+    To be called by a program, before either is imported: that takes half as
+    long then. The packages themselves can be imported before and after.
     """
+    for name in _TENSORFLOW, "keras":
+        _import_within(_left_out_packages, name)
+
+
+def _import_within(
+    context: Callable[[], contextlib.AbstractContextManager], name: str
+) -> None:
+    if name not in sys.modules:
+        sys.meta_path.insert(0, _ImportedWithin(context, name))
+
+
+class _ImportedWithin(importlib.abc.MetaPathFinder):
+    """Has a module imported, the first time, within a context."""
+
+    def __init__(self, context, name):
+        self._context = context
+        self._name = name
 
     def find_spec(self, name, path=None, target=None):
-        if name != _TENSORFLOW:
+        if name != self._name:
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
         if spec is not None:
             execute = spec.loader.exec_module
-            spec.loader.exec_module = _closed_stderr()(execute)
+
+            def execute_within(module):
+                with self._context():
+                    execute(module)
+
+            spec.loader.exec_module = execute_within
         return spec
 
 
 @contextlib.contextmanager
-def _closed_stderr():
+def _closed_stderr() -> Iterator[None]:
+    """TensorFlow 2.21 tells what its C++ side tells whatever the log level."""
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -100,3 +128,22 @@ def _closed_stderr():
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+class _Missing(importlib.abc.MetaPathFinder):
+    """Finds some packages missing."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name in _NOT_FOR_THEM:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return None
+
+
+@contextlib.contextmanager
+def _left_out_packages() -> Iterator[None]:
+    missing = _Missing()
+    sys.meta_path.insert(0, missing)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(missing)

@@ -64,12 +64,15 @@ def test_variables_of_keras_are_not_followed_and_told(shell):
 
 
 PROGRAM = """
+import sys
 from data.run import entry_point
 
 def main():
     import keras
     c = keras.config
     print(c.backend(), c.floatx(), c.image_data_format(), c.epsilon())
+    print({"jax", "matplotlib", "pandas", "sklearn"} & sys.modules.keys())
+    import pandas
 
 entry_point.run(main)
 """
@@ -94,6 +97,9 @@ def test_a_hostile_shell_changes_nothing(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert done.stdout == "tensorflow float32 channels_last 1e-07\n"
+    keras, unasked = done.stdout.splitlines()
+    assert keras == "tensorflow float32 channels_last 1e-07"
+    assert unasked == "set()"
+    assert done.returncode == 0
     assert done.stderr.count("of your shell is not followed") == 1
     assert "KERAS_BACKEND=jax of your shell" in done.stderr
