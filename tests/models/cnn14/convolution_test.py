@@ -35,12 +35,13 @@ def test_products_are_the_convolution(cells):
 @pytest.mark.parametrize(
     "shape, filters, dtype, expected",
     [
-        ((None, 3, 2, 256), 256, "float32", True),
-        ((None, 3, 2, 256), 255, "float32", False),
-        ((None, 6, 4, 512), 1024, "float32", True),
-        ((None, 6, 4, 256), 1024, "float32", False),
+        ((None, 3, 2, 128), 128, "float32", True),
+        ((None, 3, 2, 128), 127, "float32", False),
+        ((None, 6, 4, 128), 256, "float32", True),
+        ((None, 6, 4, 119), 256, "float32", False),
+        ((None, 5, 5, 512), 512, "float32", False),
         ((None, None, 2, 2048), 2048, "float32", False),
-        ((None, 3, 2, 256), 256, "mixed_bfloat16", False),
+        ((None, 3, 2, 128), 128, "mixed_bfloat16", False),
     ],
 )
 def test_chosen_where_channels_are_many_for_the_cells(
