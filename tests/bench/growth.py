@@ -112,6 +112,14 @@ ALL_SERIES = (
         "clips of 1 s",
     ),
     Series(
+        "training's input, a batch of 64",
+        "reading:batches",
+        "records",
+        (1_000, 10_000, 100_000, 1_000_000),
+        "clips of 2 s",
+        {"pairs": 64},
+    ),
+    Series(
         "exact search",
         "measures:search",
         "records",
