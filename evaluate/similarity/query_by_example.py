@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from evaluate.similarity.nearest_neighbors import cosine_similarity, unit_rows
 from evaluate.uncertainty import influence
 from evaluate.uncertainty.influence import Influence
 from models.metrics.average_precision import average_precision
 from models.numerics.columns import columns
+
+
+_LIBRARIES = ThreadpoolController()
 
 
 class Drawn(NamedTuple):
@@ -135,7 +139,10 @@ def _ranked_pairs(
     """`_pairs`, and their similarities."""
     # Ranking by distance, nearest first, is ranking by similarity.
     units = unit_rows(np.concatenate([positives, negatives]))
-    scores = cosine_similarity(units[: len(positives)], units)
+    # A product this small is slower in several threads, and several times as
+    # slow where they have to wait for a core.
+    with _LIBRARIES.limit(limits=1, user_api="blas"):
+        scores = cosine_similarity(units[: len(positives)], units)
     places, relevant = _pairs(*scores.shape)
     return places, relevant, scores.ravel()[places]
 
