@@ -95,8 +95,15 @@ def power_spectrogram(
 ):
     """By a periodic Hann window: (..., T) -> (..., frames, bins)."""
     phase = np.arange(window_samples) / window_samples
-    window = (0.5 - 0.5 * np.cos(2 * np.pi * phase)).astype("f4")
-    frames = ops.extract_sequences(waveform, window_samples, hop_samples)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * phase)
+    # Frames as long as the FFT, so that only the waveform is padded for it:
+    # beyond the window they count for nothing.
+    beyond = fft_length - window_samples
+    window = np.pad(window, (0, beyond)).astype("f4")
+    if beyond:
+        sides = [(0, 0)] * (len(waveform.shape) - 1) + [(0, beyond)]
+        waveform = ops.pad(waveform, sides)
+    frames = ops.extract_sequences(waveform, fft_length, hop_samples)
     real, imag = ops.rfft(ops.multiply(frames, window), fft_length)
     return real * real + imag * imag
 
