@@ -14,9 +14,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from data.ingest.ingest_config import IngestConfig
 from tests import ROOT, script_process
-from tests.readme_commands import commands, run_script, section
+from tests.readme_commands import commands, config_of, run_script, section
 from tests.train.small_shards import noise_clips, write_shards
+from train.contrastive.contrastive_config import ContrastiveConfig
+from train.separation.separate_config import SeparateConfig
+from train.separation.separation_config import SeparationConfig
 
 # What makes each command tiny; the rest of it is as in the README.
 TINY = {
@@ -107,7 +111,11 @@ def test_readme_path_for_own_audio_runs_line_by_line(recordings, printed):
     (recordings / "five_lines.py").write_text(code)
     five_lines = [str(recordings / "five_lines.py")]
     assert script_process.run(five_lines, recordings).returncode == 0
-    # That run goes on, watched.
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("printed")
+def test_readme_pretraining_goes_on_watched(recordings):
     script = "train/pretrain_contrastive.py"
     [watched] = [
         c for c in commands("While it trains", "train") if c[1] == script
@@ -153,14 +161,6 @@ def _make(target: str, folder: pathlib.Path, *more: str) -> str:
     return result.stdout
 
 
-def _as_shown(target: str, folder: pathlib.Path, *more: str) -> str:
-    """Runs the commands that make shows, in processes that start sooner."""
-    shown = _make(target, folder, *more, "--dry-run")
-    for command in _python_commands(shown):
-        assert script_process.run(command, ROOT).returncode == 0, command
-    return shown
-
-
 def _python_commands(shown: str) -> list[list[str]]:
     """Script and flags of each command that is shown."""
     lines = shown.replace("\\\n", " ").splitlines()
@@ -177,28 +177,55 @@ def _files(folder: pathlib.Path) -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize(
-    "run, target, stages",
-    [
-        (_as_shown, "demo-train", 4),
-        pytest.param(_make, "demo", 9, marks=pytest.mark.long),
-    ],
-)
-def test_make_demo_runs_its_stages_and_then_only_what_is_missing(
-    tmp_path, run, target, stages
-):
+@pytest.mark.long
+def test_make_demo_runs_its_stages_and_then_only_what_is_missing(tmp_path):
     few = "INGEST_FLAGS=--num_clips=32 --scene_seconds=1.5 --workers=1"
     folder = tmp_path / "demo"
-    out = run(target, folder, few)
-    for number in range(1, stages + 1):
+    out = _make("demo", folder, few)
+    for number in range(1, 10):
         assert f"== {number} of 9" in out
-    # What the other stages take.
-    assert (folder / "shards" / "query.wav").exists()
-    assert (folder / "pretrain" / "embedding_model.keras").exists()
-    assert (folder / "report.html").exists() == (stages == 9)
+    assert (folder / "report.html").exists()
     made = _files(folder)
-    run(target, folder, few)
+    _make("demo", folder, few)
     assert _files(folder) == made
+
+
+# What `make demo-train` runs, in its order, and the flags of each.
+TRAINS = {
+    "train/step_time.py": ContrastiveConfig,
+    "data/write_shards.py": IngestConfig,
+    "train/train_separation.py": SeparationConfig,
+    "train/separate_shards.py": SeparateConfig,
+    "train/pretrain_contrastive.py": ContrastiveConfig,
+}
+
+
+def test_make_demo_trains_as_the_readme_does(tmp_path, monkeypatch):
+    """By the scripts that run line by line above, on synthetic scenes."""
+    monkeypatch.chdir(ROOT)
+    shown = _make("demo-train", tmp_path, "--dry-run")
+    for number in range(1, 5):
+        assert f"== {number} of 9" in shown
+    configs = {
+        script: config_of(TRAINS[script], flags)
+        for script, *flags in _python_commands(shown)
+    }
+    assert [*configs] == [*TRAINS]
+    _, ingest, separation, separate, pretraining = configs.values()
+    assert ingest.source == "synthetic"
+    # Each takes what the one before leaves.
+    assert separation.shards == separate.shards == ingest.output
+    assert separate.separator == separation.output
+    assert pretraining.shards == separate.output
+    assert set(pretraining.processors) <= set(separate.processors)
+    assert all(config.remake for config in (ingest, separation, separate))
+
+    # How long pretraining takes is not asked once it is done.
+    (tmp_path / "pretrain").mkdir()
+    (tmp_path / "pretrain" / "embedding_model.keras").touch()
+    shown = _make("demo-train", tmp_path, "--dry-run")
+    scripts = [script for script, *_ in _python_commands(shown)]
+    assert scripts == [*TRAINS][1:]
 
 
 def test_make_demo_evaluates_as_the_readme_does(tmp_path):

@@ -20,7 +20,7 @@ def test_figures_of_four_folds(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shards = tmp_path / "runs/esc10/shards"
     write_toy_shards(
-        shards, {f"fold{k}": balanced_clips(6) for k in (1, 2, 3, 4)}
+        shards, {f"fold{k}": balanced_clips(3) for k in (1, 2, 3, 4)}
     )
     write_toy_run(tmp_path / "runs/esc10/pretrain", shards)
     printed = []

@@ -1,5 +1,6 @@
 import json
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -162,9 +163,9 @@ def test_compares_rows_of_finished_runs(toy, capsys):
         "cross_validate": ("fold1", "fold2", "fold3"),
         "classifier": ("linear",),
     }
-    for name in ("one", "two"):
-        measured(config(toy, name, **folds))
+    measured(config(toy, "one", **folds))
     one, two = str(toy / "one"), str(toy / "two")
+    shutil.copytree(one, two)
     [same] = paired_runs.compare_probes(one, two)
     assert same.verdict == "identical" and same.effect == 0
     [found] = paired_runs.compare_probes(one, f"{two}:log_mel_statistics")
@@ -178,7 +179,8 @@ def test_compares_rows_of_finished_runs(toy, capsys):
     assert "identical" in capsys.readouterr().out
     with pytest.raises(UserError, match="has no row 'x': it has mix, untr"):
         paired_runs.compare_probes(one, f"{two}:x")
-    measured(config(toy, "other", encoder=folds["encoder"]))
+    other = {"classifier": ("linear",), "baselines": ()}
+    measured(config(toy, "other", encoder=folds["encoder"], **other))
     with pytest.raises(UserError, match="the runs differ in clip_ids"):
         paired_runs.compare_probes(one, str(toy / "other"))
     (toy / "two" / "scores.npz").write_bytes(b"PK")
@@ -187,9 +189,11 @@ def test_compares_rows_of_finished_runs(toy, capsys):
 
 
 def test_same_seed_same_metrics_from_kept_embeddings(toy):
-    first = measured(config(toy, "first"))
+    runs = (str(toy / "a" / "mix"),)
+    again = config(toy, "first", encoder=runs, baselines=("untrained",))
+    first = measured(again)
     (toy / "first" / "metrics.json").unlink()
-    assert measured(config(toy, "first")) == first
+    assert measured(again) == first
 
 
 def test_baselines_may_be_empty(toy):
@@ -200,14 +204,15 @@ def test_baselines_may_be_empty(toy):
 
 
 def test_refuses_splits_without_labels_and_overlapping_ones(toy):
+    one = {"encoder": (str(toy / "a" / "mix"),), "baselines": ()}
     with pytest.raises(UserError, match="no clip of split silent has a label"):
-        measured(config(toy, "x", eval_splits=("silent",)))
+        measured(config(toy, "x", eval_splits=("silent",), **one))
     with pytest.raises(UserError, match="no split 'dev': it has eval, silent"):
-        measured(config(toy, "x", eval_splits=("dev",)))
+        measured(config(toy, "x", eval_splits=("dev",), **one))
     with pytest.raises(ValueError, match="eval is in --train_splits and"):
         config(toy, "x", train_splits=("train", "eval"))
     with pytest.raises(UserError, match="2 of 47 clips have no label, or"):
-        measured(config(toy, "x", task="single_label"))
+        measured(config(toy, "x", task="single_label", **one))
     for wrong, told in {
         ("cross_validate", ("a",)): "two splits or more",
         ("classifier", ("deep",)): "shallow, linear or both",

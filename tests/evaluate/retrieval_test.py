@@ -65,7 +65,10 @@ def test_metrics_of_an_encoder_and_baselines(toy, capsys):
 
 
 def test_a_single_draw_is_the_slides_figure(toy):
-    call_main(retrieval, config(toy, "one", draws=1, positives=3, seed=4))
+    call_main(
+        retrieval,
+        config(toy, "one", draws=1, positives=3, seed=4, baselines=()),
+    )
     rows = json.loads((toy / "one" / "metrics.json").read_text())["results"]
     [encoder] = load_encoders([str(toy / "run")])
     store = clip_embeddings(encoder, DatasetInfo.load(toy / "shards"), ["eval"])
@@ -87,7 +90,7 @@ def test_compares_rows_of_finished_runs(toy, capsys):
         assert compared.effect == pytest.approx(effect)
         low, high = compared.interval
         assert low <= effect <= high
-    call_main(retrieval, config(toy, "fewer", positives=2))
+    call_main(retrieval, config(toy, "fewer", positives=2, baselines=()))
     with pytest.raises(UserError, match="of other clips, labels or draws"):
         paired_runs.compare_retrievals(pair, str(toy / "fewer"))
 
