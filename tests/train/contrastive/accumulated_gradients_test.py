@@ -75,8 +75,6 @@ def test_steps_end_at_the_same_weights():
     learners = _learners()
 
     def make_step(learner, gradients_and_scalars):
-        learner.optimizer.build(learner.trainable_variables)
-
         def step(batch):
             gradients, scalars = gradients_and_scalars(learner, batch)
             learner.optimizer.apply(gradients, learner.trainable_variables)
