@@ -47,7 +47,9 @@ def test_without_consistency_channels_are_the_masked_signals():
     np.testing.assert_array_equal(separator(waveform), expected)
 
 
-@pytest.mark.parametrize("basis", BASES)
+@pytest.mark.parametrize(
+    "basis", ["stft", pytest.param("learned", marks=pytest.mark.long)]
+)
 def test_dynamic_graph_and_export_equal_eager(basis, tmp_path):
     separator = _randomise(_tiny(basis))
     spec = tf.TensorSpec([None, None], tf.float32, name="waveform")
