@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import html
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ import pytest
 import soundfile
 
 from data.ingest.ingest_config import IngestConfig
+from evaluate.measures.comparison_config import ProbeConfig, RetrievalConfig
 from tests import ROOT, script_process
 from tests.readme_commands import commands, config_of, run_script, section
 from tests.train.small_shards import noise_clips, write_shards
@@ -44,6 +46,13 @@ TINY = {
         "--warmup_steps=0",
     ],
     "data/inspect_shards.py": ["--workers=1"],
+}
+# Of the runs that a report shows.
+CONFIG_OF = {
+    "train/train_separation.py": SeparationConfig,
+    "train/pretrain_contrastive.py": ContrastiveConfig,
+    "evaluate/probe.py": ProbeConfig,
+    "evaluate/retrieval.py": RetrievalConfig,
 }
 # `make test` passes its own settings on to the make of a test.
 ENVIRONMENT = {
@@ -129,6 +138,23 @@ def test_readme_pretraining_goes_on_watched(recordings):
 
 @pytest.mark.long
 @pytest.mark.usefixtures("printed")
+def test_commands_that_the_report_shows_are_understood(
+    recordings, printed, monkeypatch
+):
+    """Each run's own command, its quotes kept."""
+    monkeypatch.chdir(recordings)
+    page = pathlib.Path("runs/mine/report.html").read_text()
+    shown = re.findall(r'aria-label="Command">(.*?)</pre>', page)
+    outputs = []
+    for command in map(html.unescape, shown):
+        python, script, *flags = shlex.split(command)
+        assert python == "python"
+        config_class = CONFIG_OF[str(pathlib.Path(script).relative_to(ROOT))]
+        outputs.append(config_of(config_class, flags).output)
+    names = ("probe", "retrieval", "pretrain", "separation")
+    assert outputs == [f"runs/mine/{name}" for name in names]
+
+
 def test_readme_commands_for_several_devices(recordings, monkeypatch):
     """All GPUs of a machine, and a cluster of one."""
     task = {"cluster": {"worker": ["127.0.0.1:0"]}}

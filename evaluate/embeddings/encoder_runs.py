@@ -1,6 +1,5 @@
 """Encoders' run directories, and what can be checked without TensorFlow."""
 
-import os
 import pathlib
 from collections.abc import Sequence
 
@@ -8,6 +7,18 @@ from data.run import run_directory
 from data.run.encoder_files import STAGES, model_file
 from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
+
+# In the path of a run: the split that is measured.
+FOLD = "{fold}"
+
+
+def of_folds(runs: Sequence[str], splits: Sequence[str]) -> list[str]:
+    """The runs, and in place of one with `FOLD` that of each split."""
+    return [
+        run.replace(FOLD, split)
+        for run in runs
+        for split in (splits if FOLD in run else [""])
+    ]
 
 
 def unique_names(runs: Sequence[str]) -> list[str]:
@@ -42,15 +53,12 @@ def open_shards(runs: Sequence[str], shards: str) -> DatasetInfo:
     if shards:
         return DatasetInfo.load(shards)
     record = run_directory.read(runs[0], *STAGES)
-    shards = record["config"].get("shards")
-    if shards is None:
+    shards = run_directory.named_path(record, "shards")
+    if not shards:
         raise UserError(
             f"{runs[0]} is a run of {record['stage']}, which has no shards of "
             "its own: name some with --shards"
         )
-    started_in = record.get("working_directory", os.getcwd())
-    if started_in != os.getcwd():
-        shards = os.path.join(started_in, shards)
     return DatasetInfo.load(shards)
 
 

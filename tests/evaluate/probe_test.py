@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from data.run.atomic_write import write_json
 from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
 from evaluate import probe
@@ -154,6 +155,52 @@ def test_folds_seeds_fractions_and_single_labels(toy):
         assert row["accuracy"] == pytest.approx(np.mean(right))
         assert row["task"] == "single_label"
     assert rows[3]["mAP"] > 0.9
+
+
+def test_each_fold_by_an_encoder_of_its_own(toy, caplog):
+    """As the run whose name it has scores that fold when it scores all."""
+    for fold, source, others in (
+        ("fold1", "a", ["fold2", "fold3"]),
+        ("fold2", "b", ["fold1", "fold3"]),
+        # This one has heard what it is measured on.
+        ("fold3", "a", ["fold1", "fold3"]),
+    ):
+        own = shutil.copytree(
+            toy / source / "mix", toy / "c" / f"without_{fold}"
+        )
+        record = json.loads((own / "config.json").read_text())
+        shards = str(toy / "folds_shards")
+        record["config"] |= {"shards": shards, "splits": others}
+        write_json(own / "config.json", record)
+    pattern = str(toy / "c" / "without_{fold}")
+    runs = (pattern, str(toy / "a" / "mix"), str(toy / "b" / "mix"))
+    settings = {
+        "encoder": runs,
+        "shards": shards,
+        "cross_validate": ("fold1", "fold2", "fold3"),
+        "classifier": ("linear",),
+        "baselines": (),
+    }
+    caplog.clear()
+    rows = json.loads(measured(config(toy, "own", **settings)))["results"]
+    assert rows[0]["name"] == "c/without_{fold}"
+    assert rows[0]["encoder"] == pattern
+    kept = ScoredClips.load(str(toy / "own"), range(3))
+    of_own, *of_source = kept.scores
+    for part, source in zip(kept.parts(), (0, 1, 0), strict=True):
+        np.testing.assert_array_equal(
+            of_own[:, part], of_source[source][:, part]
+        )
+        assert np.any(of_own[:, part] != of_source[1 - source][:, part])
+    assert rows[0]["heard"] == ["fold3"]
+    assert "heard" not in rows[1]
+    told = "c/without_{fold} was pretrained on the sound of fold3, which"
+    assert told in caplog.text
+    with pytest.raises(ValueError, match="{fold} goes with --cross_validate"):
+        config(toy, "x", encoder=(pattern,))
+    shutil.rmtree(toy / "c" / "without_fold2")
+    with pytest.raises(UserError, match="without_fold2 does not exist"):
+        measured(config(toy, "x", **settings))
 
 
 def test_compares_rows_of_finished_runs(toy, capsys):
