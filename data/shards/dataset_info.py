@@ -109,6 +109,10 @@ class DatasetInfo:
                 f"{len(self.processors)} processors"
             )
 
+    def __hash__(self) -> int:
+        """That of equal ones is equal."""
+        return hash((self.folder, self.offsets_sha256))
+
     @functools.cached_property
     def shard_named(self) -> dict[str, Shard]:
         """The shards of all splits, by file name."""

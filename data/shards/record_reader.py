@@ -12,6 +12,7 @@ Positions 2k and 2k + 1 never hold the same record (unless most are bad): who
 adds up neighbours never adds a clip to itself.
 """
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -50,24 +51,14 @@ def examples_in_order(
 
     Args:
       index: of the records.
-      to_example: scalar string -> element, in the graph; may raise.
+      to_example: scalar string -> element, in the graph; may raise. Where it
+        is one of those called last, it is not traced again.
       on_failed: called with the numbers of records left out; may raise.
 
     Yields:
       Elements as NumPy arrays and bytes.
     """
-    records = _Records(index)
-
-    def attempt(number: tf.Tensor) -> tf.data.Dataset:
-        def to_element(record):
-            return number, to_example(record)
-
-        return records.read(number, to_element).ignore_errors()
-
-    elements = tf.data.Dataset.range(len(index)).interleave(
-        attempt, cycle_length=4, num_parallel_calls=2, deterministic=True
-    )
-    elements = elements.prefetch(4).with_options(_OPTIONS)
+    elements = _numbered_examples(to_example)(*_places(index))
     following = 0
     for number, example in elements.as_numpy_iterator():
         if number > following:
@@ -76,6 +67,34 @@ def examples_in_order(
         yield example
     if following < len(index):
         on_failed([*range(following, len(index))])
+
+
+@functools.lru_cache(maxsize=4)
+def _numbered_examples(to_example: Callable[[tf.Tensor], Any]) -> Callable:
+    """From places to the records there that can be used, with numbers."""
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string),
+            *3 * [tf.TensorSpec([None], tf.int64)],
+        ],
+        autograph=False,
+    )
+    def numbered(*places):
+        records = _Records(*places)
+
+        def attempt(number: tf.Tensor) -> tf.data.Dataset:
+            def to_element(record):
+                return number, to_example(record)
+
+            return records.read(number, to_element).ignore_errors()
+
+        elements = tf.data.Dataset.range(records.count).interleave(
+            attempt, cycle_length=4, num_parallel_calls=2, deterministic=True
+        )
+        return elements.prefetch(4).with_options(_OPTIONS)
+
+    return numbered
 
 
 def shuffled_examples(
@@ -107,7 +126,7 @@ def shuffled_examples(
       number of records that could not be used before one could. Where none
       of `ATTEMPTS` can, iterating raises, see `unreadable_position`.
     """
-    records, order = _Records(index), _Order(index, seed)
+    records, order = _Records(*_places(index)), _Order(index, seed)
 
     def element(position, record, tried):
         read_status = {POSITION: position, FAILED: tf.cast(tried, tf.int32)}
@@ -235,16 +254,20 @@ def _one_record(file, offset, size):
     return records.take(1).get_single_element()
 
 
-class _Records:
-    """The records of an index, by number."""
+def _places(index: RecordIndex) -> tuple[tf.Tensor, ...]:
+    """Paths of the shards, and for each record shard, offset and size."""
+    paths = [str(index.info.folder / shard.file) for shard in index.shards]
+    places = index.shard_of, index.offset_of, index.size_of
+    return tf.constant(paths), *(tf.constant(p, tf.int64) for p in places)
 
-    def __init__(self, index: RecordIndex):
-        self._files = tf.constant(
-            [str(index.info.folder / shard.file) for shard in index.shards]
-        )
-        self._shard_of, self._offset_of, self._size_of = map(
-            tf.constant, (index.shard_of, index.offset_of, index.size_of)
-        )
+
+class _Records:
+    """The records of an index, by number; see `_places`."""
+
+    def __init__(self, files, shard_of, offset_of, size_of):
+        self._files, self._shard_of = files, shard_of
+        self._offset_of, self._size_of = offset_of, size_of
+        self.count = tf.size(shard_of, tf.int64)
 
     def read(
         self, number: tf.Tensor, to_element: Callable[[tf.Tensor], Any]

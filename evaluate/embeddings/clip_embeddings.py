@@ -1,5 +1,6 @@
 """From a representation and a shard to an embedding store."""
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -38,13 +39,7 @@ def embed_shard(
       UserError: a clip is not valid (see `valid_waveform`), or an embedding
         not finite.
     """
-    info = index.info
-
-    def cut(record):
-        clip_id, labels, audio = decode_clip(record, info)
-        windows = representation.cut_windows(audio)
-        return clip_id, labels, windows, is_valid(audio)
-
+    info, cut = index.info, _cut_of(representation, index.info)
     clip_ids, clip_labels, counts, vectors, waiting = [], [], [], [], []
     failed: list[int] = []
     clips = examples_in_order(index, cut, failed.extend)
@@ -86,6 +81,18 @@ def embed_shard(
             "diverged"
         )
     return store, failed
+
+
+@functools.lru_cache(maxsize=4)  # Of all shards of a job, it is one.
+def _cut_of(representation: Representation, info: DatasetInfo) -> Callable:
+    """From a record to clip id, labels, windows and whether it is valid."""
+
+    def cut(record):
+        clip_id, labels, audio = decode_clip(record, info)
+        windows = representation.cut_windows(audio)
+        return clip_id, labels, windows, is_valid(audio)
+
+    return cut
 
 
 def decode_clip(

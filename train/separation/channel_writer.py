@@ -222,15 +222,8 @@ def _read(
     advance: Callable[[], None],
 ) -> Iterator[tuple[bytes, np.ndarray]]:
     """Record and waveform of the clips of a shard, in its order."""
-    info = index.info
-
-    def to_clip(record):
-        clip = parse_checked(record, info)
-        waveform = codec.decode(clip[example_schema.AUDIO], info.audio_format)
-        return record, clip[example_schema.LABELS], waveform
-
-    used = 0
-    clips = examples_in_order(index, to_clip, failed.extend)
+    info, used = index.info, 0
+    clips = examples_in_order(index, _to_clip_of(info), failed.extend)
     for record, labels, waveform in clips:
         # All of it is written again, not only what was read.
         if find_fault(record, info):
@@ -240,6 +233,18 @@ def _read(
         advance()
         account.add(len(waveform), [info.class_names[k] for k in labels])
         yield record, waveform
+
+
+@functools.lru_cache(maxsize=1)  # Of all shards of a job, it is one.
+def _to_clip_of(info: DatasetInfo) -> Callable:
+    """From a record to itself, its labels and its waveform."""
+
+    def to_clip(record):
+        clip = parse_checked(record, info)
+        waveform = codec.decode(clip[example_schema.AUDIO], info.audio_format)
+        return record, clip[example_schema.LABELS], waveform
+
+    return to_clip
 
 
 def _separate_batch(
