@@ -13,7 +13,6 @@ from evaluate.uncertainty.influence import Influence
 from models.metrics.average_precision import average_precision
 from models.numerics.columns import columns
 
-
 _LIBRARIES = ThreadpoolController()
 
 
