@@ -19,7 +19,10 @@ from evaluate.recordings import recording_job
 from tests.data.write_shards_test import contents
 from tests.evaluate.entry_point_runs import call_main
 from tests.evaluate.toy_runs import write_toy_run
+from tests.readme_commands import commands, run_script
 
+# As the README names it.
+RUN = "runs/mine/pretrain"
 # Seconds, rate, channels.
 SOUNDS = {
     "long.flac": (9.0, 44100, 2),
@@ -37,18 +40,14 @@ def sound(seconds, rate_hz, channels, seed=0):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("embed_recordings")
-    write_toy_run(folder / "run", folder / "shards")
-    for number, (name, (seconds, rate_hz, channels)) in enumerate(
-        SOUNDS.items()
-    ):
-        file = folder / "in" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(
-            file, sound(seconds, rate_hz, channels, number), rate_hz
-        )
-    shutil.copy(folder / "in" / "window.wav", folder / "in" / "again.wav")
-    (folder / "in" / "bad.wav").write_text("bad")
-    (folder / "in" / "notes.txt").write_text("no sound")
+    write_toy_run(folder / RUN, folder / "shards")
+    sounds = folder / "recordings"
+    for number, (name, shape) in enumerate(SOUNDS.items()):
+        (sounds / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(sounds / name, sound(*shape, number), shape[1])
+    shutil.copy(sounds / "window.wav", sounds / "again.wav")
+    (sounds / "bad.wav").write_text("bad")
+    (sounds / "notes.txt").write_text("no sound")
     with pytest.MonkeyPatch.context() as patched:
         # Blocks that end within windows.
         patched.setattr(recording_job, "_BLOCK_S", 2)
@@ -58,8 +57,8 @@ def folder(tmp_path_factory):
 
 def config(folder, place, **changes):
     values = {
-        "encoder": str(folder / "run"),
-        "input": str(folder / "in"),
+        "encoder": str(folder / RUN),
+        "input": str(folder / "recordings"),
         "output": str(folder / place),
         "workers": 1,
         "max_bad_fraction": 0.2,
@@ -72,10 +71,10 @@ def table(folder, name="windows", output="out"):
 
 
 def test_windows_are_those_of_the_encoder(folder):
-    model, windows = load_model(folder / "run"), table(folder)
+    model, windows = load_model(folder / RUN), table(folder)
     assert [*windows.file.unique()] == sorted([*SOUNDS, "again.wav"])
     for name, (seconds, *_) in SOUNDS.items():
-        clip = sound_file.read_clip(folder / "in" / name, 16000).audio
+        clip = sound_file.read_clip(folder / "recordings" / name, 16000).audio
         expected = np.array(model.embed_windows(clip[None]))[0]
         mine = windows[windows.file == name]
         found = np.stack(mine.embedding)
@@ -126,8 +125,8 @@ def made(folder) -> dict[str, int]:
 
 
 def test_a_rerun_makes_what_has_changed(folder, tmp_path):
-    shutil.copytree(folder / "run", tmp_path / "run")
-    shutil.copytree(folder / "in", tmp_path / "moved")
+    shutil.copytree(folder / RUN, tmp_path / RUN)
+    shutil.copytree(folder / "recordings", tmp_path / "moved")
     shutil.copytree(folder / "out", tmp_path / "out")
     before, bytes_before = made(tmp_path / "out"), contents(tmp_path / "out")
     again = config(tmp_path, "out", input=str(tmp_path / "moved"))
@@ -145,16 +144,16 @@ def test_a_rerun_makes_what_has_changed(folder, tmp_path):
     assert "new.wav" in set(table(tmp_path).file)
 
 
-def test_another_hop_and_no_tables(folder, capsys):
-    call_main(
-        embed, config(folder, "fine", hop_seconds=0.1, tables=("parquet",))
-    )
-    told = capsys.readouterr().out
-    fine = table(folder, output="fine")
-    assert told.startswith(f"{len(fine)} windows of 5 recordings, described in")
+def test_the_command_of_the_readme(folder):
+    """A pattern and another hop."""
+    [command] = commands("Embedding sound files", "evaluate")
+    tiny = ["--workers=1", "--max_bad_fraction=0.2", "--tables=parquet"]
+    told = run_script(command, folder, *tiny)
+    fine = table(folder, output="runs/mine/windows")
+    assert told.startswith(f"{len(fine)} windows of 4 recordings, described in")
     starts = fine[fine.file == "deep/equal.wav"].start_seconds
-    np.testing.assert_allclose(starts, [*np.arange(0, 1.02, 0.1), 1.025])
-    assert not (folder / "fine" / "windows.csv").exists()
+    np.testing.assert_allclose(starts, [0, 0.24, 0.48, 0.72, 0.96, 1.025])
+    assert not (folder / "runs/mine/windows/windows.csv").exists()
 
 
 @pytest.mark.parametrize(
@@ -172,7 +171,7 @@ def test_wrong_use_is_told(folder, changes, told):
 
 def test_another_run_is_no_output(folder):
     with pytest.raises(UserError, match="run of pretrain_contrastive, not emb"):
-        call_main(embed, config(folder, "run"))
+        call_main(embed, config(folder, RUN))
 
 
 @pytest.mark.parametrize(
