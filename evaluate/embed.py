@@ -61,7 +61,7 @@ def _embed_recordings(config: EmbedConfig) -> None:
 
         [encoder] = load_encoders([config.encoder])
         hop = recording_job.hop_samples(encoder.model, config.hop_seconds)
-        folder = _start(config, "embed_recordings", encoder.identity)
+        folder = _start(config, encoder_runs.EMBED_RECORDINGS, encoder)
         recordings, windows = embedded_recordings.make(
             encoder,
             hop,
@@ -85,15 +85,15 @@ def _embed_shards(config: EmbedConfig) -> None:
     from evaluate.embeddings.encoders import load_encoders
 
     [encoder] = load_encoders([config.encoder], info)
-    folder = _start(config, "embed", encoder.identity)
+    folder = _start(config, encoder_runs.EMBED_SHARDS, encoder)
     accounts = embedding_folder.make(encoder, info, splits, folder, runner)
     clips = sum(account["clips"] for account in accounts)
     index = folder / embedding_folder.INDEX_FILE
     print(f"{clips} clips in {len(accounts)} files, described in {index}")
 
 
-def _start(config: EmbedConfig, stage: str, identity: str) -> pathlib.Path:
-    inputs = {"encoder": identity}
+def _start(config: EmbedConfig, stage: str, encoder) -> pathlib.Path:
+    inputs = {"encoder": encoder.identity}
     return run_directory.start(
         config.output, stage, config, inputs, keep_files=True
     )

@@ -29,6 +29,7 @@ class Config(TypedDict, total=False):
     """Values of a run's flags, which a run of another time may lack."""
 
     shards: PathName
+    encoder: PathName
 
 
 class Record(TypedDict):

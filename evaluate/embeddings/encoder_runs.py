@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from data.run import run_directory
 from data.run.encoder_files import STAGES, model_file
 from data.run.errors import UserError
+from data.run.run_directory import Record
 from data.shards.dataset_info import DatasetInfo
+
+# Of `embed.py`, by what it embeds.
+EMBED_STAGES = EMBED_RECORDINGS, EMBED_SHARDS = "embed_recordings", "embed"
 
 
 def unique_names(runs: Sequence[str]) -> list[str]:
@@ -48,10 +52,23 @@ def open_shards(runs: Sequence[str], shards: str) -> DatasetInfo:
             f"{runs[0]} is a run of {record['stage']}, which has no shards of "
             "its own: name some with --shards"
         )
+    return DatasetInfo.load(_from_where_started(record, shards))
+
+
+def encoder_of(folder: str) -> str:
+    """Run directory of the encoder that an output of `embed.py` is of.
+
+    Raises:
+      UserError: `folder` is no such output.
+    """
+    record = run_directory.read(folder, *EMBED_STAGES)
+    return _from_where_started(record, record["config"]["encoder"])
+
+
+def _from_where_started(record: Record, path: str) -> str:
+    """A path of a run's configuration, which may be relative."""
     started_in = record.get("working_directory", os.getcwd())
-    if started_in != os.getcwd():
-        shards = os.path.join(started_in, shards)
-    return DatasetInfo.load(shards)
+    return path if started_in == os.getcwd() else os.path.join(started_in, path)
 
 
 def open_labeled_shards(

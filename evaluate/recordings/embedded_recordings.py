@@ -11,8 +11,8 @@ from data.run.errors import UserError
 from data.sources.recording_files import Recording
 from evaluate.embeddings.encoders import Representation
 from evaluate.recordings import recording_job, window_tables
+from evaluate.recordings.window_store import INDEX_FILE
 
-INDEX_FILE = "recordings.json"
 _SCAN_FOLDER = "headers"
 
 

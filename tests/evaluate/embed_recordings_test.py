@@ -144,16 +144,27 @@ def test_a_rerun_makes_what_has_changed(folder, tmp_path):
     assert "new.wav" in set(table(tmp_path).file)
 
 
-def test_the_command_of_the_readme(folder):
-    """A pattern and another hop."""
-    [command] = commands("Embedding sound files", "evaluate")
+def test_the_commands_of_the_readme(folder):
+    """A pattern and another hop; a query for a part of a recording."""
+    of_embed, of_search = commands(
+        "Sound files: embedding and searching them", "evaluate"
+    )
     tiny = ["--workers=1", "--max_bad_fraction=0.2", "--tables=parquet"]
-    told = run_script(command, folder, *tiny)
+    told = run_script(of_embed, folder, *tiny)
     fine = table(folder, output="runs/mine/windows")
     assert told.startswith(f"{len(fine)} windows of 4 recordings, described in")
     starts = fine[fine.file == "deep/equal.wav"].start_seconds
     np.testing.assert_allclose(starts, [0, 0.24, 0.48, 0.72, 0.96, 1.025])
     assert not (folder / "runs/mine/windows/windows.csv").exists()
+
+    query = folder / "my sound.wav"
+    shutil.copy(folder / "recordings" / "deep" / "equal.wav", query)
+    nearest = run_script(of_search, folder).splitlines()[2]
+    assert nearest.split()[2:] == ["deep/equal.wav", "0.00", "0.97"]
+    csv = pandas.read_csv(folder / "runs/mine/found.csv")
+    assert len(csv) == 5 and csv.cosine[0] == pytest.approx(1, abs=1e-5)
+    others = run_script(of_search, folder, "--exclude_query")
+    assert "equal.wav" not in others
 
 
 @pytest.mark.parametrize(
