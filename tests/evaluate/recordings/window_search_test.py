@@ -59,15 +59,12 @@ def test_the_nearest_that_do_not_overlap(store, top):
 def test_the_query_itself_can_be_passed_over(store):
     query = store.vectors[3]
     assert WindowSearch(store).nearest(query, 1)[0].start_s == 1.5
-    search = WindowSearch(store, without_sha256="0")
-    found = [
-        (int(h.file[0]), h.start_s, h.end_s) for h in search.nearest(query, 4)
-    ]
+    hits = WindowSearch(store, without_sha256="0").nearest(query, 4)
+    found = [(int(h.file[0]), h.start_s, h.end_s) for h in hits]
     assert found == by_hand(store, query, 4, without=0)
 
 
 def test_of_nothing_nothing_is_found(store):
-    store.index["recordings"][0]["sha256"] = "same"
     for recording in store.index["recordings"]:
         recording["sha256"] = "same"
     search = WindowSearch(store, without_sha256="same")
