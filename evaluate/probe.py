@@ -10,7 +10,13 @@ same few settings for each encoder and for baselines:
   log_mel_statistics  mean and deviation of each mel band
 
   python evaluate/probe.py --encoder=runs/pretrain --output=runs/probe
+  python evaluate/probe.py --encoder="runs/without_{fold}" \\
+      --cross_validate=fold1,fold2,fold3 --output=runs/probe
   python evaluate/probe.py --compare=runs/probe,runs/probe:untrained
+
+An encoder that was pretrained on the sound it is measured on is told. With
+{fold} in --encoder each split of --cross_validate is measured by an encoder of
+its own, pretrained on the others.
 
 Embeddings are computed once and kept in <encoder>/embeddings/; retrieval,
 search and the report use the same files. Writes <output>/metrics.json and
@@ -37,7 +43,9 @@ def main() -> None:
         return
     splits = {s for fold in config.folds for group in fold for s in group}
     info = encoder_runs.open_labeled_shards(
-        config.encoder, config.shards, sorted(splits)
+        encoder_runs.of_folds(config.encoder, config.cross_validate),
+        config.shards,
+        sorted(splits),
     )
 
     from evaluate.measures import probe_comparison, results

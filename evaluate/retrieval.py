@@ -11,6 +11,9 @@ No training takes place.
   python evaluate/retrieval.py --encoder=runs/pretrain --output=runs/retrieval
   python evaluate/retrieval.py --compare=runs/retrieval,runs/retrieval:untrained
 
+With {fold} in --encoder each of --splits is embedded by an encoder of its own,
+pretrained without it, and is searched by itself; figures are means over splits.
+
 Classes with fewer than 2 positives, or without a negative, are left out of
 the mean and listed. Baselines and kept embeddings are those of probe.py.
 Writes <output>/metrics.json and influences.npz, which --compare reads, and
@@ -36,7 +39,9 @@ def main() -> None:
         print(paired_runs.of_retrievals(*config.compare))
         return
     info = encoder_runs.open_labeled_shards(
-        config.encoder, config.shards, config.splits
+        encoder_runs.of_folds(config.encoder, config.splits),
+        config.shards,
+        config.splits,
     )
 
     from evaluate.measures import results, retrieval_comparison

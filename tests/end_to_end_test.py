@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import html
 import json
 import os
 import pathlib
@@ -14,9 +15,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from data.ingest.ingest_config import IngestConfig
+from evaluate.measures.comparison_config import ProbeConfig, RetrievalConfig
 from tests import ROOT, script_process
-from tests.readme_commands import commands, run_script, section
+from tests.readme_commands import commands, config_of, run_script, section
 from tests.train.small_shards import noise_clips, write_shards
+from train.contrastive.contrastive_config import ContrastiveConfig
+from train.separation.separate_config import SeparateConfig
+from train.separation.separation_config import SeparationConfig
 
 # What makes each command tiny; the rest of it is as in the README.
 TINY = {
@@ -40,6 +46,13 @@ TINY = {
         "--warmup_steps=0",
     ],
     "data/inspect_shards.py": ["--workers=1"],
+}
+# Of the runs that a report shows.
+CONFIG_OF = {
+    "train/train_separation.py": SeparationConfig,
+    "train/pretrain_contrastive.py": ContrastiveConfig,
+    "evaluate/probe.py": ProbeConfig,
+    "evaluate/retrieval.py": RetrievalConfig,
 }
 # `make test` passes its own settings on to the make of a test.
 ENVIRONMENT = {
@@ -107,7 +120,11 @@ def test_readme_path_for_own_audio_runs_line_by_line(recordings, printed):
     (recordings / "five_lines.py").write_text(code)
     five_lines = [str(recordings / "five_lines.py")]
     assert script_process.run(five_lines, recordings).returncode == 0
-    # That run goes on, watched.
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("printed")
+def test_readme_pretraining_goes_on_watched(recordings):
     script = "train/pretrain_contrastive.py"
     [watched] = [
         c for c in commands("While it trains", "train") if c[1] == script
@@ -121,6 +138,23 @@ def test_readme_path_for_own_audio_runs_line_by_line(recordings, printed):
 
 @pytest.mark.long
 @pytest.mark.usefixtures("printed")
+def test_commands_that_the_report_shows_are_understood(
+    recordings, printed, monkeypatch
+):
+    """Each run's own command, its quotes kept."""
+    monkeypatch.chdir(recordings)
+    page = pathlib.Path("runs/mine/report.html").read_text()
+    shown = re.findall(r'aria-label="Command">(.*?)</pre>', page)
+    outputs = []
+    for command in map(html.unescape, shown):
+        python, script, *flags = shlex.split(command)
+        assert python == "python"
+        config_class = CONFIG_OF[str(pathlib.Path(script).relative_to(ROOT))]
+        outputs.append(config_of(config_class, flags).output)
+    names = ("probe", "retrieval", "pretrain", "separation")
+    assert outputs == [f"runs/mine/{name}" for name in names]
+
+
 def test_readme_commands_for_several_devices(recordings, monkeypatch):
     """All GPUs of a machine, and a cluster of one."""
     task = {"cluster": {"worker": ["127.0.0.1:0"]}}
@@ -153,14 +187,6 @@ def _make(target: str, folder: pathlib.Path, *more: str) -> str:
     return result.stdout
 
 
-def _as_shown(target: str, folder: pathlib.Path, *more: str) -> str:
-    """Runs the commands that make shows, in processes that start sooner."""
-    shown = _make(target, folder, *more, "--dry-run")
-    for command in _python_commands(shown):
-        assert script_process.run(command, ROOT).returncode == 0, command
-    return shown
-
-
 def _python_commands(shown: str) -> list[list[str]]:
     """Script and flags of each command that is shown."""
     lines = shown.replace("\\\n", " ").splitlines()
@@ -177,28 +203,55 @@ def _files(folder: pathlib.Path) -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize(
-    "run, target, stages",
-    [
-        (_as_shown, "demo-train", 4),
-        pytest.param(_make, "demo", 9, marks=pytest.mark.long),
-    ],
-)
-def test_make_demo_runs_its_stages_and_then_only_what_is_missing(
-    tmp_path, run, target, stages
-):
+@pytest.mark.long
+def test_make_demo_runs_its_stages_and_then_only_what_is_missing(tmp_path):
     few = "INGEST_FLAGS=--num_clips=32 --scene_seconds=1.5 --workers=1"
     folder = tmp_path / "demo"
-    out = run(target, folder, few)
-    for number in range(1, stages + 1):
+    out = _make("demo", folder, few)
+    for number in range(1, 10):
         assert f"== {number} of 9" in out
-    # What the other stages take.
-    assert (folder / "shards" / "query.wav").exists()
-    assert (folder / "pretrain" / "embedding_model.keras").exists()
-    assert (folder / "report.html").exists() == (stages == 9)
+    assert (folder / "report.html").exists()
     made = _files(folder)
-    run(target, folder, few)
+    _make("demo", folder, few)
     assert _files(folder) == made
+
+
+# What `make demo-train` runs, in its order, and the flags of each.
+TRAINS = {
+    "train/step_time.py": ContrastiveConfig,
+    "data/write_shards.py": IngestConfig,
+    "train/train_separation.py": SeparationConfig,
+    "train/separate_shards.py": SeparateConfig,
+    "train/pretrain_contrastive.py": ContrastiveConfig,
+}
+
+
+def test_make_demo_trains_as_the_readme_does(tmp_path, monkeypatch):
+    """By the scripts that run line by line above, on synthetic scenes."""
+    monkeypatch.chdir(ROOT)
+    shown = _make("demo-train", tmp_path, "--dry-run")
+    for number in range(1, 5):
+        assert f"== {number} of 9" in shown
+    configs = {
+        script: config_of(TRAINS[script], flags)
+        for script, *flags in _python_commands(shown)
+    }
+    assert [*configs] == [*TRAINS]
+    _, ingest, separation, separate, pretraining = configs.values()
+    assert ingest.source == "synthetic"
+    # Each takes what the one before leaves.
+    assert separation.shards == separate.shards == ingest.output
+    assert separate.separator == separation.output
+    assert pretraining.shards == separate.output
+    assert set(pretraining.processors) <= set(separate.processors)
+    assert all(config.remake for config in (ingest, separation, separate))
+
+    # How long pretraining takes is not asked once it is done.
+    (tmp_path / "pretrain").mkdir()
+    (tmp_path / "pretrain" / "embedding_model.keras").touch()
+    shown = _make("demo-train", tmp_path, "--dry-run")
+    scripts = [script for script, *_ in _python_commands(shown)]
+    assert scripts == [*TRAINS][1:]
 
 
 def test_make_demo_evaluates_as_the_readme_does(tmp_path):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests import ROOT
+from tests import ROOT, script_process
 from tests.import_rules_test import ENTRY_POINTS
 from tests.train.small_shards import noise_clips, write_shards
 
@@ -114,7 +114,7 @@ MISTAKES = {
     [(name, *case) for name, cases in MISTAKES.items() for case in cases],
 )
 def test_a_mistake_is_told_in_one_line(name, arguments, told, tmp_path):
-    result = _run(str(ROOT / name), *arguments, cwd=tmp_path)
+    result = script_process.run([ROOT / name, *arguments], tmp_path)
     assert result.returncode == 2
     assert told in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
@@ -126,13 +126,8 @@ def test_a_mistake_is_told_in_one_line(name, arguments, told, tmp_path):
 )
 def test_processes_that_nothing_describes_are_told(name, tmp_path):
     write_shards(tmp_path / "shards", noise_clips(3, 500))
-    result = _run(
-        str(ROOT / name),
-        "--shards=shards",
-        "--output=o",
-        "--strategy=multi_worker",
-        cwd=tmp_path,
-    )
+    flags = ["--shards=shards", "--output=o", "--strategy=multi_worker"]
+    result = script_process.run([ROOT / name, *flags], tmp_path)
     assert result.returncode == 2
     assert "multi_worker: neither TF_CONFIG nor Slurm" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
@@ -145,7 +140,7 @@ def test_processes_that_nothing_describes_are_told(name, tmp_path):
 def test_clips_that_are_all_in_eval_are_told_of_before_anything(name, tmp_path):
     write_shards(tmp_path / "shards", noise_clips(3, 500), split="eval")
     flags = ["--shards=shards", "--output=o"]
-    result = _run(str(ROOT / name), *flags, cwd=tmp_path)
+    result = script_process.run([ROOT / name, *flags], tmp_path)
     assert result.returncode == 2
     [line] = result.stderr.splitlines()
     assert "shards has all of its 3 clips in the split eval" in line

@@ -2,6 +2,7 @@
 
 from evaluate import probe, retrieval
 from evaluate.measures.comparison_config import ProbeConfig, RetrievalConfig
+from tests import ROOT
 from tests.evaluate.entry_point_runs import call_main
 from tests.evaluate.toy_runs import (
     balanced_clips,
@@ -9,6 +10,7 @@ from tests.evaluate.toy_runs import (
     write_toy_shards,
 )
 from tests.readme_commands import commands, config_of
+from train.contrastive.contrastive_config import ContrastiveConfig
 
 STAGES = {
     "evaluate/probe.py": (probe, ProbeConfig),
@@ -16,22 +18,34 @@ STAGES = {
 }
 
 
-def test_figures_of_four_folds(tmp_path, monkeypatch, capsys):
+def test_figures_of_four_folds(tmp_path, monkeypatch, capsys, caplog):
     monkeypatch.chdir(tmp_path)
     shards = tmp_path / "runs/esc10/shards"
-    write_toy_shards(
-        shards, {f"fold{k}": balanced_clips(6) for k in (1, 2, 3, 4)}
-    )
-    write_toy_run(tmp_path / "runs/esc10/pretrain", shards)
+    folds = [f"fold{k}" for k in (1, 2, 3, 4)]
+    write_toy_shards(shards, {fold: balanced_clips(6) for fold in folds})
+    for fold in folds:
+        others = [split for split in folds if split != fold]
+        run = tmp_path / f"runs/esc10/without_{fold}"
+        write_toy_run(run, shards, splits=others)
     printed = []
     for _, script, *flags in commands("How figures are measured", "evaluate"):
         stage, config_class = STAGES[script]
         call_main(stage, config_of(config_class, flags))
         printed.append(capsys.readouterr().out)
     measured, compared, retrieved, compared_too = printed
-    for row in ("pretrain", "untrained", "log_mel_statistics"):
+    for row in ("without_{fold}", "untrained", "log_mel_statistics"):
         assert measured.count(f"\n{row} ") == 2
         assert retrieved.count(f"\n{row} ") == 1
     assert "accuracy" in measured and "chance of mAP" in retrieved
     assert "linear, 1 of labels" in compared
     assert "ranking_mAP" in compared_too
+    assert "was pretrained on" not in caplog.text
+
+
+def test_encoders_of_folds_are_pretrained_without_them(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    [[_, script, *flags]] = commands("Results, in small", "evaluate")
+    assert script == "train/pretrain_contrastive.py"
+    config = config_of(ContrastiveConfig, flags)
+    assert config.output.endswith("without_fold1")
+    assert config.splits == ("fold2", "fold3", "fold4")

@@ -29,7 +29,9 @@ class Config(TypedDict, total=False):
     """Values of a run's flags, which a run of another time may lack."""
 
     shards: PathName
-    encoder: PathName
+    splits: list[str]
+    initial_encoder: PathName
+    encoder: PathName | list[PathName]
 
 
 class Record(TypedDict):
@@ -140,6 +142,15 @@ def start(
         },
     )
     return folder
+
+
+def named_path(record: Record, flag: str) -> str:
+    """What a flag of a run names, from here; "" where it names nothing."""
+    path = record["config"].get(flag, "")
+    started_in = record.get("working_directory", os.getcwd())
+    if path and started_in != os.getcwd():
+        return os.path.join(started_in, path)
+    return path
 
 
 def _differences(

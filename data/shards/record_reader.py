@@ -33,6 +33,13 @@ _LANES = 4
 
 _NOTHING = "no record can be read for position "
 
+# There is nothing to tune, and the thread that would tune may sleep on for up
+# to a minute after its iterator is gone, which waits for it.
+_OPTIONS = tf.data.Options()
+_OPTIONS.autotune.enabled = False
+# Looking for something to fuse takes longer than to trace all of it.
+_OPTIONS.experimental_optimization.apply_default_optimizations = False
+
 
 def examples_in_order(
     index: RecordIndex,
@@ -60,8 +67,9 @@ def examples_in_order(
     elements = tf.data.Dataset.range(len(index)).interleave(
         attempt, cycle_length=4, num_parallel_calls=2, deterministic=True
     )
+    elements = elements.prefetch(4).with_options(_OPTIONS)
     following = 0
-    for number, example in elements.prefetch(4).as_numpy_iterator():
+    for number, example in elements.as_numpy_iterator():
         if number > following:
             on_failed([*range(following, number)])
         following = int(number) + 1
@@ -105,12 +113,8 @@ def shuffled_examples(
         read_status = {POSITION: position, FAILED: tf.cast(tried, tf.int32)}
         return to_example(position, record), read_status
 
-    def failure(position):
-        text = tf.strings.join([_NOTHING, tf.strings.as_string(position)])
-        stop = tf.raw_ops.Assert(condition=False, data=[text])
-        with tf.control_dependencies([stop]):
-            return element(position, tf.identity(""), ATTEMPTS)
-
+    # A function of its own, so that it is traced once.
+    @tf.function(input_signature=3 * [tf.TensorSpec([], tf.int64)])
     def attempt(position, number, tried):
         return records.read(
             number, lambda record: element(position, record, tried)
@@ -123,7 +127,19 @@ def shuffled_examples(
                 position, order.replacement(position, tried), tried
             )
         )
-        last = tf.data.Dataset.range(1).map(lambda _: failure(position))
+
+        def failure(_):
+            text = tf.strings.join([_NOTHING, tf.strings.as_string(position)])
+            stop = tf.raw_ops.Assert(condition=False, data=[text])
+            with tf.control_dependencies([stop]):
+                return tf.nest.map_structure(
+                    lambda spec: tf.zeros(
+                        [size or 0 for size in spec.shape], spec.dtype
+                    ),
+                    replacements.element_spec,
+                )
+
+        last = tf.data.Dataset.range(1).map(failure)
         return replacements.ignore_errors().concatenate(last)
 
     def at_position(position: tf.Tensor) -> tf.data.Dataset:
@@ -151,11 +167,15 @@ def shuffled_examples(
             )
         )
 
-    return tf.data.Dataset.range(_LANES).interleave(
-        lane,
-        cycle_length=_LANES,
-        num_parallel_calls=_LANES,
-        deterministic=True,
+    return (
+        tf.data.Dataset.range(_LANES)
+        .interleave(
+            lane,
+            cycle_length=_LANES,
+            num_parallel_calls=_LANES,
+            deterministic=True,
+        )
+        .with_options(_OPTIONS)
     )
 
 

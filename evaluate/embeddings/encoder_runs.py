@@ -1,17 +1,26 @@
 """Encoders' run directories, and what can be checked without TensorFlow."""
 
-import os
 import pathlib
 from collections.abc import Sequence
 
 from data.run import run_directory
 from data.run.encoder_files import STAGES, model_file
 from data.run.errors import UserError
-from data.run.run_directory import Record
 from data.shards.dataset_info import DatasetInfo
 
 # Of `embed.py`, by what it embeds.
 EMBED_STAGES = EMBED_RECORDINGS, EMBED_SHARDS = "embed_recordings", "embed"
+# In the path of a run: the split that is measured.
+FOLD = "{fold}"
+
+
+def of_folds(runs: Sequence[str], splits: Sequence[str]) -> list[str]:
+    """The runs, and in place of one with `FOLD` that of each split."""
+    return [
+        run.replace(FOLD, split)
+        for run in runs
+        for split in (splits if FOLD in run else [""])
+    ]
 
 
 def unique_names(runs: Sequence[str]) -> list[str]:
@@ -46,13 +55,13 @@ def open_shards(runs: Sequence[str], shards: str) -> DatasetInfo:
     if shards:
         return DatasetInfo.load(shards)
     record = run_directory.read(runs[0], *STAGES)
-    shards = record["config"].get("shards")
-    if shards is None:
+    shards = run_directory.named_path(record, "shards")
+    if not shards:
         raise UserError(
             f"{runs[0]} is a run of {record['stage']}, which has no shards of "
             "its own: name some with --shards"
         )
-    return DatasetInfo.load(_from_where_started(record, shards))
+    return DatasetInfo.load(shards)
 
 
 def encoder_of(folder: str) -> str:
@@ -62,13 +71,7 @@ def encoder_of(folder: str) -> str:
       UserError: `folder` is no such output.
     """
     record = run_directory.read(folder, *EMBED_STAGES)
-    return _from_where_started(record, record["config"]["encoder"])
-
-
-def _from_where_started(record: Record, path: str) -> str:
-    """A path of a run's configuration, which may be relative."""
-    started_in = record.get("working_directory", os.getcwd())
-    return path if started_in == os.getcwd() else os.path.join(started_in, path)
+    return run_directory.named_path(record, "encoder")
 
 
 def open_labeled_shards(

@@ -1,4 +1,4 @@
-"""What both measures share: the rows, and the metrics.json they become."""
+"""What both measures share: a run directory, and its metrics.json."""
 
 import pathlib
 from collections.abc import Sequence
@@ -9,53 +9,40 @@ from data.run.errors import UserError
 from data.run.run_directory import METRICS_FILE
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings import strangers
-from evaluate.embeddings.baselines import make_baselines
 from evaluate.embeddings.embedding_cache import clip_embeddings
-from evaluate.embeddings.encoders import (
-    ENCODER,
-    Representation,
-    load_encoders,
-)
+from evaluate.embeddings.encoders import ENCODER
 from evaluate.measures.comparison_config import ComparisonConfig
+from evaluate.measures.rows import Row
 
 
-def load_rows(
-    config: ComparisonConfig,
-    info: DatasetInfo,
-    labeled: Sequence[Sequence[str]],
-) -> list[Representation]:
-    """Encoders, baselines and models of others, before a run directory is made.
+def check_labels(
+    row: Row, info: DatasetInfo, folds: Sequence[Sequence[Sequence[str]]]
+) -> None:
+    """Checks that there is something to train on and to measure.
 
     Args:
-      labeled: lists of splits; in each a clip must have a label.
+      row: whose embeddings are made first.
+      info: the shards.
+      folds: of each the splits to train on, if any, and those to measure on.
 
     Raises:
-      UserError: an encoder or a baseline cannot be used, an encoder is for
-        another sample rate, or some splits have no label.
+      UserError: some splits have no label.
     """
-    encoders = load_encoders(config.encoder, info)
-    rows = [
-        *encoders,
-        *make_baselines(config.baselines, encoders, config.seed),
-        *strangers.load(config.saved_model, config.hear, encoders, info),
-    ]
-    names = [row.name for row in rows]
-    if len(set(names)) < len(names):
-        raise UserError(f"two rows have one name: {', '.join(names)}")
-    for splits in labeled:
-        if not clip_embeddings(rows[0], info, splits).labels.any():
-            raise UserError(
-                f"no clip of split {','.join(splits)} has a label: write "
-                "shards with labels, or name other splits"
-            )
-    return rows
+    for groups in folds:
+        encoder = row.of_split[groups[-1][0]]
+        for splits in groups:
+            if not clip_embeddings(encoder, info, splits).labels.any():
+                raise UserError(
+                    f"no clip of split {','.join(splits)} has a label: write "
+                    "shards with labels, or name other splits"
+                )
 
 
 def start(
     config: ComparisonConfig,
     info: DatasetInfo,
     stage: str,
-    rows: Sequence[Representation],
+    rows: Sequence[Row],
     splits: Sequence[str],
 ) -> pathlib.Path:
     """The run directory of some rows, measured on some splits.

@@ -5,6 +5,7 @@ import re
 
 from data.run.flag_fields import option
 from data.run.run_directory import RunOptions
+from evaluate.embeddings.encoder_runs import FOLD
 from evaluate.probing.recording_folds import WHOLE_ID
 
 PROBE = "probe"
@@ -19,7 +20,9 @@ class ComparisonConfig(RunOptions):
 
     encoder: tuple[str, ...] = option(
         (),
-        "run directories of pretraining, a row of the results each",
+        "run directories of pretraining, a row of the results each; "
+        f"{FOLD} in a path stands for the split that is measured, where each "
+        "has an encoder that was pretrained without it",
         required=True,
         runtime_only=True,
     )
@@ -82,6 +85,11 @@ class ComparisonConfig(RunOptions):
                 "(...) that names the recording"
             )
 
+    @property
+    def has_fold_encoders(self) -> bool:
+        """Whether some row has an encoder for each split."""
+        return any(FOLD in run for run in self.encoder)
+
 
 @dataclasses.dataclass(frozen=True)
 class ProbeConfig(ComparisonConfig):
@@ -136,6 +144,11 @@ class ProbeConfig(ComparisonConfig):
                 f"--cross_validate={','.join(self.cross_validate)}: name two "
                 "splits or more, each once"
             )
+        if self.has_fold_encoders and not self.cross_validate:
+            raise ValueError(
+                f"--encoder={','.join(self.encoder)}: {FOLD} goes with "
+                "--cross_validate"
+            )
         unknown = [c for c in self.classifier if c not in ("shallow", "linear")]
         if unknown or not self.classifier:
             raise ValueError(
@@ -184,3 +197,14 @@ class RetrievalConfig(ComparisonConfig):
     seed: int = option(
         0, "of the first draw and of the untrained weights", minimum=0
     )
+
+    @property
+    def folds(self) -> list[tuple[tuple[str, ...]]]:
+        """Splits to measure on, of each part of the figure.
+
+        Clips of two encoders have no distance: where splits have encoders of
+        their own, each is measured by itself.
+        """
+        if not self.has_fold_encoders:
+            return [(self.splits,)]
+        return [((split,),) for split in self.splits]

@@ -25,6 +25,7 @@ class Measured(TypedDict):
     kind: str
     encoder: NotRequired[PathName | None]
     identity: NotRequired[str]
+    heard: NotRequired[list[str]]
     mAP: float | None
     AUC: _Figure
     d_prime: _Figure

@@ -1,7 +1,8 @@
 """Measures encoders, and the baselines beside them, by classifiers."""
 
+import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from evaluate.measures.comparison_config import (
     ProbeConfig,
 )
 from evaluate.measures.probe_figures import OfClass, Part
+from evaluate.measures.rows import Row, load_rows
 from evaluate.measures.scored_clips import ScoredClips
 from evaluate.probing.probe import LINEAR, Probed, probe
 from evaluate.probing.recording_folds import numbered, recordings_of
@@ -53,21 +55,22 @@ def compare(config: ProbeConfig, info: DatasetInfo) -> list[dict]:
     }
     if not config.cross_validate:
         [splits["train_splits"]], [splits["eval_splits"]] = sides
-    rows = comparison.load_rows(
-        config, info, [group for fold in config.folds for group in fold]
-    )
+    rows = load_rows(config, info, splits["eval_splits"])
+    comparison.check_labels(rows[0], info, config.folds)
     named = dict.fromkeys(itertools.chain(*splits.values()))
     clips = _clips(config, info, rows[0])
     is_single_label = _is_single_label(config, info, rows[0])
     folder = comparison.start(config, info, PROBE, rows, [*named])
     records, scores = [], []
     for row in rows:
-        stores = {split: clip_embeddings(row, info, [split]) for split in named}
+        store_of = functools.cache(
+            lambda encoder, split: clip_embeddings(encoder, info, [split])
+        )
         for classifier, fraction in itertools.product(
             config.classifier, config.fractions
         ):
             probed = _probed(
-                config, stores, is_single_label, classifier, fraction
+                config, row, store_of, is_single_label, classifier, fraction
             )
             scores.append(
                 np.concatenate(
@@ -91,7 +94,8 @@ def compare(config: ProbeConfig, info: DatasetInfo) -> list[dict]:
 
 def _probed(
     config: ProbeConfig,
-    stores: dict[str, ClipStore],
+    row: Row,
+    store_of: Callable[[Representation, str], ClipStore],
     is_single_label: bool,
     classifier: str,
     fraction: float,
@@ -101,8 +105,11 @@ def _probed(
     seeds = 1 if classifier == LINEAR and fraction == 1 else config.seeds
     found = []
     for train_splits, eval_splits in config.folds:
-        train = ClipStore.concatenate([stores[s] for s in train_splits])
-        held_out = ClipStore.concatenate([stores[s] for s in eval_splits])
+        encoder = row.of_split[eval_splits[0]]
+        train, held_out = (
+            ClipStore.concatenate([store_of(encoder, s) for s in splits])
+            for splits in (train_splits, eval_splits)
+        )
         recordings = numbered(
             recordings_of(train.clip_ids, config.recording_pattern)
         )
@@ -125,10 +132,13 @@ def _probed(
 
 
 def _clips(
-    config: ProbeConfig, info: DatasetInfo, row: Representation
+    config: ProbeConfig, info: DatasetInfo, row: Row
 ) -> dict[str, np.ndarray]:
     """What `ScoredClips` says of the clips, in the order of the scores."""
-    stores = [clip_embeddings(row, info, split) for _, split in config.folds]
+    stores = [
+        clip_embeddings(row.of_split[splits[0]], info, splits)
+        for _, splits in config.folds
+    ]
     joined = ClipStore.concatenate(stores)
     counts = [len(store.clip_ids) for store in stores]
     recordings = recordings_of(joined.clip_ids, config.recording_pattern)
@@ -141,11 +151,10 @@ def _clips(
     }
 
 
-def _is_single_label(
-    config: ProbeConfig, info: DatasetInfo, row: Representation
-) -> bool:
+def _is_single_label(config: ProbeConfig, info: DatasetInfo, row: Row) -> bool:
     splits = {s for train, held_out in config.folds for s in train + held_out}
-    labels = clip_embeddings(row, info, sorted(splits)).labels
+    encoder = row.of_split[config.folds[0][-1][0]]
+    labels = clip_embeddings(encoder, info, sorted(splits)).labels
     has_one = labels.sum(axis=1) == 1
     if config.task == SINGLE_LABEL and not has_one.all():
         raise UserError(
@@ -158,7 +167,7 @@ def _is_single_label(
 
 
 def _record(
-    row: Representation,
+    row: Row,
     clips: dict[str, np.ndarray],
     scores: np.ndarray,
     is_single_label: bool,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from data.run.csv_table import on_one_line
-from evaluate.embeddings.encoders import Representation
+from evaluate.measures.rows import Row
 
 AP, AUC, D_PRIME, CLIPS = "AP", "AUC", "d_prime", "clips"
 MAP, ACCURACY = "mAP", "accuracy"
@@ -14,17 +14,17 @@ RANKING_MAP, PRECISION = "ranking_mAP", "precision_at_k"
 # In the order of the tables.
 FIGURES = (MAP, AUC, D_PRIME, ACCURACY, RANKING_MAP, PRECISION)
 INTERVALS, CHANCE = "intervals", "chance"
-CLASSIFIER, FRACTION = "classifier", "label_fraction"
+CLASSIFIER, FRACTION, HEARD = "classifier", "label_fraction", "heard"
 
 
 def result(
-    representation: Representation,
+    row: Row,
     figures: Mapping[str, float],
     intervals: Mapping[str, tuple[float, float]],
     per_class: Mapping[str, Mapping[str, float | tuple[float, float]]],
     **facts: object,
 ) -> dict:
-    """The record of one representation.
+    """The record of one row.
 
     Args:
       figures: the overall ones; mAP is a mean over classes that have an AP.
@@ -33,14 +33,16 @@ def result(
       **facts: how they were measured.
 
     Returns:
-      {name, kind, encoder, identity, facts, figures, intervals, per_class}.
+      {name, kind, encoder, identity, facts, figures, intervals, per_class},
+      and `heard`, splits measured that the encoder was pretrained on, if any.
       JSON has neither NaN nor infinity: both are None.
     """
     return {
-        "name": representation.name,
-        "kind": representation.kind,
-        "encoder": representation.encoder,
-        "identity": representation.identity,
+        "name": row.name,
+        "kind": row.kind,
+        "encoder": row.encoder,
+        "identity": row.identity,
+        **({HEARD: row.heard} if row.heard else {}),
         **facts,
         **_finite(figures),
         INTERVALS: _finite(intervals),

@@ -1,5 +1,6 @@
 """Measures encoders, and the baselines beside them, by query by example."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,16 +10,19 @@ from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings.embedding_cache import clip_embeddings
 from evaluate.embeddings.embedding_store import ClipStore
-from evaluate.embeddings.encoders import Representation
-from evaluate.measures import clip_influences, comparison, results
+from evaluate.measures import (
+    clip_influences,
+    comparison,
+    results,
+    retrieval_figures,
+)
 from evaluate.measures.clip_influences import ClipInfluences
 from evaluate.measures.comparison_config import RETRIEVAL, RetrievalConfig
+from evaluate.measures.retrieval_figures import OfFold
+from evaluate.measures.rows import Row, load_rows
 from evaluate.probing.recording_folds import numbered, recordings_of
-from evaluate.similarity import full_ranking, query_by_example
-from evaluate.similarity.nearest_neighbors import unit_rows
+from evaluate.similarity import query_by_example
 from evaluate.uncertainty import influence, interval
-from evaluate.uncertainty.influence import Influence
-from models.metrics.average_precision import chance_average_precision
 
 
 def compare(config: RetrievalConfig, info: DatasetInfo) -> list[dict]:
@@ -27,17 +31,21 @@ def compare(config: RetrievalConfig, info: DatasetInfo) -> list[dict]:
     Args, returns and raises as `probe_comparison.compare`; also raises where
     no class makes a pair.
     """
-    rows = comparison.load_rows(config, info, [config.splits])
-    stores = [clip_embeddings(row, info, config.splits) for row in rows]
-    if not query_by_example.has_pairs(stores[0].labels).any():
-        raise UserError(
-            "no class has 2 clips with it and one without in split "
-            + ",".join(config.splits)
-        )
+    rows = load_rows(config, info, config.splits)
+    comparison.check_labels(rows[0], info, config.folds)
+    for store, [splits] in zip(
+        _stores(config, info, rows[0]), config.folds, strict=True
+    ):
+        if not query_by_example.has_pairs(store.labels).any():
+            raise UserError(
+                "no class has 2 clips with it and one without in split "
+                + ",".join(splits)
+            )
+    stores = [_stores(config, info, row) for row in rows]
     folder = comparison.start(config, info, RETRIEVAL, rows, config.splits)
     records, kept = [], []
-    for row, store in zip(rows, stores, strict=True):
-        record, of_clips = _measure(row, store, config)
+    for row, of_folds in zip(rows, stores, strict=True):
+        record, of_clips = _measure(row, of_folds, config)
         records.append(record)
         kept.append(of_clips)
     clip_influences.save(folder, kept)
@@ -46,46 +54,52 @@ def compare(config: RetrievalConfig, info: DatasetInfo) -> list[dict]:
     return records
 
 
+def _stores(
+    config: RetrievalConfig, info: DatasetInfo, row: Row
+) -> list[ClipStore]:
+    """The clips of each fold."""
+    return [
+        clip_embeddings(row.of_split[splits[0]], info, splits)
+        for [splits] in config.folds
+    ]
+
+
 def _measure(
-    row: Representation, store: ClipStore, config: RetrievalConfig
+    row: Row, stores: Sequence[ClipStore], config: RetrievalConfig
 ) -> tuple[dict, ClipInfluences]:
-    names = recordings_of(store.clip_ids, config.recording_pattern)
-    recordings = numbered(names)
-    # A draw after the other: (draws, classes).
-    pairs, chance = [], {}
-    for number in range(config.draws):
-        of_draw, chance_of_pairs = _pairs(store, config, config.seed + number)
-        pairs.append(of_draw)
-    per_class_pairs = {
-        k: influence.mean([of_draw[k] for of_draw in pairs]) for k in pairs[0]
-    }
-    ranked = _ranked(store, config, recordings)
-    figures = {results.MAP: influence.mean([*per_class_pairs.values()])}
-    chance[results.MAP] = chance_of_pairs
-    if ranked:
-        of_classes = [*ranked.values()]
-        figures |= {
-            results.RANKING_MAP: influence.mean([r.ap for r in of_classes]),
-            results.PRECISION: influence.mean(
-                [r.precision for r in of_classes]
-            ),
-        }
-        chance |= {
-            results.RANKING_MAP: np.mean([r.chance_ap for r in of_classes]),
-            results.PRECISION: np.mean(
-                [r.chance_precision for r in of_classes]
-            ),
-        }
+    names = [
+        recordings_of(store.clip_ids, config.recording_pattern)
+        for store in stores
+    ]
+    folds = [
+        retrieval_figures.measure(*of_fold, config)
+        for of_fold in zip(stores, names, strict=True)
+    ]
+    every_name = np.array([*itertools.chain(*names)], np.str_)
+    recordings = numbered(every_name)
+    of_folds = [fold.figures() for fold in folds]
+    # What some fold cannot tell is told of none.
+    told = [k for k in of_folds[0] if all(k in of_fold for of_fold in of_folds)]
+    figures = {k: influence.joined([f[k] for f in of_folds]) for k in told}
+    chances = [fold.chance() for fold in folds]
     facts = {
         "top": config.top,
-        results.CHANCE: {name: float(value) for name, value in chance.items()},
+        results.CHANCE: {
+            k: float(np.mean([of_fold[k] for of_fold in chances])) for k in told
+        },
     }
-    maps = [float(np.mean([of.value for of in d.values()])) for d in pairs]
     if config.draws > 1:
+        maps = [
+            float(np.mean([_mean_of_draw(fold, draw) for fold in folds]))
+            for draw in range(config.draws)
+        ]
         facts["over_draws"] = {
             "mAP": maps,
             "interval": list(interval.of_repetitions(maps)),
         }
+    labels = np.concatenate([store.labels for store in stores])
+    ends = np.cumsum([len(store.clip_ids) for store in stores])
+    places = np.split(recordings, ends[:-1])
     record = results.result(
         row,
         {name: figure.value for name, figure in figures.items()},
@@ -94,81 +108,49 @@ def _measure(
             for name, figure in figures.items()
         },
         {
-            name: _of_class(store, number, per_class_pairs, ranked, recordings)
-            for number, name in enumerate(store.class_names)
+            name: _of_class(number, folds, places)
+            | {results.CLIPS: np.count_nonzero(labels[:, number])}
+            for number, name in enumerate(stores[0].class_names)
         },
         **facts,
     )
-    drawn = [config.draws, config.positives, config.negatives, config.seed]
-    digest = content.value_sha256(
-        [np.packbits(store.labels).tobytes().hex(), drawn, config.top]
-    )
     kept = ClipInfluences(
-        np.array(store.clip_ids, np.str_),
-        np.array(names, np.str_),
-        digest,
+        np.concatenate([store.clip_ids for store in stores]),
+        every_name,
+        _digest(stores, config),
         figures,
     )
     return record, kept
 
 
-def _pairs(
-    store: ClipStore, config: RetrievalConfig, seed: int
-) -> tuple[dict[int, Influence], float]:
-    """AP of each class by number, and the mean over classes by chance."""
-    found, chances = {}, []
-    for drawn in query_by_example.draws(
-        store.labels, config.positives, config.negatives, seed
-    ):
-        value, *of_drawn = query_by_example.pair_influence(
-            store.clips[drawn.positives], store.clips[drawn.negatives]
-        )
-        clips = np.concatenate([drawn.positives, drawn.negatives])
-        of_clips = [np.zeros(len(store.clip_ids)) for _ in of_drawn]
-        for of_all, of_part in zip(of_clips, of_drawn, strict=True):
-            of_all[clips] = of_part
-        found[drawn.number] = Influence(value, *of_clips)
-        count, others = len(drawn.positives), len(drawn.negatives)
-        right = count * (count - 1) // 2
-        chances.append(chance_average_precision(right, right + count * others))
-    return found, float(np.mean(chances))
-
-
-def _ranked(
-    store: ClipStore, config: RetrievalConfig, recordings: np.ndarray
-) -> dict[int, full_ranking.Ranked]:
-    """The full ranking of each class that has one, by number.
-
-    Queries are the positives of the first draw.
-    """
-    units = unit_rows(store.clips)
-    found = {}
-    for drawn in query_by_example.draws(
-        store.labels, config.positives, config.negatives, config.seed
-    ):
-        has_class = store.labels[:, drawn.number] != 0
-        ranked = full_ranking.rank_class(
-            units, has_class, recordings, drawn.positives, config.top
-        )
-        if ranked:
-            found[drawn.number] = ranked
-    return found
+def _mean_of_draw(fold: OfFold, draw: int) -> float:
+    return float(np.mean([found.value for found in fold.draws[draw].values()]))
 
 
 def _of_class(
-    store: ClipStore,
-    number: int,
-    pairs: dict[int, Influence],
-    ranked: dict[int, full_ranking.Ranked],
-    recordings: Sequence[int],
+    number: int, folds: Sequence[OfFold], recordings: Sequence[np.ndarray]
 ) -> dict:
+    """Its figures, means over the folds that have them."""
+    pairs = [fold.pairs.get(number) for fold in folds]
+    having = [k for k, found in enumerate(pairs) if found]
     figures = {results.AP: np.nan}
-    if number in pairs:
-        figures[results.AP] = pairs[number].value
-        figures["AP_interval"] = interval.of_share(pairs[number], recordings)
-    if number in ranked:
-        figures["ranking_AP"] = ranked[number].ap.value
-        figures[results.PRECISION] = ranked[number].precision.value
-    return figures | {
-        results.CLIPS: int(np.count_nonzero(store.labels[:, number]))
-    }
+    if having:
+        ap = influence.joined([pairs[k] for k in having])
+        figures[results.AP] = ap.value
+        figures["AP_interval"] = interval.of_share(
+            ap, np.concatenate([recordings[k] for k in having])
+        )
+    ranked = [f.ranked[number] for f in folds if number in f.ranked]
+    if ranked:
+        figures["ranking_AP"] = np.mean([one.ap.value for one in ranked])
+        figures[results.PRECISION] = np.mean(
+            [one.precision.value for one in ranked]
+        )
+    return figures
+
+
+def _digest(stores: Sequence[ClipStore], config: RetrievalConfig) -> str:
+    """Of labels, and of how clips are drawn."""
+    labels = [np.packbits(store.labels).tobytes().hex() for store in stores]
+    drawn = [config.draws, config.positives, config.negatives, config.seed]
+    return content.value_sha256([*labels, drawn, config.top])

@@ -9,7 +9,7 @@ import pandas
 
 from data.run import content, encoder_files, run_directory
 from data.run.errors import UserError
-from data.run.run_directory import HISTORY_FILE
+from data.run.run_directory import HISTORY_FILE, Record
 from data.shards.dataset_info import DatasetInfo
 from evaluate.embeddings.encoder_runs import unique_names
 from evaluate.measures.metrics_file import Metrics
@@ -19,8 +19,8 @@ def read_runs(paths: tuple[str, ...], *stages: str) -> list[dict]:
     """Reads run directories.
 
     Returns:
-      Of each what `run_directory.read` gives, its `history`, and a `name` that
-      is short and unique among them.
+      Of each what `run_directory.read` gives, with its `command` as a shell
+      takes it, its `history`, and a `name` that is short and unique among them.
 
     Raises:
       UserError: a path is not a run of one of `stages`, or its history is
@@ -28,7 +28,8 @@ def read_runs(paths: tuple[str, ...], *stages: str) -> list[dict]:
     """
     return [
         {
-            **run_directory.read(path, *stages),
+            **(record := run_directory.read(path, *stages)),
+            "command": _as_typed(record),
             "history": read_history(pathlib.Path(path) / HISTORY_FILE),
             "name": name,
         }
@@ -63,7 +64,12 @@ def command(path: str, stage: str) -> str:
     """
     if not pathlib.Path(path, run_directory.CONFIG_FILE).exists():
         return ""
-    return shlex.join(run_directory.read(path, stage).get("command", []))
+    return _as_typed(run_directory.read(path, stage))
+
+
+def _as_typed(record: Record) -> str:
+    words = record.get("command")
+    return shlex.join(["python", *words]) if words else ""
 
 
 def check_current(

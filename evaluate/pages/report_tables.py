@@ -20,6 +20,7 @@ from evaluate.measures.results import (
     CLIPS,
     D_PRIME,
     FRACTION,
+    HEARD,
     INTERVALS,
     MAP,
     PRECISION,
@@ -101,7 +102,8 @@ def _how(row: dict) -> list[str]:
 
 def _note(row: dict) -> str:
     kind = _KINDS.get(row["kind"], row["kind"])
-    return "; ".join(filter(None, [kind, ", ".join(_how(row))]))
+    heard = "pretrained on the sound measured" if row.get(HEARD) else ""
+    return "; ".join(filter(None, [kind, heard, ", ".join(_how(row))]))
 
 
 def _interval(row: dict, key: str) -> str:

@@ -71,13 +71,25 @@ def export(
 
 def write(served: dict[str, Signature], path: pathlib.Path) -> None:
     """Writes the SavedModel folder `path`."""
-    # The endpoints find their variables; `track` would store them twice.
-    archive = keras.export.ExportArchive()
+    # Concrete ones: another is traced anew while it is saved.
+    traced = {
+        signature: tf.function(
+            signature.answer, input_signature=signature.inputs, autograph=False
+        ).get_concrete_function()
+        for signature in dict.fromkeys(served.values())
+    }
+    root = tf.Module()
+    # Those that are used: with the models some would be stored twice.
+    root._all_variables = list(
+        {v.ref(): v for f in traced.values() for v in f.variables}.values()
+    )
     for name, signature in served.items():
-        archive.add_endpoint(
-            name, signature.answer, input_signature=list(signature.inputs)
-        )
-    archive.write_out(str(path), verbose=False)
+        setattr(root, name, traced[signature])
+    tf.saved_model.save(
+        root,
+        str(path),
+        {name: traced[signature] for name, signature in served.items()},
+    )
 
 
 def _largest_difference(
@@ -91,23 +103,22 @@ def _largest_difference(
     worst = 0.0
     for name, signature in served.items():
         for example in signature.examples:
-            tensors = {k: tf.constant(v) for k, v in example.items()}
+            tensors = {k: tf.constant(v) for k, v in example.inputs.items()}
             answer = loaded.signatures[name](**tensors)
-            expected = signature.expected(**example)
-            for output in set(expected) & set(answer):
-                value = expected[output]
+            for output in set(example.expected) & set(answer):
+                value = example.expected[output]
                 error = np.abs(answer[output].numpy() - value).max()
                 if not error <= 1e-5 * max(1.0, np.abs(value).max()):
                     raise RuntimeError(
                         f"the SavedModel's {name} is {error:.2g} off Keras for "
-                        + _shapes(example)
+                        + _shapes(example.inputs)
                     )
                 worst = max(worst, float(error))
     return worst
 
 
-def _shapes(example: dict[str, np.ndarray]) -> str:
-    return ", ".join(f"{k} {v.shape}" for k, v in example.items())
+def _shapes(inputs: dict[str, np.ndarray]) -> str:
+    return ", ".join(f"{k} {v.shape}" for k, v in inputs.items())
 
 
 def _description(

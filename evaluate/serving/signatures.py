@@ -1,6 +1,7 @@
 """What a SavedModel answers, and what Keras says to the same."""
 
 import dataclasses
+import functools
 import io
 from collections.abc import Callable, Mapping
 
@@ -29,7 +30,25 @@ _AUDIO_BYTES = tf.TensorSpec([None], tf.string, name="audio_bytes")
 _NUM_SAMPLES = tf.TensorSpec([None], tf.int32, name="num_samples")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
+class Example:
+    """Inputs for which what is served and Keras are compared.
+
+    Attributes:
+      inputs: arrays by name.
+      keras: arrays likewise -> what Keras gives for some of the outputs.
+    """
+
+    inputs: Mapping[str, np.ndarray]
+    keras: Callable[..., dict[str, np.ndarray]]
+
+    @functools.cached_property
+    def expected(self) -> dict[str, np.ndarray]:
+        """Computed once, for all signatures that have this example."""
+        return self.keras(**self.inputs)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Signature:
     """One function of a SavedModel.
 
@@ -40,15 +59,13 @@ class Signature:
       inputs: what it takes, by name.
       outputs: what it gives, and its axes, for people.
       answer: tensors by name -> outputs by name, in the graph.
-      expected: arrays likewise -> what Keras gives for some of the outputs.
-      examples: inputs for which the two are compared.
+      examples: where it is compared with Keras.
     """
 
     inputs: tuple[tf.TensorSpec, ...]
     outputs: Mapping[str, str]
     answer: Callable[..., dict[str, tf.Tensor]]
-    expected: Callable[..., dict[str, np.ndarray]]
-    examples: tuple[dict[str, np.ndarray], ...]
+    examples: tuple[Example, ...]
 
 
 def signatures(models: Mapping[str, keras.Model]) -> dict[str, Signature]:
@@ -103,8 +120,9 @@ class _ServedEncoder:
         ]
         of_waveform = {
             "inputs": (_WAVEFORM,),
-            "expected": self._expected,
-            "examples": tuple({"waveform": clip} for clip in clips),
+            "examples": tuple(
+                Example({"waveform": clip}, self._expected) for clip in clips
+            ),
         }
         embedding = {"embedding": f"[B, {dim}]"}
         times = {"start_s": "[B, W]", "end_s": "[B, W]"}
@@ -143,8 +161,12 @@ class _ServedEncoder:
             answer=lambda waveform, num_samples: self._answer(
                 waveform, num_samples, list(of_clips)
             ),
-            expected=self._expected,
-            examples=({"waveform": clips[-1], "num_samples": lengths},),
+            examples=(
+                Example(
+                    {"waveform": clips[-1], "num_samples": lengths},
+                    self._expected,
+                ),
+            ),
         )
         found["audio_bytes"] = Signature(
             inputs=(_AUDIO_BYTES,),
@@ -152,8 +174,12 @@ class _ServedEncoder:
             answer=lambda audio_bytes: self._answer(
                 *waveforms(audio_bytes, rate_hz), list(of_clips)
             ),
-            expected=self._expected_of_files,
-            examples=({"audio_bytes": _wav_files(clips[-1], rate_hz)},),
+            examples=(
+                Example(
+                    {"audio_bytes": _wav_files(clips[-1], rate_hz)},
+                    self._expected_of_files,
+                ),
+            ),
         )
         return found
 
@@ -241,14 +267,18 @@ def _separate(separator: Separator) -> Signature:
         channels = separator(padded)[:batch, :, :samples]
         return _where_valid(valid, {"channels": channels})
 
+    def expected(waveform):
+        return {"channels": separator(waveform).numpy()}
+
     window = separator.transform.window_samples
     shapes = (1, 1), (3, window - 1), (3, int(30.3 * window))
     return Signature(
         inputs=(_WAVEFORM,),
         outputs={"channels": f"[B, {separator.num_sources}, T]"} | _VALID_AXES,
         answer=answer,
-        expected=lambda waveform: {"channels": separator(waveform).numpy()},
-        examples=tuple({"waveform": _noise(*shape)} for shape in shapes),
+        examples=tuple(
+            Example({"waveform": _noise(*shape)}, expected) for shape in shapes
+        ),
     )
 
 

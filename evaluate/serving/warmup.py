@@ -27,7 +27,7 @@ def write(
     with tf.io.TFRecordWriter(str(file)) as writer:
         for name, signature in served.items():
             for example in signature.examples:
-                writer.write(_prediction_log(model_name, name, example))
+                writer.write(_prediction_log(model_name, name, example.inputs))
                 count += 1
     return count
 

@@ -1,10 +1,14 @@
 """All clips of a collection ranked for each query."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from evaluate.similarity.nearest_neighbors import cosine_similarity
+from evaluate.similarity.nearest_neighbors import (
+    BLOCK_ROWS,
+    cosine_similarity,
+)
 from evaluate.uncertainty import influence
 from evaluate.uncertainty.influence import Influence
 from models.metrics.average_precision import chance_average_precision
@@ -46,12 +50,13 @@ def rank_class(
       ranked; None where no query has another clip to find, or none to pass by.
     """
     found = []
-    for query in queries:
+    of_queries = _similarities(units, queries)
+    for query, similarities in zip(queries, of_queries, strict=True):
         others = np.flatnonzero(recordings != recordings[query])
         relevant = has_class[others]
         if not relevant.any():
             continue
-        scores = cosine_similarity(units[query][None], units[others])[0]
+        scores = similarities[others]
         found.append(
             (
                 query,
@@ -70,6 +75,17 @@ def rank_class(
         _over_queries(len(units), clips, others, precision),
         *(float(np.mean(chance)) for chance in chances),
     )
+
+
+def _similarities(
+    units: np.ndarray, queries: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Of each query with all clips (n,); made for some queries at a time."""
+    step = max(1, BLOCK_ROWS**2 // len(units))
+    for first in range(0, len(queries), step):
+        yield from cosine_similarity(
+            units[queries[first : first + step]], units
+        )
 
 
 def _precision(relevant: np.ndarray, scores: np.ndarray, top: int) -> Influence:

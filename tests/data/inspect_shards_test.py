@@ -11,10 +11,12 @@ import soundfile
 from data.audio import encoding
 from data.inspect_shards import InspectConfig, inspect_shards
 from data.inspection.scan import draw_clips
+from data.jobs import decoder_process
 from data.shards import shard_offsets
 from data.shards.dataset_info import DatasetInfo, Shard
 from tests.evaluate.toy_runs import damage
 from tests.html_pages import Page, assert_refers_to_nothing_outside
+from tests.script_process import FORK_SERVER
 from tests.train.small_shards import RATE_HZ, write_shards
 
 EVIL = "a \"quoted\" <script>alert(1)</script> & 'ñ' 鳥 {{ 7*7 }}"
@@ -225,7 +227,13 @@ def test_players_hold_the_stored_samples(page):
     assert not stored
 
 
-def test_two_processes_give_the_same(output, shards, tmp_path, capsys):
+def test_two_processes_give_the_same(
+    output, shards, tmp_path, capsys, monkeypatch
+):
+    # They need TensorFlow, and take 5 s each to import it anew.
+    monkeypatch.setattr(
+        decoder_process.multiprocessing, "get_context", lambda _: FORK_SERVER
+    )
     page = tmp_path / "a" / "b.html"
     inspect_shards(config(shards, page, sample=7, workers=2))
     for file in page, page.with_suffix(".json"):

@@ -38,7 +38,7 @@ def folder_job(tmp_path):
 
 
 def separate_job(tmp_path):
-    write_shards(tmp_path / "in", noise_clips(60, 16000), num_shards=12)
+    write_shards(tmp_path / "in", noise_clips(30, 16000), num_shards=6)
     small = {"basis": "stft", "bottleneck": 8, "conv_channels": 12}
     separator = Separator(num_dilations=2, num_repeats=1, **small)
     separator(np.zeros((1, 16000), "f4"))

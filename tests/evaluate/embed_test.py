@@ -1,10 +1,7 @@
 import csv
 import hashlib
 import json
-import os
 import signal
-import subprocess
-import sys
 from unittest import mock
 
 import numpy as np
@@ -17,7 +14,7 @@ from evaluate.embeddings import embedding_job
 from evaluate.embeddings.embed_config import EmbedConfig
 from evaluate.embeddings.embedding_cache import embeddings
 from evaluate.embeddings.encoders import load_encoders
-from tests import ROOT
+from tests import ROOT, script_process
 from tests.data.write_shards_test import contents
 from tests.evaluate.entry_point_runs import call_main
 from tests.evaluate.toy_runs import write_toy_run, write_toy_shards
@@ -91,8 +88,10 @@ def test_every_clip_is_found_by_file_and_row(toy):
             )
 
 
-KILLED = """
-import os, runpy, signal
+KILLED = f"""
+import os, runpy, signal, sys
+
+sys.path[0] = {str(ROOT)!r}
 from evaluate.embeddings.embedding_store import EmbeddingStore
 
 save = EmbeddingStore.save
@@ -108,17 +107,11 @@ runpy.run_path("evaluate/embed.py", run_name="__main__")
 """
 
 
-def test_killed_and_rerun_equals_uninterrupted(toy, monkeypatch):
-    killed = subprocess.run(
-        [
-            *(sys.executable, "-c", KILLED),
-            *(f"--encoder={toy / 'run'}", f"--output={toy / 'killed'}"),
-        ],
-        cwd=ROOT,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        stderr=subprocess.DEVNULL,
-    )
-    assert killed.returncode == -signal.SIGKILL
+def test_killed_and_rerun_equals_uninterrupted(toy, tmp_path, monkeypatch):
+    (tmp_path / "killed.py").write_text(KILLED)
+    flags = f"--encoder={toy / 'run'}", f"--output={toy / 'killed'}"
+    killed = script_process.run([tmp_path / "killed.py", *flags], ROOT)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     done = {n for n in contents(toy / "killed") if n.endswith(".npz")}
     [half] = {n for n in done if n.startswith(".writing-")}
     assert done - {half} == {"eval.npz", "eval-1.npz", "train.npz"}

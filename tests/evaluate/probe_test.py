@@ -1,10 +1,12 @@
 import json
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
 from sklearn import metrics
 
+from data.run.atomic_write import write_json
 from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
 from evaluate import probe
@@ -155,6 +157,52 @@ def test_folds_seeds_fractions_and_single_labels(toy):
     assert rows[3]["mAP"] > 0.9
 
 
+def test_each_fold_by_an_encoder_of_its_own(toy, caplog):
+    """As the run whose name it has scores that fold when it scores all."""
+    for fold, source, others in (
+        ("fold1", "a", ["fold2", "fold3"]),
+        ("fold2", "b", ["fold1", "fold3"]),
+        # This one has heard what it is measured on.
+        ("fold3", "a", ["fold1", "fold3"]),
+    ):
+        own = shutil.copytree(
+            toy / source / "mix", toy / "c" / f"without_{fold}"
+        )
+        record = json.loads((own / "config.json").read_text())
+        shards = str(toy / "folds_shards")
+        record["config"] |= {"shards": shards, "splits": others}
+        write_json(own / "config.json", record)
+    pattern = str(toy / "c" / "without_{fold}")
+    runs = (pattern, str(toy / "a" / "mix"), str(toy / "b" / "mix"))
+    settings = {
+        "encoder": runs,
+        "shards": shards,
+        "cross_validate": ("fold1", "fold2", "fold3"),
+        "classifier": ("linear",),
+        "baselines": (),
+    }
+    caplog.clear()
+    rows = json.loads(measured(config(toy, "own", **settings)))["results"]
+    assert rows[0]["name"] == "c/without_{fold}"
+    assert rows[0]["encoder"] == pattern
+    kept = ScoredClips.load(str(toy / "own"), range(3))
+    of_own, *of_source = kept.scores
+    for part, source in zip(kept.parts(), (0, 1, 0), strict=True):
+        np.testing.assert_array_equal(
+            of_own[:, part], of_source[source][:, part]
+        )
+        assert np.any(of_own[:, part] != of_source[1 - source][:, part])
+    assert rows[0]["heard"] == ["fold3"]
+    assert "heard" not in rows[1]
+    told = "c/without_{fold} was pretrained on the sound of fold3, which"
+    assert told in caplog.text
+    with pytest.raises(ValueError, match="{fold} goes with --cross_validate"):
+        config(toy, "x", encoder=(pattern,))
+    shutil.rmtree(toy / "c" / "without_fold2")
+    with pytest.raises(UserError, match="without_fold2 does not exist"):
+        measured(config(toy, "x", **settings))
+
+
 def test_compares_rows_of_finished_runs(toy, capsys):
     folds = {
         "encoder": (str(toy / "a" / "mix"),),
@@ -162,9 +210,9 @@ def test_compares_rows_of_finished_runs(toy, capsys):
         "cross_validate": ("fold1", "fold2", "fold3"),
         "classifier": ("linear",),
     }
-    for name in ("one", "two"):
-        measured(config(toy, name, **folds))
+    measured(config(toy, "one", **folds))
     one, two = str(toy / "one"), str(toy / "two")
+    shutil.copytree(one, two)
     [same] = paired_runs.compare_probes(one, two)
     assert same.verdict == "identical" and same.effect == 0
     [found] = paired_runs.compare_probes(one, f"{two}:log_mel_statistics")
@@ -178,7 +226,8 @@ def test_compares_rows_of_finished_runs(toy, capsys):
     assert "identical" in capsys.readouterr().out
     with pytest.raises(UserError, match="has no row 'x': it has mix, untr"):
         paired_runs.compare_probes(one, f"{two}:x")
-    measured(config(toy, "other", encoder=folds["encoder"]))
+    other = {"classifier": ("linear",), "baselines": ()}
+    measured(config(toy, "other", encoder=folds["encoder"], **other))
     with pytest.raises(UserError, match="the runs differ in clip_ids"):
         paired_runs.compare_probes(one, str(toy / "other"))
     (toy / "two" / "scores.npz").write_bytes(b"PK")
@@ -187,9 +236,11 @@ def test_compares_rows_of_finished_runs(toy, capsys):
 
 
 def test_same_seed_same_metrics_from_kept_embeddings(toy):
-    first = measured(config(toy, "first"))
+    runs = (str(toy / "a" / "mix"),)
+    again = config(toy, "first", encoder=runs, baselines=("untrained",))
+    first = measured(again)
     (toy / "first" / "metrics.json").unlink()
-    assert measured(config(toy, "first")) == first
+    assert measured(again) == first
 
 
 def test_baselines_may_be_empty(toy):
@@ -200,14 +251,15 @@ def test_baselines_may_be_empty(toy):
 
 
 def test_refuses_splits_without_labels_and_overlapping_ones(toy):
+    one = {"encoder": (str(toy / "a" / "mix"),), "baselines": ()}
     with pytest.raises(UserError, match="no clip of split silent has a label"):
-        measured(config(toy, "x", eval_splits=("silent",)))
+        measured(config(toy, "x", eval_splits=("silent",), **one))
     with pytest.raises(UserError, match="no split 'dev': it has eval, silent"):
-        measured(config(toy, "x", eval_splits=("dev",)))
+        measured(config(toy, "x", eval_splits=("dev",), **one))
     with pytest.raises(ValueError, match="eval is in --train_splits and"):
         config(toy, "x", train_splits=("train", "eval"))
     with pytest.raises(UserError, match="2 of 47 clips have no label, or"):
-        measured(config(toy, "x", task="single_label"))
+        measured(config(toy, "x", task="single_label", **one))
     for wrong, told in {
         ("cross_validate", ("a",)): "two splits or more",
         ("classifier", ("deep",)): "shallow, linear or both",

@@ -183,7 +183,8 @@ def test_damaged_clips_are_left_out_with_a_note(
     damaged = tmp_path / "damaged"
     shutil.copytree(shards, damaged)
     damage(DatasetInfo.load(damaged), "eval", record=4)
-    left = gather(ReportConfig(**{**flags, "shards": str(damaged)}))
+    changed = {"shards": str(damaged), "encoder": flags["encoder"][:1]}
+    left = gather(ReportConfig(**{**flags, **changed}))
     ids = contents["clips"].ids
     assert left["clips"].ids == ids[:4] + ids[5:]
     assert f"1 records of {damaged} cannot be used" in left["notes"][-1]
@@ -209,6 +210,7 @@ def test_figures_of_what_has_changed_since_are_refused(flags, shards, tmp_path):
     }
     metrics["results"][0] |= {"encoder": encoder, "identity": digest}
     changed = {**flags, "probe": (str(tmp_path),), "queries": 0, "examples": 0}
+    changed["encoder"] = (encoder,)
 
     def gathered():
         write_json(tmp_path / "metrics.json", metrics)

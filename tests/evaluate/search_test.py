@@ -41,11 +41,9 @@ def found_by(toy, query, splits=("eval", "train"), top=10):
     return clip_search.search(audio, str(toy / "run"), info, splits, top)
 
 
-@pytest.mark.parametrize("number", [1, 3])
-def test_a_clip_of_the_collection_finds_itself_first(toy, number):
-    found = found_by(toy, query_file(toy, "query.wav", number))
-    split = "train" if number < 3 else "eval"
-    assert found[0].clip_id == f"{split}/{number}"
+def test_a_clip_of_the_collection_finds_itself_first(toy):
+    found = found_by(toy, query_file(toy, "query.wav", 3))
+    assert found[0].clip_id == "eval/3"
     similarities = [clip.similarity for clip in found]
     assert similarities[0] == pytest.approx(1, abs=1e-5)
     assert similarities == sorted(similarities, reverse=True)

@@ -1,6 +1,7 @@
 """Small shards and pretraining runs that the tests of evaluate/ measure."""
 
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -100,14 +101,22 @@ def toy_model(seed: int = 0, **kwargs) -> EmbeddingModel:
 
 
 def write_toy_run(
-    folder: pathlib.Path, shards: pathlib.Path, seed: int = 0, **kwargs
+    folder: pathlib.Path,
+    shards: pathlib.Path,
+    seed: int = 0,
+    splits: Sequence[str] = (),
+    **kwargs,
 ) -> EmbeddingModel:
     """A finished pretraining run directory, as evaluate/ needs it."""
     model = toy_model(seed, **kwargs)
     folder.mkdir(parents=True)
     record = {
         "stage": "pretrain_contrastive",
-        "config": {"shards": str(shards), "seed": seed},
+        "config": {
+            "shards": str(shards),
+            "splits": [*splits],
+            "seed": seed,
+        },
         "command": [],
         "versions": {},
     }

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from models.cnn14 import cnn14
 from models.cnn14.cnn14 import CNN14
 from models.cnn14.convolution import tap_products
 from models.embedding_model import EmbeddingModel
@@ -56,9 +57,10 @@ class JointLoss(keras.Model):
         super().__init__()
         # So few units that hardly one is near the bend of its ReLU, where
         # rounding decides over the gradient.
-        self.encoder = CNN14(
-            7, 1 / 64, True, mel_bands=32, dropout=0, hidden_dropout=0
-        )
+        with mock.patch.object(cnn14, "NUM_BLOCKS", 3):
+            self.encoder = CNN14(
+                7, 1 / 64, True, mel_bands=32, dropout=0, hidden_dropout=0
+            )
         self.similarity = SimilarityHead(7, 11, 5)
         self.coincidence = CoincidenceHead(7, 13)
         self.built = True
@@ -81,7 +83,7 @@ def _separator(basis: str, consistency: str) -> Separator:
         num_coefficients=17,
         bottleneck=9,
         conv_channels=14,
-        num_dilations=3,
+        num_dilations=2,
         num_repeats=2,
         consistency=consistency,
     )
@@ -91,12 +93,13 @@ def networks() -> dict[str, keras.Model]:
     """Every network, small, with weights of its own."""
     separators = {
         f"separator, {names[0]} basis, {names[1]}": _separator(*names)
-        for names in itertools.product(BASES, CONSISTENCIES)
+        # Each of both; the kinds of consistency are among the losses too.
+        for names in zip(itertools.cycle(BASES), CONSISTENCIES, strict=False)
     }
     return separators | {
         "MixIT of learned basis": SeparationLoss("learned"),
         "MixIT of stft basis": SeparationLoss("stft"),
-        "CNN14": CNN14(5, 1 / 16),
+        # Without a hidden layer it is in the embeddings.
         "CNN14, hidden layer": CNN14(None, 1 / 16, hidden_layer=True),
         "joint loss": JointLoss(),
         "embedding": EmbeddingModel(embedding_dim=5, width=1 / 16),
@@ -161,13 +164,12 @@ def _of_separators(named):
 def _of_encoders(named):
     # No cell of the poolings is filled by 71 frames.
     patches = _noise(2, 2, 71, 64)
-    results = {
-        name: _value(named[name], patches)
-        for name in ("CNN14", "CNN14, hidden layer")
-    }
+    results = {"CNN14": _value(named["CNN14, hidden layer"], patches)}
     embedding = named["embedding"]
     results["embedding"] = _value(embedding, 0.1 * _noise(3, 2, 31003))
-    results["short clip"] = _value(embedding, 0.1 * _noise(4, 2, 1003))
+    results["short clip"] = _value(
+        embedding.cut_windows, 0.1 * _noise(4, 2, 1003)
+    )
     results["windows"] = _value(
         named["embedding, panns"].embed_windows, 0.1 * _noise(5, 2, 15001)
     )

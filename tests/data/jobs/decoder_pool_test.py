@@ -19,47 +19,16 @@ from data.jobs import decoder_pool
 from data.jobs.decoder_pool import DecoderPool, GivenUp
 from data.run.errors import UserError
 from data.sources.recording_files import Recording
-from tests.data.jobs.shard_jobs_test import ROOT
+from tests import ROOT
+from tests.data.jobs.traps import (
+    divide,
+    items,
+    look_around,
+    results,
+    sprung,
+    wait_until,
+)
 from tests.data.sound_files import write
-
-
-def read(number, notes, crash=(), hang=(), crashes=99, how=signal.SIGSEGV):
-    """Returns a number, some of which end or stop the process.
-
-    Args:
-      number: of the item.
-      notes: each trap sprung adds its number to this file.
-      crash: numbers that end the process.
-      hang: numbers that take forever.
-      crashes: how often each of `crash` does so.
-      how: the signal that does it; None: an exit.
-    """
-    if number in crash + hang:
-        with notes.open("a") as stream:
-            stream.write(f"{number}\n")
-    if number in hang:
-        time.sleep(1000)
-    if number in crash and sprung(notes).count(number) <= crashes:
-        os.kill(os.getpid(), how) if how else os._exit(7)
-    return number
-
-
-def sprung(notes):
-    return sorted(int(number) for number in notes.read_text().split())
-
-
-def items(folder, numbers, **traps):
-    """Named items, of which some are traps."""
-    for number in numbers:
-        yield (
-            f"number {number}",
-            functools.partial(read, number, folder / "notes", **traps),
-        )
-
-
-def results(items, workers=2, timeout_s=60.0):
-    with DecoderPool(workers, timeout_s) as pool:
-        return list(pool.map(items))
 
 
 def test_results_come_in_order_and_few_are_read_ahead(tmp_path):
@@ -107,13 +76,6 @@ def test_one_crash_may_be_an_accident(tmp_path):
     assert sprung(tmp_path / "notes") == [8, 8]
 
 
-def look_around():
-    os.write(2, b"as C libraries do")
-    print("as Python does", file=sys.stderr)
-    oom_score = pathlib.Path("/proc/self/oom_score_adj").read_text()
-    return int(oom_score), "tensorflow" in sys.modules
-
-
 def test_workers_hush_c_libraries_end_first_and_need_no_tensorflow(
     tmp_path, capfd
 ):
@@ -129,10 +91,6 @@ def test_workers_hush_c_libraries_end_first_and_need_no_tensorflow(
     items = [(str(call), functools.partial(*call)) for call in calls]
     assert results(items, 1)[-1] == (500, False)
     assert capfd.readouterr().err == "as Python does\n"
-
-
-def divide():
-    return 1 / 0
 
 
 def test_other_errors_end_the_job_and_show_where():
@@ -172,7 +130,7 @@ def test_crashes_on_and_on_end_the_job(tmp_path, monkeypatch):
 
 JOB = """
 import functools, pathlib, signal, sys, threading, time
-from tests.data.jobs.decoder_pool_test import *
+from tests.data.jobs.traps import *
 
 # Ignored where the tests themselves run in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -181,11 +139,6 @@ parents.append("is known to forks")
 {before}
 print({job})
 """
-parents = []
-
-
-def is_forked():
-    return parents != []
 
 
 def run_job(folder, job, before=""):
@@ -257,13 +210,6 @@ def job_of_its_own(folder, job, sprung_first):
     process.communicate()
 
 
-def wait_until(is_so):
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_workers_that_hang_end_with_their_parent(tmp_path, how):
     hanging = "results(items(folder, [0, 7], hang=(0, 7)))"
@@ -280,12 +226,6 @@ def test_workers_that_hang_end_with_their_parent(tmp_path, how):
         assert told.count("Traceback") == (how == signal.SIGINT)
         places = [pathlib.Path("/proc", pid) for pid in workers]
         wait_until(lambda: not any(place.exists() for place in places))
-
-
-def rest(notes):
-    notes.write_text("1\n")
-    time.sleep(0.5)
-    return "rested"
 
 
 def test_time_in_which_the_job_is_stopped_does_not_count(tmp_path):

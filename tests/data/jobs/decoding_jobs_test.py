@@ -11,14 +11,14 @@ from data.jobs.decoder_pool import DecoderPool
 from data.jobs.decoding_jobs import DecodingJobs
 from data.run.errors import UserError
 from data.run.rejects import Rejected
-from tests.data.jobs import decoder_pool_test
-from tests.data.jobs.decoder_pool_test import sprung, wait_until
+from tests.data.jobs import traps
 from tests.data.jobs.shard_jobs_test import files
+from tests.data.jobs.traps import sprung
 
 
 @dataclasses.dataclass(frozen=True)
 class TrapTask:
-    """Numbers to write; what they do when read, see `decoder_pool_test`."""
+    """Numbers to write; what they do when read, see `traps.read`."""
 
     shard: str
     numbers: tuple[int, ...]
@@ -31,7 +31,7 @@ class TrapTask:
 
     def items(self):
         folder = self.notes.parent
-        return decoder_pool_test.items(folder, self.numbers, crash=self.crash)
+        return traps.items(folder, self.numbers, crash=self.crash)
 
 
 def write_numbers(task, path, results):
@@ -109,17 +109,10 @@ def test_changed_tasks_try_their_items_anew(tmp_path):
     assert b"lost" not in files(tmp_path / "out")["accounts/1.txt.json"]
 
 
-def meet(number, folder):
-    """Reads 0 or 1 while the other one is being read."""
-    (folder / f"{number} is here").touch()
-    wait_until((folder / f"{1 - number} is here").exists)
-    return number
-
-
 class MeetingTask(TrapTask):
     def items(self):
         [number] = self.numbers
-        yield "it", functools.partial(meet, number, self.notes.parent)
+        yield "it", functools.partial(traps.meet, number, self.notes.parent)
 
 
 def test_shards_of_one_item_keep_all_processes_busy(tmp_path):

@@ -147,7 +147,9 @@ def test_a_raising_function_costs_the_record(info, whole):
     )
 
 
-@pytest.mark.parametrize("clips", [2, 3, 5])
+@pytest.mark.parametrize(
+    "clips", [2, 3, pytest.param(5, marks=pytest.mark.long)]
+)
 def test_no_pair_holds_one_record_twice(clips, tmp_path):
     info = write_shards(tmp_path, CLIPS[:clips], num_shards=1)
     found = names(read(index_of(info), 40 * clips))
@@ -156,7 +158,14 @@ def test_no_pair_holds_one_record_twice(clips, tmp_path):
         assert sorted(found[start : start + clips]) == NAMES[:clips]
 
 
-@pytest.mark.parametrize("clips, bad", [(3, (1,)), (4, (0, 3)), (7, (0, 1))])
+@pytest.mark.parametrize(
+    "clips, bad",
+    [
+        (3, (1,)),
+        (4, (0, 3)),
+        pytest.param(7, (0, 1), marks=pytest.mark.long),
+    ],
+)
 def test_nor_where_records_are_replaced(clips, bad, tmp_path):
     info = write_shards(tmp_path, CLIPS[:clips], num_shards=1)
     index = index_of(info)
@@ -178,6 +187,15 @@ def test_one_record_by_its_number(info):
         record_reader.read_record(index, 2)
 
 
+def test_a_function_is_traced_once(info):
+    """Though it may be run for a replacement as well."""
+    traces = []
+    record_reader.shuffled_examples(
+        index_of(info), lambda *inputs: traces.append(inputs) or inputs, 5
+    )
+    assert len(traces) == 1
+
+
 def test_a_single_clip_repeats(tmp_path):
     one = write_shards(tmp_path, CLIPS[:1], num_shards=1)
     assert names(read(index_of(one), 5)) == ["clip0"] * 5
@@ -196,7 +214,7 @@ def test_positions_far_on_are_reached_at_once(info):
     [
         (3, 7, 1),
         (2, 13, 4),
-        (3, 3, 4),
+        pytest.param(3, 3, 4, marks=pytest.mark.long),
         pytest.param(2, 0, 1, marks=pytest.mark.long),
         pytest.param(3, 20, 4, marks=pytest.mark.long),
     ],

@@ -1,4 +1,5 @@
 import dataclasses
+import pathlib
 import shutil
 
 import numpy as np
@@ -17,51 +18,51 @@ CLIPS = {
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
+def shared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("embedding_cache")
-    toy_encoder(folder, CLIPS, clips_per_shard=2)
-    return folder
+    return toy_encoder(folder, CLIPS, clips_per_shard=2)
 
 
 @pytest.fixture
-def toy(folders, tmp_path):
-    shutil.copytree(folders, tmp_path, dirs_exist_ok=True)
-    info = DatasetInfo.load(tmp_path / "shards")
-    [encoder] = load_encoders([str(tmp_path / "run")])
-    return info, encoder
+def toy(shared, tmp_path):
+    """Shards of the test's own, and an encoder that has embedded nothing."""
+    info, encoder = shared
+    shutil.rmtree(encoder.cache, ignore_errors=True)
+    shutil.copytree(info.folder, tmp_path / "shards")
+    return DatasetInfo.load(tmp_path / "shards"), encoder
 
 
-def kept(tmp_path):
-    return sorted((tmp_path / "run" / "embeddings").iterdir())
+def kept(encoder):
+    return sorted(pathlib.Path(encoder.cache).iterdir())
 
 
 def refuse(*args):
     raise AssertionError("embedded again")
 
 
-def test_each_split_is_embedded_once(toy, tmp_path, monkeypatch):
+def test_each_split_is_embedded_once(toy, monkeypatch):
     info, encoder = toy
     both = embedding_cache.embeddings(encoder, info, ["train", "eval"])
     assert both.clip_ids == ("train/0", "train/1", "train/2", "eval/3")
     np.testing.assert_array_equal(
         both.labels, [[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]]
     )
-    [folder] = kept(tmp_path)
+    [folder] = kept(encoder)
     assert len([*folder.glob("*.npz")]) == 3
     monkeypatch.setattr(embedding_job, "embed_shard", refuse)
     # A process started later makes the same key.
-    [encoder] = load_encoders([str(tmp_path / "run")])
+    [encoder] = load_encoders([encoder.encoder])
     again = embedding_cache.embeddings(encoder, info, ["eval"])
     np.testing.assert_array_equal(again.clips, both.clips[3:])
 
 
-def test_baselines_have_folders_of_their_own(toy, tmp_path):
+def test_baselines_have_folders_of_their_own(toy):
     info, encoder = toy
     kinds = ("untrained", "log_mel_statistics")
     for seed in (0, 1):
         for baseline in make_baselines(kinds, [encoder], seed):
             embedding_cache.embeddings(baseline, info, ["eval"])
-    names = [path.name.split("-")[0] for path in kept(tmp_path)]
+    names = [path.name.split("-")[0] for path in kept(encoder)]
     # The seed changes the untrained weights, and nothing else.
     assert names == ["log_mel_statistics", "untrained", "untrained"]
 
@@ -137,10 +138,11 @@ def test_moved_runs_and_shards_keep_their_embeddings(
     info, encoder = toy
     store = embedding_cache.embeddings(encoder, info, ["train"])
     monkeypatch.setattr(embedding_job, "embed_shard", refuse)
-    for name in ("run", "shards"):
-        shutil.copytree(tmp_path / name, tmp_path / "moved" / name)
-    [encoder] = load_encoders([str(tmp_path / "moved" / "run")])
-    info = type(info).load(tmp_path / "moved" / "shards")
+    moved = tmp_path / "moved"
+    shutil.copytree(encoder.encoder, moved / "run")
+    shutil.copytree(info.folder, moved / "shards")
+    [encoder] = load_encoders([str(moved / "run")])
+    info = DatasetInfo.load(moved / "shards")
     again = embedding_cache.embeddings(encoder, info, ["train"])
     np.testing.assert_array_equal(again.windows, store.windows)
 
@@ -157,19 +159,17 @@ def test_a_damaged_file_is_made_anew(toy):
     assert file.read_bytes() == whole
 
 
-def test_where_nothing_can_be_written_nothing_is_kept(
-    toy, tmp_path, monkeypatch, caplog
-):
+def test_where_nothing_can_be_written_nothing_is_kept(toy, monkeypatch, caplog):
     info, encoder = toy
     mkdir = embedding_cache.pathlib.Path.mkdir
 
     def refusing(path, *args, **kwargs):
-        if tmp_path / "run" in path.parents:
+        if pathlib.Path(encoder.encoder) in path.parents:
             raise OSError(30, "Read-only file system")
         mkdir(path, *args, **kwargs)
 
     monkeypatch.setattr(embedding_cache.pathlib.Path, "mkdir", refusing)
     store = embedding_cache.embeddings(encoder, info, ["eval"])
     assert store.clip_ids == ("eval/3",)
-    assert not (tmp_path / "run" / "embeddings").exists()
+    assert not pathlib.Path(encoder.cache).exists()
     assert "are not kept" in caplog.text

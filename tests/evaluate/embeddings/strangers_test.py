@@ -15,9 +15,9 @@ from tests.evaluate.toy_runs import toy_clip, toy_encoder
 CLIPS = {"eval": [(1.0, (0,)), (0.3, (1,)), (1.5, (2,))]}
 
 
-@pytest.fixture
-def toy(tmp_path):
-    return toy_encoder(tmp_path, CLIPS)
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    return toy_encoder(tmp_path_factory.mktemp("strangers"), CLIPS)
 
 
 class _Moments(tf.Module):

@@ -6,7 +6,11 @@ import numpy as np
 from evaluate.measures import results
 
 ROW = types.SimpleNamespace(
-    name="toy", kind="encoder", encoder="runs/toy", identity="1f"
+    name="toy",
+    kind="encoder",
+    encoder="runs/toy",
+    identity="1f",
+    heard=["eval"],
 )
 
 

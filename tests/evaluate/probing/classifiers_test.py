@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from evaluate.probing import model_selection
+from evaluate.probing import label_draws, model_selection
 from evaluate.probing.linear_classifier import LinearClassifier, LinearSettings
 from evaluate.probing.probe import GRIDS, LINEAR, SHALLOW, probe
 from evaluate.probing.shallow_classifier import (
@@ -182,6 +182,42 @@ def test_settings_are_chosen_without_a_look_at_what_is_held_out():
         for rows in (others, -others)
     ]
     assert found[0].settings == found[1].settings
+
+
+def test_settings_are_chosen_on_clips_not_trained_on(monkeypatch):
+    class Spy:
+        sizes = []
+
+        def scores_along(self, grid, train, labels, held_out):
+            self.sizes.append([*map(len, (train, labels, held_out))])
+            for settings in grid:
+                yield settings, held_out[:, :3]
+
+    folds = [(np.arange(0, 80), np.arange(80, 120))]
+    monkeypatch.setattr(
+        model_selection, "recording_folds", lambda *arguments: folds
+    )
+    model_selection.choose(Spy(), GRIDS[LINEAR], *toy(0, 1.0), None, 0)
+    assert Spy.sizes == [[80, 80, 40]]
+
+
+def test_settings_are_chosen_by_recording_on_the_clips_drawn(monkeypatch):
+    x, labels = toy(0, 1.0)
+    recordings = 7 + np.arange(120) // 2
+    seen = {}
+
+    def choose(model, grid, train, labels, recordings, seed):
+        seen.update(train=train, labels=labels, recordings=recordings)
+        return grid[0]
+
+    monkeypatch.setattr(model_selection, "choose", choose)
+    found = probe(LINEAR, False, x, labels, recordings, x, 0.5, seed=3)
+    drawn = label_draws.draw(labels, 0.5, 3)
+    assert found.clips == len(drawn) == 60
+    np.testing.assert_array_equal(seen["train"], x[drawn])
+    np.testing.assert_array_equal(seen["labels"], labels[drawn])
+    numbers = np.unique(recordings[drawn], return_inverse=True)[1]
+    np.testing.assert_array_equal(seen["recordings"], numbers)
 
 
 class _OfKnownQuality:

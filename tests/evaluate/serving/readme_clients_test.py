@@ -5,15 +5,13 @@ import concurrent.futures
 import http.server
 import json
 import re
-import subprocess
-import sys
 import threading
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests import ROOT, skips
+from tests import ROOT, script_process, skips
 from tests.evaluate.toy_runs import toy_model
 from tests.readme_commands import section
 
@@ -113,7 +111,10 @@ def test_a_file_loads_with_plain_keras_after_one_import(clients, tmp_path):
         f"h = model(np.load({str(tmp_path / 'waveform.npy')!r}))\n"
         f"np.save({str(tmp_path / 'h.npy')!r}, h)\n"
     )
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+    path = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+    (tmp_path / "load.py").write_text(path + script)
+    run = script_process.run([str(tmp_path / "load.py")], tmp_path)
+    assert run.returncode == 0, run.stderr
     found = np.load(tmp_path / "h.npy")
     np.testing.assert_allclose(found, model(waveform), atol=1e-6)
 

@@ -24,7 +24,7 @@ def test_they_are_the_examples_of_the_signatures(tmp_path):
         for record in records
     ]
     expected = [
-        (name, example)
+        (name, example.inputs)
         for name, signature in served.items()
         for example in signature.examples
     ]

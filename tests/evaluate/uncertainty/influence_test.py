@@ -53,6 +53,14 @@ def test_derivative_is_that_of_repeating_a_clip(name):
             assert found.derivative[clip] == pytest.approx(slope, abs=1e-3)
 
 
+def test_without_its_only_positive_nothing_is_said():
+    found = influence.of_average_precision(
+        np.array([True, False, False]), np.array([2.0, 3.0, 1.0])
+    )
+    assert found.value == 0.5
+    assert found.deletion.tolist() == [0, -0.5, 0]
+
+
 def test_of_a_mean_by_hand():
     found = influence.of_mean(np.array([1.0, 0.0, 0.5]))
     assert found.value == 0.5

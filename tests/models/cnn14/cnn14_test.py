@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 
 from models.cnn14.cnn14 import CNN14
+from models.cnn14.folded import FoldedCNN14, FoldedConvolution
 from models.cnn14.panns_weights import load_panns_weights
+from models.cnn14.winograd import winograd
 from models.heads.linear_classifier import LinearClassifier
 from tests.agreement import largest_difference
 from tests.golden.loading import load
@@ -78,6 +80,21 @@ def test_blocks_are_those_of_the_reference(agrees, network):
             ):
                 difference = largest_difference(value, stored)
                 agrees("CNN14: blocks", SOURCE, difference, 1e-4)
+
+
+def test_the_network_is_served_folded_and_where_it_is_winograds(network):
+    """Of the weights, batch norms go and five kernels grow by 7 / 9."""
+    encoder, _ = network
+    served = FoldedCNN14(encoder, 96, 64)
+    convolutions = [
+        part for part in served.parts if isinstance(part, FoldedConvolution)
+    ]
+    chosen = [part.convolve is winograd for part in convolutions]
+    assert chosen == [False] * 5 + [True] * 5 + [False] * 2
+    log_mel = np.random.default_rng(1).normal(size=(2, 96, 64))
+    expected = np.asarray(encoder(log_mel))
+    difference = np.abs(served(log_mel) - expected).max()
+    assert difference <= 1e-5 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("embedding_dim", [7, None])

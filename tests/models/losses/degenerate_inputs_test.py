@@ -12,7 +12,7 @@ from models.losses.nt_xent import nt_xent
 from models.losses.triplet import triplet_loss
 
 DIM = 128
-DTYPES = ("float32", "bfloat16")
+DTYPES = ("float32", pytest.param("bfloat16", marks=pytest.mark.long))
 
 
 def _check(function, *inputs):

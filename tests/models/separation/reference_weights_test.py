@@ -199,6 +199,11 @@ def test_without_mix_weights_the_consistency_must_be_named():
     assert separator.transform.hop_samples == 64
 
 
+@pytest.fixture(scope="module")
+def config():
+    return _separator("stft").get_config()
+
+
 @pytest.mark.parametrize(
     "changes,message",
     [
@@ -209,8 +214,7 @@ def test_without_mix_weights_the_consistency_must_be_named():
         ({"consistency": "magsq"}, r"mix_weights.*no such.*shape \(32, 4\)"),
     ],
 )
-def test_misfits_are_named_and_change_nothing(changes, message):
-    config = _separator("stft").get_config()
+def test_misfits_are_named_and_change_nothing(config, changes, message):
     separator = Separator(**{**config, **changes})
     before = [v.numpy() for v in separator.variables]
     with pytest.raises(ValueError, match=message):

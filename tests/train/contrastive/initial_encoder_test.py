@@ -1,5 +1,6 @@
 import dataclasses
 import shutil
+from unittest import mock
 
 import keras
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from data.run import run_directory
 from data.run.errors import UserError
+from models.cnn14 import cnn14
 from tests.evaluate.toy_import import write_toy_import
 from tests.train.contrastive import pretraining_test
 from tests.train.small_shards import noise_clips, write_shards
@@ -22,6 +24,13 @@ CONFIG = dataclasses.replace(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def two_blocks():
+    """More are of the same layers, and take longer."""
+    with mock.patch.object(cnn14, "NUM_BLOCKS", 2):
+        yield
+
+
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shards")
@@ -30,9 +39,14 @@ def shards(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def initial(tmp_path_factory, shards):
-    """A run of pretraining that is finished after one step."""
+    """A run of pretraining with weights none of which is as at a start."""
     folder = tmp_path_factory.mktemp("initial")
-    _pretrain(shards, folder, steps=1, seed=7)
+    model = _pretrain(shards, folder)
+    rng = np.random.default_rng(7)
+    for variable in model.weights:
+        change = rng.uniform(0.5, 1.5, variable.shape)
+        variable.assign(change * variable + 0.1 * change)
+    model.save(folder / "embedding_model.keras")
     return folder
 
 
@@ -67,11 +81,12 @@ def test_bottleneck_of_another_size_stays_fresh(
         shards, tmp_path, initial_encoder=str(initial), embedding_dim=3
     )
     assert "not the bottleneck, which is 5 there and 3 here" in caplog.text
-    assert ours.encoder.bottleneck.kernel.shape == (128, 3)
+    assert ours.encoder.bottleneck.kernel.shape == (8, 3)
     _assert_equal(ours.get_weights()[:-2], theirs.get_weights()[:-2])
 
 
-def test_goes_on_from_an_imported_encoder(shards, tmp_path):
+def test_goes_on_from_an_imported_encoder(shards, tmp_path, monkeypatch):
+    monkeypatch.setattr(cnn14, "NUM_BLOCKS", 6)
     run = write_toy_import(tmp_path / "panns")
     theirs = keras.saving.load_model(run / "embedding_model.keras").encoder
     ours = _pretrain(

@@ -7,7 +7,7 @@ from train.contrastive.contrastive_config import OBJECTIVES, ContrastiveConfig
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_every_objective_makes_steps(objective):
+def test_every_objective_makes_steps(shallow, objective):
     step = noise_steps.make_step(
         ContrastiveConfig(
             objective=objective,

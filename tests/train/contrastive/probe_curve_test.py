@@ -43,7 +43,7 @@ with open(flags["output"] + "/metrics.json", "w") as metrics:
 
 
 @pytest.fixture
-def probe(tmp_path, monkeypatch):
+def probe(tmp_path, monkeypatch, shallow):
     """Folder of the stand-in; without a file "gate"."""
     folder = tmp_path / "probe"
     folder.mkdir()

@@ -12,6 +12,7 @@ from models.views.triplet_positive import NUM_DRAWS
 from train.contrastive.contrastive_config import ContrastiveConfig
 from train.contrastive.learner import ContrastiveLearner
 from train.contrastive.view_pipeline import AUGMENT, NOISE, POSITIVE, VIEWS
+from train.loop.optimizers import FusedAdam
 
 FRAMES, BANDS, DIM = 32, 64, 7
 
@@ -50,7 +51,9 @@ def make_learner(
         ),
         make_views,
     )
-    learner.optimizer = keras.optimizers.Adam(learning_rate)
+    learner.optimizer = FusedAdam(learning_rate)
+    # Else a graph is traced twice, the first time to make its variables.
+    learner.optimizer.build(learner.trainable_variables)
     return learner
 
 

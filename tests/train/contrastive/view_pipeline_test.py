@@ -66,6 +66,32 @@ def _views(info, spec, batches=60):
     )
 
 
+def _drawn(info, seed=3, start_step=0, clip_samples=None, context=None):
+    """Batches with all the numbers that there are: of eight, for a triplet."""
+    return view_pipeline.batches(
+        RecordIndex.of(info, ("train",)),
+        _spec(triplet_patch=(7, 11)),
+        8,
+        seed,
+        start_step,
+        context,
+        clip_samples,
+    )
+
+
+@pytest.fixture(scope="module")
+def drawn(labeled_signals):
+    """Samples of a clip, or None for views -> the first batches."""
+    return {
+        clip_samples: list(
+            _drawn(labeled_signals, clip_samples=clip_samples)
+            .take(20)
+            .as_numpy_iterator()
+        )
+        for clip_samples in (None, CLIP)
+    }
+
+
 def _levels(views):
     """Level of the signal each view was cut from, and its start."""
     first = views[..., 0]
@@ -124,43 +150,34 @@ def test_short_clips_are_padded_with_zeros(tmp_path):
     assert not np.any(views[..., 100:])
 
 
-def test_no_two_numbers_of_a_batch_are_the_same(labeled_signals):
+def test_no_two_numbers_of_a_batch_are_the_same(drawn):
     """Of SpecAugment and of a triplet, in both kinds of batch, any epoch."""
-    spec = _spec(triplet_patch=(7, 11))
-    of_views = _batches(labeled_signals, spec, 5, 3)
-    of_clips = _batches(labeled_signals, spec, 5, 3, clip_samples=CLIP)
     normal = []
-    for batch, clips in zip(
-        of_views.take(20).as_numpy_iterator(),
-        of_clips.take(20).as_numpy_iterator(),
-        strict=True,
-    ):
+    for (batch, _), (clips, _) in zip(drawn[None], drawn[CLIP], strict=True):
         for name in (AUGMENT, POSITIVE, NOISE):
             np.testing.assert_array_equal(batch[name], clips[name])
         uniform = [batch[AUGMENT].ravel(), batch[POSITIVE].ravel()]
         uniform.append(clips[view_pipeline.DRAWS].ravel())
         uniform = np.concatenate(uniform)
-        assert uniform.size == len(np.unique(uniform)) == 5 * (6 + 4 + 5)
+        assert uniform.size == len(np.unique(uniform)) == 8 * (6 + 4 + 5)
         assert uniform.min() >= 0 and uniform.max() < 1
-        assert batch[NOISE].shape == (5, 7, 11)
+        assert batch[NOISE].shape == (8, 7, 11)
         normal.append(batch[NOISE])
-    normal = np.concatenate(normal)  # (100, 7, 11)
+    normal = np.concatenate(normal)  # (160, 7, 11)
     assert len(np.unique(normal)) > 0.99 * normal.size
     assert abs(normal.mean()) < 0.05 and abs(normal.std() - 1) < 0.05
     # Not the bits of the uniform numbers once more.
-    first = normal[-5:].reshape(5, -1)[:, :4].ravel()
+    first = normal[-8:].reshape(8, -1)[:, :4].ravel()
     assert abs(np.corrcoef(first, batch[POSITIVE].ravel())[0, 1]) < 0.9
 
 
-def test_numbers_follow_the_seed_and_the_position(labeled_signals):
-    spec = _spec(triplet_patch=(7, 11))
+def test_numbers_follow_the_seed_and_the_position(labeled_signals, drawn):
+    def batches(**changes):
+        dataset = _drawn(labeled_signals, **changes)
+        return [batch for batch, _ in dataset.take(4).as_numpy_iterator()]
 
-    def batches(seed, start_step=0):
-        dataset = _batches(labeled_signals, spec, 5, seed, start_step)
-        return list(dataset.take(4).as_numpy_iterator())
-
-    first, other = batches(3), batches(4)
-    later = batches(3, start_step=2)
+    first = [batch for batch, _ in drawn[None][:4]]
+    other, later = batches(seed=4), batches(start_step=2)
     for name in (VIEWS, AUGMENT, POSITIVE, NOISE):
         for k in range(4):
             assert np.any(first[k][name] != other[k][name])
@@ -198,15 +215,16 @@ def test_on_the_fly_equals_separated_beforehand(tmp_path):
     assert not any(s.trainable_variables for s in separators)
 
 
-@pytest.mark.parametrize("clip_samples", [None, CLIP])
-def test_pipelines_and_replicas_share_the_batch(labeled_signals, clip_samples):
-    index = RecordIndex.of(labeled_signals, ("train",))
-    spec = _spec(triplet_patch=(3, 2))
-
+@pytest.mark.parametrize(
+    "clip_samples", [None, pytest.param(CLIP, marks=pytest.mark.long)]
+)
+def test_pipelines_and_replicas_share_the_batch(
+    labeled_signals, drawn, clip_samples
+):
     def batches(count, context):
-        dataset = view_pipeline.batches(
-            index, spec, 8, 3, 2, context, clip_samples
-        )
+        if context is None:
+            return drawn[clip_samples][2 : 2 + count]
+        dataset = _drawn(labeled_signals, 3, 2, clip_samples, context)
         return list(dataset.take(count).as_numpy_iterator())
 
     assert_shares_make_the_whole(batches, 4)

@@ -128,7 +128,7 @@ def _assert_same(run, expected_run):
     "strategy, devices, objectives",
     [
         ("mirrored", 2, ["joint"]),
-        ("mirrored", 2, [SEPARATION]),
+        pytest.param("mirrored", 2, [SEPARATION], marks=pytest.mark.long),
         pytest.param("mirrored", 2, ["triplet"], marks=pytest.mark.long),
         pytest.param("mirrored", 4, ["joint"], marks=pytest.mark.long),
         pytest.param("multi_worker", 1, ENCODERS, marks=pytest.mark.long),

@@ -7,7 +7,10 @@ import pytest
 
 from data.run import run_directory
 from data.run.errors import UserError
+from models.cnn14.cnn14 import CNN14
+from models.cnn14.panns_weights import load_panns_weights
 from models.frontend.panns_log_mel import PANNsLogMel
+from models.heads.linear_classifier import LinearClassifier
 from tests.agreement import largest_difference
 from tests.golden.loading import load
 from tests.models.cnn14 import panns_recipe
@@ -38,6 +41,23 @@ def _import(tmp_path, value: object, **flags):
     return model, classifier
 
 
+def test_weights_are_those_of_the_checkpoint(tmp_path):
+    """At the published size see the next test and cnn14_test.py."""
+    arrays = _small()
+    model, classifier = _import(
+        tmp_path, {"iteration": 600000, "model": arrays}
+    )
+    encoder = CNN14(None, 1 / 16, hidden_layer=True)
+    scores = LinearClassifier(encoder.embedding_dim, CLASSES)
+    load_panns_weights(encoder, arrays, scores)
+    for imported, expected in ((model.encoder, encoder), (classifier, scores)):
+        for ours, theirs in zip(
+            imported.get_weights(), expected.get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.long
 def test_published_size_gives_the_reference_output(tmp_path, agrees):
     arrays = panns_recipe.state_dict()
     arrays.update(torch_files.front_end_arrays(PANNsLogMel(32000).mel_matrix))

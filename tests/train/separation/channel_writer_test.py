@@ -185,7 +185,9 @@ def test_a_clip_with_a_bad_stem_is_left_out_too(files, tmp_path):
     assert causes == ["checksum", "wrong_shape"]
 
 
-@pytest.mark.parametrize("window_seconds", [0, 0.1, 30])
+@pytest.mark.parametrize(
+    "window_seconds", [0.1, 30, pytest.param(0, marks=pytest.mark.long)]
+)
 def test_channels_are_those_of_the_windows_stitched(
     info, files, tmp_path, window_seconds
 ):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.separation.separator import CONSISTENCIES, Separator
+from models.separation.mixture_consistency import KINDS
+from models.separation.separator import Separator
 from train.separation.learner import SeparationLearner
 from train.separation.separation_config import SeparationConfig
 
@@ -31,7 +32,14 @@ def _learner(basis, consistency):
 
 @pytest.mark.parametrize(
     "basis, consistency",
-    [("learned", c) for c in CONSISTENCIES] + [("stft", "predicted")],
+    [
+        ("learned", "predicted"),
+        ("stft", "predicted"),
+        *(
+            pytest.param("learned", kind, marks=pytest.mark.long)
+            for kind in KINDS
+        ),
+    ],
 )
 def test_a_step_at_any_length_has_a_finite_gradient(basis, consistency):
     learner = _learner(basis, consistency)

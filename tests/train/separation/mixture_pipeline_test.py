@@ -54,7 +54,9 @@ def test_clips_shorter_than_the_crop_are_padded(whole):
     assert np.sum(is_short) == 16
 
 
-@pytest.mark.parametrize("replicas", [2, 4])
+@pytest.mark.parametrize(
+    "replicas", [2, pytest.param(4, marks=pytest.mark.long)]
+)
 def test_pipelines_and_replicas_share_the_batch(index, whole, replicas):
     def batches(count, context):
         if context is None:

@@ -11,6 +11,7 @@ from data.shards.record_index import RecordIndex
 from models.losses.mixit import mixit_loss
 from models.separation.separator import Separator
 from tests.train.small_shards import RATE_HZ, noise_clips, write_shards
+from train.loop.optimizers import FusedAdam
 from train.separation import quality, separator_training
 from train.separation.finished import is_finished
 from train.separation.learner import SeparationLearner
@@ -106,7 +107,9 @@ def test_training_separates_tones(tmp_path):
     info = write_shards(tmp_path, stems)
     keras.utils.set_random_seed(1)
     learner = SeparationLearner(Separator(**SMALL), SeparationConfig())
-    learner.optimizer = keras.optimizers.Adam(1e-2)
+    learner.optimizer = FusedAdam(1e-2)
+    # Else the step is traced twice, the first time to make its variables.
+    learner.optimizer.build(learner.trainable_variables)
     step = tf.function(learner.train_step)
     index = RecordIndex.of(info, ("train",))
     batches = batches_of_pairs(index, 4000, 4, 1)
