@@ -1,12 +1,21 @@
-r"""Finds the clips of a collection that sound like a recording.
+r"""Finds what sounds like a recording, or like a place of it.
 
+  python evaluate/embed.py --encoder=runs/pretrain --input=field \
+      --output=runs/field
+  python evaluate/search.py --query="dog.wav#1.5-3" --collection=runs/field
   python evaluate/search.py --query=dog.wav --encoder=runs/pretrain \
       --shards=runs/shards
 
-The recording may have any length, rate and number of channels. Its embedding
-is compared by cosine similarity with those of all clips, which are computed
-once and kept in <encoder>/embeddings/. Prints the --top nearest clips. A
-recording that is itself in the collection is not taken out: it comes first.
+The query may have any length, rate and number of channels; #start-end, in
+seconds, takes a part of it. Its embedding, the mean over its windows, is
+compared by cosine similarity. Prints the --top nearest:
+
+- of a --collection, sound files that embed.py has embedded: places in
+  recordings. Of places that overlap, the nearest is told alone. --csv writes
+  them to a file too; --exclude_query passes over the query's own file, which
+  comes first where it is there.
+- of shards: clips. Their embeddings are computed once and kept in
+  <encoder>/embeddings/.
 """
 
 import dataclasses
@@ -15,59 +24,88 @@ import sys
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-import numpy as np
-from absl import logging
-
-from data.audio import sound_file
-from data.audio.sound_file import AudioRejected
-from data.run import entry_point, flag_fields
-from data.run.errors import UserError
+from data.run import content, csv_table, entry_point, flag_fields
+from data.run.encoder_files import model_file
 from data.run.flag_fields import option
 from evaluate.embeddings import encoder_runs
+from evaluate.recordings import query_sound, window_store
+
+_OF_FILES = {"collection": ()}
 
 
 @dataclasses.dataclass(frozen=True)
 class SearchConfig:
     """The flags of this entry point."""
 
-    query: str = option("", "the recording, of any format", required=True)
-    encoder: str = option("", "run directory of pretraining", required=True)
+    query: str = option(
+        "", "the recording, of any format; FILE#1.5-3: a part", required=True
+    )
+    top: int = option(10, "places or clips to print", minimum=1)
+    encoder: str = option(
+        "", "run directory of pretraining; default: that of the collection"
+    )
+    collection: str = option(
+        "", "an output of embed.py --input", group="Sound files"
+    )
+    csv: str = option("", "file to write the places to", needs=_OF_FILES)
+    exclude_query: bool = option(
+        False, "leave out the query's own file", needs=_OF_FILES
+    )
     shards: str = option(
-        "", "the collection; default: the encoder's training shards"
+        "",
+        "the collection; default: the encoder's training shards",
+        group="Shards",
     )
     splits: tuple[str, ...] = option((), "splits to search in; empty: all")
-    top: int = option(10, "clips to print", minimum=1)
 
     def __post_init__(self):
         if not self.query:
             raise ValueError("--query is empty: name a recording")
+        if self.collection and self.shards:
+            raise ValueError(
+                "--collection names sound files and --shards clips: name one "
+                "of them"
+            )
 
 
 def main() -> None:
     config = flag_fields.read(SearchConfig)
+    if config.collection:
+        _search_recordings(config)
+    else:
+        _search_shards(config)
+
+
+def _search_recordings(config: SearchConfig) -> None:
+    index = window_store.read_index(config.collection)
+    encoder = config.encoder or encoder_runs.encoder_of(config.collection)
+    model_file(encoder)
+    query = query_sound.read(config.query, index["sample_rate_hz"])
+    without = content.file_sha256(query_sound.file_of(config.query))
+
+    from evaluate.recordings import window_search
+
+    found = window_search.search(
+        query,
+        encoder,
+        config.collection,
+        config.top,
+        without if config.exclude_query else None,
+    )
+    if config.csv:
+        csv_table.write(config.csv, window_search.rows(found))
+    print(window_search.table(found))
+
+
+def _search_shards(config: SearchConfig) -> None:
     info = encoder_runs.open_shards([config.encoder], config.shards)
     splits = info.any_splits(config.splits)
-    query = read_query(config.query, info.sample_rate_hz)
+    query = query_sound.read(config.query, info.sample_rate_hz)
 
     from evaluate.measures import clip_search
 
     found = clip_search.search(query, config.encoder, info, splits, config.top)
     print(clip_search.table(found))
-
-
-def read_query(path: str, sample_rate_hz: int) -> np.ndarray:
-    """The recording as (T,) float32, mono.
-
-    Raises:
-      UserError: the file is missing, or cannot be used as audio.
-    """
-    try:
-        clip = sound_file.read_clip(path, sample_rate_hz)
-    except AudioRejected as error:
-        raise UserError(f"--query={path}: {error.reason}") from error
-    for told in filter(None, (clip.header.cut_short, clip.bad_packets)):
-        logging.warning("--query=%s: %s", path, told)
-    return clip.audio
 
 
 if __name__ == "__main__":

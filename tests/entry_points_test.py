@@ -95,6 +95,8 @@ MISTAKES = {
         (["--output=o", "--encoder=missing"], "missing does not exist"),
         (["--output=o", f"--encoder={__file__}"], "_test.py is a file"),
         (["--encoder=missing"], "--output is empty"),
+        (["--output=o", "--input=missing"], "--input=missing does not exist"),
+        (["--output=o", "--encoder=e", f"--input={__file__}"], "e does not ex"),
     ],
     "evaluate/probe.py": [(["--output=o", "--encoder=missing"], "missing")],
     "evaluate/retrieval.py": [(["--output=o", "--encoder=missing"], "missing")],

@@ -12,6 +12,7 @@ import functools
 import math
 import os
 import stat
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -59,6 +60,22 @@ class AudioClip:
             "packets that cannot be decoded are left out; copy or export it "
             "again"
         )
+
+
+class Piece(NamedTuple):
+    """A stretch of a recording, mono, at the file's own rate.
+
+    Attributes:
+      audio: (T,) float32, full scale 1; may go beyond.
+      over_full_scale: whether a sample of the file was beyond +-1.
+      skipped_packets: how many could not be decoded.
+      damaged_at: frame of the file where the first of them is.
+    """
+
+    audio: np.ndarray
+    over_full_scale: bool
+    skipped_packets: int
+    damaged_at: int
 
 
 def read_header(path: str | os.PathLike) -> AudioHeader:
@@ -126,17 +143,49 @@ def read_clip(
     """
     if header is None:
         header = read_header(path)
-    else:
-        _start_of(path)
     rate_hz = header.sample_rate_hz
     first = round(start_s * rate_hz)
     count = None if seconds is None else round(seconds * rate_hz)
+    piece = read_piece(path, header, first, count)
+    audio = piece.audio
+    if rate_hz != sample_rate_hz:
+        audio = soxr.resample(audio, rate_hz, sample_rate_hz)
+    if seconds is not None:
+        audio = audio[: round(seconds * sample_rate_hz)]
+    return AudioClip(
+        header,
+        audio,
+        len(piece.audio) / rate_hz,
+        piece.over_full_scale,
+        piece.skipped_packets,
+        piece.damaged_at / rate_hz,
+    )
+
+
+def read_piece(
+    path: str | os.PathLike,
+    header: AudioHeader,
+    first: int = 0,
+    count: int | None = None,
+) -> Piece:
+    """Decodes a stretch of a sound file to mono, at its own rate.
+
+    Args:
+      path: the file.
+      header: from `read_header`.
+      first: where it starts, in frames.
+      count: its length; None: to the end. Shorter where the recording ends.
+
+    Raises:
+      AudioRejected: as `read_clip`.
+    """
+    _start_of(path)
     frames, skipped, damaged_at = _read(path, header, first, count)
     if not frames.size:
         raise AudioRejected(
             "damaged",
-            f"damaged at {start_s:g} s: nothing can be decoded from there on; "
-            "copy or export it again",
+            f"damaged at {first / header.sample_rate_hz:g} s: nothing can be "
+            "decoded from there on; copy or export it again",
         )
     lowest, highest = float(frames.min()), float(frames.max())
     if not (math.isfinite(lowest) and math.isfinite(highest)):
@@ -149,19 +198,8 @@ def read_clip(
     # Channel by channel: a mean over an axis of two is ten times slower.
     total = functools.reduce(np.add, frames.T)
     audio = total / np.float32(frames.shape[1] * header.full_scale)
-    if rate_hz != sample_rate_hz:
-        audio = soxr.resample(audio, rate_hz, sample_rate_hz)
-    if seconds is not None:
-        audio = audio[: round(seconds * sample_rate_hz)]
     over_full_scale = max(-lowest, highest) > header.full_scale
-    return AudioClip(
-        header,
-        audio,
-        len(frames) / rate_hz,
-        over_full_scale,
-        skipped,
-        damaged_at / rate_hz,
-    )
+    return Piece(audio, over_full_scale, skipped, damaged_at)
 
 
 def check_length(seconds: float, min_seconds: float) -> None:

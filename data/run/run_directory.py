@@ -31,6 +31,7 @@ class Config(TypedDict, total=False):
     shards: PathName
     splits: list[str]
     initial_encoder: PathName
+    encoder: PathName | list[PathName]
 
 
 class Record(TypedDict):

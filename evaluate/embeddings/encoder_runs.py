@@ -8,6 +8,8 @@ from data.run.encoder_files import STAGES, model_file
 from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
 
+# Of `embed.py`, by what it embeds.
+EMBED_STAGES = EMBED_RECORDINGS, EMBED_SHARDS = "embed_recordings", "embed"
 # In the path of a run: the split that is measured.
 FOLD = "{fold}"
 
@@ -60,6 +62,16 @@ def open_shards(runs: Sequence[str], shards: str) -> DatasetInfo:
             "its own: name some with --shards"
         )
     return DatasetInfo.load(shards)
+
+
+def encoder_of(folder: str) -> str:
+    """Run directory of the encoder that an output of `embed.py` is of.
+
+    Raises:
+      UserError: `folder` is no such output.
+    """
+    record = run_directory.read(folder, *EMBED_STAGES)
+    return run_directory.named_path(record, "encoder")
 
 
 def open_labeled_shards(

@@ -46,14 +46,20 @@ class Representation:
     encoder: str | None = None
 
     @functools.cached_property
-    def _graph(self):
-        spec = tf.TensorSpec(
-            [self.batch_windows, self.model.window_samples], tf.float32
-        )
+    def _graph_of(self) -> Callable:
+        """By windows of a batch."""
+
         # Traced when first needed: kept embeddings need no graph.
-        return tf.function(
-            self.encode_batch, input_signature=[spec], autograph=False
-        ).get_concrete_function()
+        @functools.cache
+        def graph_of(windows: int):
+            spec = tf.TensorSpec(
+                [windows, self.model.window_samples], "float32"
+            )
+            return tf.function(
+                self.encode_batch, input_signature=[spec], autograph=False
+            ).get_concrete_function()
+
+        return graph_of
 
     @property
     def batch_windows(self) -> int:
@@ -64,22 +70,34 @@ class Representation:
         """One clip (T,) -> (windows, window_samples), as the encoder does."""
         return self.model.cut_windows(waveform[None])[0]
 
-    def encode(self, windows: np.ndarray) -> np.ndarray:
+    def encode(
+        self, windows: np.ndarray, fewest: int | None = None
+    ) -> np.ndarray:
         """(N, window_samples) -> (N, d) float32, for any N.
 
-        The graph always sees `batch_windows` windows, the last ones zeros: it
-        is traced once, and a vector does not depend on its batch.
+        A graph always sees `batch_windows` windows, or `fewest` of what does
+        not fill these, the last ones zeros: it is traced once, and a vector
+        does not depend on its batch.
+
+        Args:
+          fewest: a divisor of `batch_windows`; None: it is not made use of.
         """
-        dim = self._graph.structured_outputs.shape[-1]
-        vectors = [np.zeros((0, dim), np.float32)]
-        for start in range(0, len(windows), self.batch_windows):
-            batch = windows[start : start + self.batch_windows]
-            missing = self.batch_windows - len(batch)
-            padded = np.pad(batch, [(0, missing), (0, 0)])
-            vectors.append(
-                self._graph(tf.constant(padded)).numpy()[: len(batch)]
+        full = len(windows) - len(windows) % self.batch_windows
+        rest = fewest or self.batch_windows
+        parts = [
+            self._encode(windows[start : start + size], size)
+            for first, end, size in (
+                (0, full, self.batch_windows),
+                (full, len(windows), rest),
             )
-        return np.concatenate(vectors)
+            for start in range(first, end, size)
+        ]
+        dim = self._graph_of(rest).structured_outputs.shape[-1]
+        return np.concatenate([np.zeros((0, dim), np.float32), *parts])
+
+    def _encode(self, windows: np.ndarray, size: int) -> np.ndarray:
+        padded = np.pad(windows, [(0, size - len(windows)), (0, 0)])
+        return self._graph_of(size)(tf.constant(padded)).numpy()[: len(windows)]
 
 
 def load_model(run: str | pathlib.Path) -> EmbeddingModel:

@@ -10,8 +10,8 @@ import pytest
 from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
 from evaluate import embed
-from evaluate.embed import EmbedConfig
 from evaluate.embeddings import embedding_job
+from evaluate.embeddings.embed_config import EmbedConfig
 from evaluate.embeddings.embedding_cache import embeddings
 from evaluate.embeddings.encoders import load_encoders
 from tests import ROOT, script_process

@@ -6,7 +6,7 @@ from data.run.errors import UserError
 from data.shards.dataset_info import DatasetInfo
 from evaluate import search
 from evaluate.measures import clip_search
-from evaluate.search import read_query
+from evaluate.recordings import query_sound
 from tests.data.sound_files import write
 from tests.evaluate.entry_point_runs import call_main
 from tests.evaluate.toy_runs import (
@@ -36,7 +36,7 @@ def query_file(toy, name, number):
 
 
 def found_by(toy, query, splits=("eval", "train"), top=10):
-    audio = read_query(query, RATE_HZ)
+    audio = query_sound.read(query, RATE_HZ)
     info = DatasetInfo.load(toy / "shards")
     return clip_search.search(audio, str(toy / "run"), info, splits, top)
 
@@ -75,7 +75,7 @@ def test_a_query_that_is_not_valid_is_refused(toy):
 
 def test_the_answer_is_a_table(toy, capsys):
     query = query_file(toy, "a 'query' <ü>.wav", 3)
-    call_main(search, search.SearchConfig(query, str(toy / "run"), top=1))
+    call_main(search, search.SearchConfig(query, 1, str(toy / "run")))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["rank", "cosine", "clip", "labels"]
     assert lines[2].split() == ["1", "1.000", "eval/3", "hum,", "hiss"]
@@ -100,12 +100,12 @@ def test_refuses_a_query_that_is_not_audio(tmp_path, content, message):
     elif content is not None:
         query.write_bytes(content)
     with pytest.raises(UserError, match=f"--query=.*query.wav: .*{message}"):
-        read_query(str(query), RATE_HZ)
+        query_sound.read(str(query), RATE_HZ)
 
 
 def test_a_query_that_is_cut_short_is_used_and_told(tmp_path, caplog):
     path = write(tmp_path / "a.wav")
     path.write_bytes(path.read_bytes()[:16044])
     with caplog.at_level("WARNING"):
-        assert read_query(str(path), 16000).size == 8000
+        assert query_sound.read(str(path), 16000).size == 8000
     assert "0.50 s are there of the 1.00 s" in caplog.text
