@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from tests import ROOT
 
 FORK_SERVER = multiprocessing.get_context("forkserver")
-FORK_SERVER.set_forkserver_preload(["tensorflow", "keras"])
+FORK_SERVER.set_forkserver_preload(["tests.preload"])
 
 
 class ScriptProcess:
