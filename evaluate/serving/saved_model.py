@@ -54,7 +54,7 @@ def export(
     with atomic_path(folder) as beside:
         write(served, beside)
         warmup.write(served, model_name, beside)
-        difference = _largest_difference(served, beside)
+        difference = largest_difference(served, beside)
         value = {**_description(models, files), **digests}
         write_json(beside / DESCRIPTION, value)
     told = [
@@ -92,12 +92,12 @@ def write(served: dict[str, Signature], path: pathlib.Path) -> None:
     )
 
 
-def _largest_difference(
+def largest_difference(
     served: dict[str, Signature], path: pathlib.Path
 ) -> float:
     """To Keras, over the examples, of what `write` wrote.
 
-    Above 1e-5 of the largest value (or of 1) it is an error.
+    Above the signature's tolerance it is an error.
     """
     loaded = tf.saved_model.load(str(path))
     worst = 0.0
@@ -108,7 +108,8 @@ def _largest_difference(
             for output in set(example.expected) & set(answer):
                 value = example.expected[output]
                 error = np.abs(answer[output].numpy() - value).max()
-                if not error <= 1e-5 * max(1.0, np.abs(value).max()):
+                scale = max(1.0, np.abs(value).max())
+                if not error <= signature.tolerance * scale:
                     raise RuntimeError(
                         f"the SavedModel's {name} is {error:.2g} off Keras for "
                         + _shapes(example.inputs)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from evaluate.embeddings.clip_embeddings import embed_shard
 from evaluate.embeddings.encoders import load_encoders
 from evaluate.export_saved_model import ExportConfig
 from evaluate.serving import saved_model, served_runs
-from evaluate.serving.signatures import Signature
+from evaluate.serving.signatures import Example, Signature
 from models.heads.linear_classifier import LinearClassifier
 from models.separation.separator import Separator
 from tests.evaluate.entry_point_runs import exported
@@ -496,6 +497,38 @@ def test_an_export_that_disagrees_never_appears(
             ExportConfig(str(tmp_path / "other"), str(tmp_path / "served"))
         )
     assert [p.name for p in (tmp_path / "served").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize(
+    "off, told", [(0.9, None), (1.1, "audio is 0.0011 off Keras for x")]
+)
+def test_a_signature_has_its_tolerance(tmp_path, off, told):
+    """Relative to the largest value."""
+
+    def answer(x):
+        return {"y": 10 * x + off * 1e-3}
+
+    served = {
+        "audio": Signature(
+            inputs=(tf.TensorSpec([None], name="x"),),
+            outputs={"y": "[B]"},
+            answer=answer,
+            examples=(
+                Example(
+                    {"x": np.array([0.3, 1], "f4")},
+                    lambda x: {"y": np.array([3.0, 10.0])},
+                ),
+            ),
+            tolerance=1e-4,
+        )
+    }
+    saved_model.write(served, tmp_path / "1")
+    if told is None:
+        found = saved_model.largest_difference(served, tmp_path / "1")
+        assert found == pytest.approx(off * 1e-3, rel=0.01)
+    else:
+        with pytest.raises(RuntimeError, match=re.escape(told)):
+            saved_model.largest_difference(served, tmp_path / "1")
 
 
 def test_an_export_that_was_killed_is_swept_and_a_second_one_refused(both):
