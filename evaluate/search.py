@@ -81,7 +81,9 @@ def _search_recordings(config: SearchConfig) -> None:
     encoder = config.encoder or encoder_runs.encoder_of(config.collection)
     model_file(encoder)
     query = query_sound.read(config.query, index["sample_rate_hz"])
-    without = content.file_sha256(query_sound.file_of(config.query))
+    without = None
+    if config.exclude_query:
+        without = content.file_sha256(query_sound.file_of(config.query))
 
     from evaluate.recordings import window_search
 
@@ -90,7 +92,7 @@ def _search_recordings(config: SearchConfig) -> None:
         encoder,
         config.collection,
         config.top,
-        without if config.exclude_query else None,
+        without,
     )
     if config.csv:
         csv_table.write(config.csv, window_search.rows(found))
